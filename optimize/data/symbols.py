@@ -1,0 +1,53 @@
+"""심볼의 표기 `EXCHANGE:TICKER`. 표준 라이브러리만 쓴다.
+
+TradingView처럼 쓴다: `BINANCE:BTCUSDT` 현물, `BINANCE:BTCUSDT.P` 무기한 선물(USD-M),
+`UPBIT:BTCKRW`. `DEMO:BTCUSDT`는 seed로 만든 합성 캔들이며 늘 '합성 데모'라고 밝힌다.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+EXCHANGES = ("BINANCE", "UPBIT", "DEMO")
+DEMO_LABEL = "합성 데모"
+_PATTERN = re.compile(r"([A-Z0-9]{2,20}):([A-Z0-9]{2,30})(\.P)?", re.ASCII)
+
+
+class SymbolError(ValueError):
+    """읽을 수 없는 심볼. 메시지는 한국어 한 줄이다."""
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """거래소와 종목. exchange·ticker는 대문자, is_perpetual은 `.P`가 붙었는가."""
+
+    exchange: str
+    ticker: str
+    is_perpetual: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.exchange}:{self.ticker}{'.P' if self.is_perpetual else ''}"
+
+    @property
+    def slug(self) -> str:
+        """`binance_btcusdt`, 무기한은 `binance_btcusdt_p`."""
+        return f"{self.exchange}_{self.ticker}{'_p' if self.is_perpetual else ''}".lower()
+
+    @property
+    def is_demo(self) -> bool:
+        """합성 데모인가."""
+        return self.exchange == "DEMO"
+
+
+def parse_symbol(text: str) -> Symbol:
+    """심볼을 읽는다. 소문자와 앞뒤 빈칸은 받아 고친다. 틀리면 SymbolError.
+
+    거래소 이름은 막지 않는다: 파일에서 들여온 심볼은 다른 거래소일 수 있다.
+    """
+    match = _PATTERN.fullmatch(text.strip().upper())
+    if match is None:
+        raise SymbolError(
+            f"'{text.strip()}'은(는) 심볼이 아닙니다. 예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, DEMO:BTCUSDT"
+        )
+    return Symbol(match[1], match[2], match[3] is not None)

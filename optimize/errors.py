@@ -1,0 +1,66 @@
+"""오류의 나무. 사용자에게 보이는 모든 실패는 제목·원인·해결을 한국어로 갖는다.
+
+    WizardError                 exit code
+    ├── SettingsError           2   인자나 설정이 틀렸다
+    ├── StorageError            3   저장소에 닿지 못하거나 쓸 수 없다
+    ├── DataError               4   캔들을 얻지 못했다
+    ├── RunError                5   실행이 실패했다
+    └── Interrupted             130 사용자가 멈췄다
+
+원인과 해결에 비밀번호가 섞여도 만들 때 가린다. traceback은 사용자에게 보이지 않는다:
+명령의 입구는 `optimize.cli.command`가 감싸 이 오류를 stderr에 쓰고 exit code로 끝낸다.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from optimize.masking import mask_secrets
+
+
+class WizardError(Exception):
+    """제목(무엇이), 원인(왜), 해결(어떻게 고치나)을 가진 오류.
+
+    title: 한 줄. cause: 빈 글일 수 있다. fix: 붙여 넣을 명령이나 설정 줄을 담는다.
+    """
+
+    exit_code: ClassVar[int] = 5
+
+    def __init__(self, title: str, cause: str = "", fix: str = "") -> None:
+        self.title = mask_secrets(title)
+        self.cause = mask_secrets(cause)
+        self.fix = mask_secrets(fix)
+        super().__init__(self.title, self.cause, self.fix)
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.title, self.cause, self.fix) if part)
+
+
+class SettingsError(WizardError):
+    """틀린 인자·YAML·환경 변수. exit code 2."""
+
+    exit_code = 2
+
+
+class StorageError(WizardError):
+    """저장소에 연결하거나 쓰지 못함. exit code 3."""
+
+    exit_code = 3
+
+
+class DataError(WizardError):
+    """캔들을 얻거나 읽지 못함. exit code 4."""
+
+    exit_code = 4
+
+
+class RunError(WizardError):
+    """실행 실패. exit code 5."""
+
+    exit_code = 5
+
+
+class Interrupted(WizardError):
+    """사용자가 멈춤. exit code 130."""
+
+    exit_code = 130

@@ -1,0 +1,35 @@
+"""비밀번호 가리기. 사람이나 파일로 나가는 모든 글이 이곳을 거친다. 표준 라이브러리만 쓴다."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+MASK = "***"
+
+# scheme://user:password@host — 비밀번호 안에 날것의 @나 /가 있어도 마지막 @까지 가린다.
+_URL_PASSWORD = re.compile(r"(?P<head>[A-Za-z][\w+.-]*://[^\s:/?#@]*):(?P<secret>\S*)@")
+# ?password=… 와 libpq DSN의 password=…, PGPASSWORD=…
+_KEY_PASSWORD = re.compile(
+    r"(?P<head>(?:[?&]|\b)(?:password|passwd|pgpassword|sslpassword)\s*=\s*)"
+    r"(?P<secret>'[^']*'|\"[^\"]*\"|[^\s&'\"]+)",
+    re.IGNORECASE,
+)
+
+
+def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
+    """글 속의 비밀번호를 `***`로 바꾼다.
+
+    URL의 `user:password@`, `?password=`, DSN의 `password=`와 함께 `known`에 든 값,
+    환경 변수 `PGPASSWORD`의 값(percent-encoding한 꼴도)을 가린다.
+    """
+    masked = _URL_PASSWORD.sub(lambda m: f"{m['head']}:{MASK}@", text)
+    masked = _KEY_PASSWORD.sub(lambda m: f"{m['head']}{MASK}", masked)
+    for secret in {*known, os.environ.get("PGPASSWORD", "")}:
+        # 한두 글자는 가려도 비밀이 되지 않고 글만 망가진다.
+        if len(secret) >= 3:
+            for form in {secret, quote(secret, safe=""), unquote(secret)}:
+                masked = masked.replace(form, MASK)
+    return masked

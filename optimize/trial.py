@@ -1,0 +1,61 @@
+"""끝난 시행 한 개의 값. coordinator가 만들고 storage가 저장하고 sampler가 읽는다.
+
+표준 라이브러리만 쓴다: 시장도 Optuna도 모른다.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+ParamValue = bool | int | float | str
+Params = Mapping[str, ParamValue]
+TrialState = Literal["COMPLETE", "PRUNED", "FAIL"]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedTrial:
+    """끝난 시행.
+
+    uid: 이 시행의 고유한 이름(uuid4 hex). 저장이 여러 번 시도되어도 한 번만 남게 한다.
+    number: 스터디 안의 번호. 아직 저장되지 않았으면 None.
+    state: Optuna의 끝난 상태 이름.
+    params: 켜진 파라미터만(`requires`로 꺼진 것은 없다), 사람이 읽는 값.
+    values: 목표 값들(길이는 스터디의 방향 수). FAIL이면 빈 tuple. PRUNED면 마지막 중간 값.
+    constraints: Optuna의 제약 값들. 0 이하면 만족. 제약이 없으면 빈 tuple.
+    metrics: 이름 → 수(유한). 단위는 `optimize.backtest.metrics`의 이름표를 따른다.
+    intermediate: step → 중간 값.
+    started_at, finished_at: 시간대가 있는 UTC.
+    error: FAIL의 까닭(비밀번호를 가린 한 줄).
+    """
+
+    uid: str
+    state: TrialState
+    params: Params
+    values: tuple[float, ...]
+    started_at: datetime
+    finished_at: datetime
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    constraints: tuple[float, ...] = ()
+    intermediate: Mapping[int, float] = field(default_factory=dict)
+    number: int | None = None
+    error: str = ""
+
+    @property
+    def feasible(self) -> bool:
+        """끝까지 평가되었고 모든 제약을 만족하는가."""
+        return self.state == "COMPLETE" and all(c <= 0 for c in self.constraints)
+
+
+def params_key(params: Params) -> str:
+    """파라미터 조합의 지문(sha256의 앞 32자). 순서에 무관하며 1과 1.0을 같게 본다."""
+    canonical = {
+        name: float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in params.items()
+    }
+    text = json.dumps(canonical, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
