@@ -1,0 +1,159 @@
+"""어느 저장소를 쓸지 정하는 규칙. 표준 라이브러리만 쓴다.
+
+먼저 URL을 주는 것이 이긴다:
+`--storage-url` → `--storage-url-env`의 변수 → `search.storage_url_env`의 변수 →
+`search.storage_url` → `studies/<slug>/storage.json` → 기본 PostgreSQL URL.
+변수는 프로세스 환경, 그다음 `.env`에서 찾는다. 있지만 빈 변수는 SQLite를 뜻하고,
+아예 없는 변수는 다음 규칙으로 넘어간다.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeGuard
+
+from optimize.errors import SettingsError, StorageError
+from optimize.storage.pgpass import find_password
+from optimize.storage.pointer import FILE_NAME, Pointer
+from optimize.storage.url import (
+    DEFAULT_PORT,
+    Backend,
+    StorageUrl,
+    default_postgres_url,
+    parse_storage_url,
+)
+
+Rule = Literal["cli_url", "cli_env", "yaml_env", "yaml_url", "pointer", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedStorage:
+    """정해진 저장소.
+
+    url: None이면 스터디마다의 SQLite 파일 `studies/<slug>/<study>.db`. rule: 이긴 규칙.
+    rule_ko: 사람에게 보일 까닭 한 줄. env_name: URL(또는 pointer의 비밀번호)을 준 환경 변수.
+    """
+
+    url: StorageUrl | None
+    rule: Rule
+    rule_ko: str
+    env_name: str | None = None
+    backend: Backend = "postgresql"
+
+
+def resolve(
+    cli_url: str | None,
+    cli_env_name: str | None,
+    yaml_env_name: str | None,
+    yaml_url: str | None,
+    pointer: Pointer | None,
+    environ: Mapping[str, str],
+    dotenv: Mapping[str, str],
+) -> ResolvedStorage:
+    """저장소를 정한다. 빈 글은 정하지 않은 것으로 본다(빈 환경 변수만 SQLite).
+
+    SettingsError: 이긴 URL이 틀렸다. StorageError: pointer가 이겼는데 비밀번호를 찾을 수 없다.
+    """
+    if _given(cli_url):
+        return _from_url(cli_url, "cli_url", "--storage-url 인자")
+    missing: list[str] = []
+    variables: tuple[tuple[str | None, Rule, str], ...] = (
+        (cli_env_name, "cli_env", "--storage-url-env 인자"),
+        (yaml_env_name, "yaml_env", "설정 search.storage_url_env"),
+    )
+    for name, rule, label in variables:
+        if not _given(name):
+            continue
+        found = _from_env(name.strip(), rule, label, environ, dotenv)
+        if found is not None:
+            return found
+        if name.strip() not in missing:
+            missing.append(name.strip())
+    skipped = f" (환경 변수 {', '.join(missing)}이(가) 없어 넘어왔습니다)" if missing else ""
+    if _given(yaml_url):
+        return _from_url(yaml_url, "yaml_url", f"설정 search.storage_url{skipped}")
+    if pointer is not None:
+        return _from_pointer(pointer, environ, dotenv, skipped)
+    return ResolvedStorage(
+        default_postgres_url(), "default", f"정한 것이 없어 기본 PostgreSQL을 씁니다{skipped}"
+    )
+
+
+def _given(text: str | None) -> TypeGuard[str]:
+    return bool(text and text.strip())
+
+
+def _from_url(text: str, rule: Rule, label: str) -> ResolvedStorage:
+    try:
+        url = parse_storage_url(text)
+    except SettingsError as error:
+        raise SettingsError(f"{error.title}: {label}", error.cause, error.fix) from None
+    return ResolvedStorage(url, rule, label, None, url.backend)
+
+
+def _from_env(
+    name: str, rule: Rule, label: str, environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> ResolvedStorage | None:
+    where, variables = ("", environ) if name in environ else (".env의 ", dotenv)
+    value = variables.get(name)
+    if value is None:
+        return None
+    if not value.strip():
+        reason = f"{where}환경 변수 {name}이(가) 비어 있어 SQLite를 씁니다 ({label})"
+        return ResolvedStorage(None, rule, reason, name, "sqlite")
+    found = _from_url(value, rule, f"{where}환경 변수 {name} ({label})")
+    return ResolvedStorage(found.url, rule, found.rule_ko, name, found.backend)
+
+
+def _from_pointer(
+    pointer: Pointer, environ: Mapping[str, str], dotenv: Mapping[str, str], skipped: str
+) -> ResolvedStorage:
+    url = pointer.url()
+    label = f"지난 실행의 기록 {FILE_NAME}{skipped}"
+    if url.backend == "sqlite":
+        return ResolvedStorage(url, "pointer", label, pointer.storage_url_env, "sqlite")
+    password, origin = _pointer_password(pointer, url, environ, dotenv)
+    if password is None and pointer.had_password:
+        raise StorageError(
+            "저장소의 비밀번호를 찾을 수 없습니다",
+            f"{FILE_NAME}에는 비밀번호를 적지 않습니다: {url.masked}",
+            _password_fix(pointer, url),
+        )
+    label += f", 비밀번호는 {origin}" if origin else ""
+    return ResolvedStorage(
+        url.with_password(password), "pointer", label, pointer.storage_url_env, "postgresql"
+    )
+
+
+def _pointer_password(
+    pointer: Pointer, url: StorageUrl, environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> tuple[str | None, str]:
+    """(비밀번호, 어디서). 기록된 변수 → PGPASSWORD → ~/.pgpass → 기본 URL의 차례로 찾는다."""
+    variables = {**dotenv, **environ}
+    recorded = variables.get(pointer.storage_url_env or "", "")
+    if recorded.strip():
+        candidate = parse_storage_url(recorded)
+        # 다른 서버의 비밀번호를 이 서버에 보내지 않는다.
+        if candidate.password is not None and candidate.same_login(url):
+            return candidate.password, f"환경 변수 {pointer.storage_url_env}"
+    if variables.get("PGPASSWORD"):
+        return variables["PGPASSWORD"], "PGPASSWORD"
+    from_file = find_password(url, variables)
+    if from_file is not None:
+        return from_file, "~/.pgpass"
+    default = default_postgres_url()
+    if pointer.had_password and default.same_login(url):
+        return default.password, "기본 URL의 것"
+    return None, ""
+
+
+def _password_fix(pointer: Pointer, url: StorageUrl) -> str:
+    name = pointer.storage_url_env or "OPTUNA_STORAGE"
+    host, port = url.host or "localhost", url.port or DEFAULT_PORT
+    return (
+        f"export {name}='{url.with_password('***').masked}'  (*** 자리에 비밀번호)\n"
+        "또는 환경 변수 PGPASSWORD에 비밀번호만 넣습니다\n"
+        f"또는 ~/.pgpass(권한 0600)에 한 줄: {host}:{port}:{url.database or '*'}:"
+        f"{url.username or '*'}:<비밀번호>"
+    )

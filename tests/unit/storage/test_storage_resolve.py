@@ -1,0 +1,196 @@
+"""어느 저장소를 쓸지 정하는 여섯 규칙과 pointer의 비밀번호."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optimize.errors import SettingsError, StorageError
+from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import Pointer, make_pointer, read_pointer, write_pointer
+from optimize.storage.resolve import ResolvedStorage, resolve
+from optimize.storage.url import DEFAULT_POSTGRES_URL, parse_storage_url, sqlite_url
+
+A, B, C, D = (f"postgresql://u:secret{i}@host{i}:5432/db" for i in range(4))
+POINTER = Pointer("sqlite", "s", "cli_url", sqlite_path="studies/s/s.db")
+
+
+def pick(
+    *,
+    cli_url: str | None = None,
+    cli_env: str | None = None,
+    yaml_env: str | None = "OPTUNA_STORAGE",
+    yaml_url: str | None = None,
+    pointer: Pointer | None = None,
+    environ: dict[str, str] | None = None,
+    dotenv: dict[str, str] | None = None,
+) -> ResolvedStorage:
+    # HOME을 없는 곳으로: 만든 이의 ~/.pgpass가 시험에 끼어들지 않는다.
+    base = {"HOME": "/nonexistent", **(environ or {})}
+    return resolve(cli_url, cli_env, yaml_env, yaml_url, pointer, base, dotenv or {})
+
+
+def pg_pointer(url: str, env: str | None = None) -> Pointer:
+    return make_pointer(parse_storage_url(url), StorageOptions(), "s", "cli_env", env)
+
+
+def test_each_rule_beats_every_later_one() -> None:
+    """앞 규칙부터 하나씩 치우면 다음 규칙이 이긴다."""
+    everything = {
+        "cli_url": A,
+        "cli_env": "CLI",
+        "yaml_url": C,
+        "pointer": POINTER,
+        "environ": {"CLI": B, "OPTUNA_STORAGE": D},
+    }
+    expected = [("cli_url", A), ("cli_env", B), ("yaml_env", D), ("yaml_url", C)]
+    for (rule, url), removed in zip(
+        expected, [{}, {"cli_url": None}, {"cli_env": None}, {"yaml_env": None}], strict=True
+    ):
+        everything |= removed
+        found = pick(**everything)  # type: ignore[arg-type]
+        assert (found.rule, found.url) == (rule, parse_storage_url(url))
+        assert found.rule_ko
+        assert "secret" not in repr(found)
+    everything["yaml_url"] = " "
+    assert pick(**everything).rule == "pointer"  # type: ignore[arg-type]
+    everything["pointer"] = None
+    last = pick(**everything)  # type: ignore[arg-type]
+    assert (last.rule, last.url) == ("default", parse_storage_url(DEFAULT_POSTGRES_URL))
+
+
+def test_process_environment_beats_dotenv_even_when_empty() -> None:
+    assert pick(dotenv={"OPTUNA_STORAGE": A}).url == parse_storage_url(A)
+    both = pick(environ={"OPTUNA_STORAGE": B}, dotenv={"OPTUNA_STORAGE": A})
+    assert both.url == parse_storage_url(B)
+    empty = pick(environ={"OPTUNA_STORAGE": ""}, dotenv={"OPTUNA_STORAGE": A})
+    assert (empty.url, empty.backend, empty.env_name) == (None, "sqlite", "OPTUNA_STORAGE")
+
+
+@pytest.mark.parametrize("where", ["environ", "dotenv"])
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_empty_variable_means_sqlite(where: str, blank: str) -> None:
+    """있지만 빈 변수는 SQLite이고 pointer나 YAML URL보다 먼저다."""
+    found = pick(pointer=pg_pointer(A), yaml_url=C, **{where: {"OPTUNA_STORAGE": blank}})  # type: ignore[arg-type]
+    assert (found.url, found.backend, found.rule) == (None, "sqlite", "yaml_env")
+    assert "OPTUNA_STORAGE" in found.rule_ko
+
+
+def test_unset_cli_variable_falls_on_and_says_so() -> None:
+    found = pick(cli_env="NOPE", environ={"OPTUNA_STORAGE": A})
+    assert found.rule == "yaml_env"
+    last = pick(cli_env="NOPE")
+    assert last.rule == "default"
+    assert "NOPE" in last.rule_ko
+
+
+def test_bad_url_names_its_source_not_its_content() -> None:
+    with pytest.raises(SettingsError) as caught:
+        pick(environ={"OPTUNA_STORAGE": "postgresql://u:canary@h:x/d"})
+    assert "OPTUNA_STORAGE" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_pointer_password_from_its_variable_then_pgpassword_then_pgpass(tmp_path: Path) -> None:
+    pointer = pg_pointer(A, "MINE")
+    assert pick(pointer=pointer, environ={"MINE": A}).url == parse_storage_url(A)
+    other = pick(pointer=pointer, environ={"MINE": B, "PGPASSWORD": "pgpw"})
+    assert other.url is not None
+    assert (other.url.host, other.url.password) == ("host0", "pgpw")  # host1의 것을 보내지 않는다
+    passfile = tmp_path / ".pgpass"
+    passfile.write_text("# 주석\nhost9:*:*:*:no\nhost0:5432:*:u:a\\:b\\\\c\n")
+    passfile.chmod(0o600)
+    found = pick(pointer=pointer, environ={"HOME": str(tmp_path)})
+    assert found.url is not None
+    assert found.url.password == "a:b\\c"
+    passfile.chmod(0o644)
+    with pytest.raises(StorageError):  # libpq도 남이 읽는 파일은 무시한다
+        pick(pointer=pointer, environ={"HOME": str(tmp_path)})
+
+
+def test_pointer_to_the_default_server_uses_the_default_password() -> None:
+    for text in (DEFAULT_POSTGRES_URL, DEFAULT_POSTGRES_URL.replace("127.0.0.1", "localhost")):
+        found = pick(pointer=pg_pointer(text))
+        assert found.url is not None
+        assert (found.rule, found.url.password) == ("pointer", "5432")
+
+
+def test_pointer_without_any_password_is_a_clear_error() -> None:
+    with pytest.raises(StorageError) as caught:
+        pick(pointer=pg_pointer(A, "MINE"))
+    assert caught.value.exit_code == 3
+    assert "MINE" in caught.value.fix
+    assert "secret0" not in str(caught.value)
+
+
+def test_pointer_that_never_had_a_password_keeps_none() -> None:
+    """peer·trust 인증으로 쓰던 저장소는 비밀번호 없이 그대로 쓴다."""
+    found = pick(pointer=pg_pointer("postgresql://me@h/db"))
+    assert found.url is not None
+    assert found.url.password is None
+
+
+def test_pointer_file_round_trips_private_and_without_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    path = tmp_path / "studies" / "slug" / "storage.json"
+    assert read_pointer(path) is None
+    pointer = pg_pointer("postgresql://u:c@n/ary@h/db?sslpassword=canary2", "ENV")
+    write_pointer(path, pointer)
+    assert read_pointer(path) == pointer
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    text = path.read_text()
+    assert "ary" not in text
+    assert set(json.loads(text)) == {
+        "version", "updated_at", "backend", "study_name", "source", "storage_url_env",
+        "storage_url_masked", "sqlite_path", "pool", "connect_timeout",
+        "statement_timeout_ms", "isolation_level",
+    }  # fmt: skip
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_sqlite_pointer_survives_moving_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """프로젝트 안의 SQLite 파일은 상대 경로로 적혀 폴더를 옮겨도 이어진다."""
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path / "old"))
+    url = sqlite_url(tmp_path / "old" / "studies" / "s" / "s.db")
+    pointer = make_pointer(url, StorageOptions(), "s", "yaml_env", "OPTUNA_STORAGE")
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path / "new"))
+    found = pick(pointer=pointer)
+    assert found.url is not None
+    assert (found.backend, found.url.path) == ("sqlite", tmp_path / "new/studies/s/s.db")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"version": 2}', '{"version": 1, "backend": "sqlite"}']
+)
+def test_broken_pointer_is_an_error_with_the_way_out(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "storage.json"
+    path.write_text(text)
+    with pytest.raises(StorageError) as caught:
+        read_pointer(path)
+    assert str(path) in caught.value.fix
+
+
+def test_pointer_skips_unknown_fields(tmp_path: Path) -> None:
+    path = tmp_path / "storage.json"
+    write_pointer(path, POINTER)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "later": 1}))
+    assert read_pointer(path) == POINTER
+
+
+def test_resolving_imports_no_heavy_module() -> None:
+    """계획을 보이는 데 SQLAlchemy도 optuna도 import하지 않는다."""
+    code = (
+        "import sys, optimize.storage.resolve, optimize.storage.options\n"
+        "print([m for m in ('sqlalchemy', 'optuna', 'psycopg2') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
