@@ -4,8 +4,7 @@
     ├── SettingsError           2   인자나 설정이 틀렸다
     ├── StorageError            3   저장소에 닿지 못하거나 쓸 수 없다
     ├── DataError               4   캔들을 얻지 못했다
-    ├── RunError                5   실행이 실패했다
-    └── Interrupted             130 사용자가 멈췄다
+    └── RunError                5   실행이 실패했다
 
 원인과 해결에 비밀번호가 섞여도 만들 때 가린다. traceback은 사용자에게 보이지 않는다:
 명령의 입구는 `optimize.cli.command`가 감싸 이 오류를 stderr에 쓰고 exit code로 끝낸다.
@@ -58,9 +57,3 @@ class RunError(WizardError):
     """실행 실패. exit code 5."""
 
     exit_code = 5
-
-
-class Interrupted(WizardError):
-    """사용자가 멈춤. exit code 130."""
-
-    exit_code = 130

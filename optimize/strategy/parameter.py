@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from optimize.trial import ParamValue, Params
+from optimize.trial import Params, ParamValue
 
 
 @dataclass(frozen=True, slots=True)

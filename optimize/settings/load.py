@@ -1,0 +1,153 @@
+"""설정을 모은다: YAML → 명령의 인자(`--set` 포함) → 검증된 `Params`.
+
+뒤의 것이 앞의 것을 이긴다. 환경 변수와 `.env`는 저장소 URL에만 쓰이며 `plan`이 읽는다.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from optimize import paths
+from optimize.errors import SettingsError
+from optimize.settings.messages import dotted, likely_key, merge_path, settings_error
+from optimize.settings.model import Params
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """같은 키가 두 번 나오면 거절하는 안전한 읽개(뒤의 것이 조용히 이기지 않게)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, (str, int, float, bool)) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"키 '{key}'가 두 번 있습니다", problem_mark=key_node.start_mark
+                )
+            if isinstance(key, (str, int, float, bool)):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """YAML 파일을 사전으로. 없거나 읽을 수 없거나 모양이 틀리면 SettingsError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            "설정 파일이 없습니다",
+            str(path),
+            "--config 에 있는 파일을 주세요. 기본은 config/params.yaml",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "설정 파일을 읽지 못했습니다", f"{path}: {error}", "읽기 권한과 UTF-8 글인지 보세요"
+        ) from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, source: str) -> dict[str, Any]:
+    """YAML 글을 사전으로. source는 오류에 보일 이름."""
+    try:
+        loaded = yaml.load(text, _UniqueKeyLoader)  # noqa: S506 — SafeLoader의 하위 클래스
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(
+            "설정 파일의 YAML이 틀렸습니다",
+            f"{source}: {_yaml_problem(error)}",
+            "들여쓰기는 빈칸으로, '키: 값' 사이에는 빈칸을 하나 두세요",
+        ) from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise SettingsError(
+            "설정 파일의 모양이 틀렸습니다",
+            f"{source}: 맨 위는 '키: 값'이어야 합니다",
+            "config/params.yaml을 본으로 삼으세요",
+        )
+    return loaded
+
+
+def _yaml_problem(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"{mark.line + 1}째 줄 {mark.column + 1}째 칸: {error.problem}"
+    return str(error)
+
+
+def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
+    """`--set search.n_jobs=4`를 (경로, 값)으로. 값은 YAML로 읽는다."""
+    key, equals, value = text.partition("=")
+    path = tuple(part.strip() for part in key.split("."))
+    if not equals or not all(path):
+        raise SettingsError(
+            "--set 의 꼴이 틀렸습니다",
+            f"받은 것: {text}",
+            "--set 키=값 으로 쓰세요. 예: --set search.n_jobs=4",
+        )
+    try:
+        return path, yaml.safe_load(value) if value.strip() else None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(
+            "--set 의 값을 읽지 못했습니다",
+            f"{key} = {value}: {_yaml_problem(error)}",
+            "글은 따옴표로 감싸 보세요",
+        ) from None
+
+
+def load_params(
+    config: Path | None,
+    overrides: Sequence[tuple[tuple[str, ...], Any]] = (),
+) -> Params:
+    """YAML에 덮어쓰기를 얹어 검증한다.
+
+    config: None이면 기본 파일. 기본 파일이 없으면 모든 키가 기본값이다.
+    overrides: ((경로), 값)의 차례. 뒤의 것이 이긴다.
+    """
+    path = paths.default_config() if config is None else config
+    tree: dict[str, Any] = {} if config is None and not path.exists() else read_yaml(path)
+    for key, value in overrides:
+        _refuse_unknown_section(key)
+        tree = merge_path(tree, key, value)
+    return validate(tree, str(path))
+
+
+def _refuse_unknown_section(key: Sequence[str]) -> None:
+    if key[0] not in Params.model_fields:
+        likely = likely_key(key, Params)
+        hint = f" — 혹시 '{likely}'인가요?" if likely else ""
+        raise SettingsError(
+            "모르는 설정 키입니다",
+            f"--set {dotted(key)}{hint}",
+            "키의 목록은 config/params.yaml에 있습니다",
+        )
+
+
+def validate(tree: Mapping[str, Any], source: str) -> Params:
+    """사전을 `Params`로. 틀리면 모든 잘못을 담은 SettingsError."""
+    # 묶음의 이름만 쓰고 속을 비우면(`search:`) 기본값으로 본다.
+    filled = {
+        key: {} if value is None and key in _SECTIONS else value for key, value in tree.items()
+    }
+    try:
+        return Params.model_validate(filled)
+    except ValidationError as error:
+        raise settings_error(error, Params, source) from None
+
+
+_SECTIONS = frozenset({"data", "strategy", "backtest", "objective", "search"})
+
+
+def read_dotenv() -> dict[str, str]:
+    """`.env`의 변수들. 파일이 없으면 빈 사전. 값이 빈 변수도 담는다."""
+    path = paths.dotenv_path()
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return {}
+    from dotenv import dotenv_values
+
+    return {key: value or "" for key, value in dotenv_values(path, interpolate=False).items()}

@@ -1,0 +1,204 @@
+"""`config/params.yaml`의 모양: 키, 형, 범위, 기본값. 모르는 키는 거절한다.
+
+모든 모형은 frozen이다. 값의 뜻과 단위는 `config/params.yaml`의 주석이 사용자에게 설명하며
+칸의 `description`은 도움말과 문서가 읽는다. 시간은 초(`_ms`는 밀리초), 비율은 1이 100 %다.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from optimize.data.symbols import SymbolError, parse_symbol
+from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
+
+SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
+PRUNERS = ("none", "median", "percentile")
+ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+def _blank_as_none(value: Any) -> Any:
+    """빈 칸(빈 글)은 '정하지 않음'이다."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _blank_as_zero(value: Any) -> Any:
+    """statement_timeout을 비워 두면 끔(0)이다."""
+    return 0 if value is None or (isinstance(value, str) and not value.strip()) else value
+
+
+def _date_text(value: Any) -> Any:
+    """YAML은 2024-01-01을 날짜로 읽는다. 글로 되돌린다."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
+OptionalDate = Annotated[str | None, BeforeValidator(_blank_as_none), BeforeValidator(_date_text)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, str_strip_whitespace=True
+    )
+
+
+class DataSection(_Section):
+    """캔들의 출처와 기간."""
+
+    file: OptionalText = None
+    start: OptionalDate = None
+    end: OptionalDate = None
+    offline: bool = False
+    floor_off_grid: bool = False
+    demo_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
+    demo_days: Annotated[int, Field(ge=1, le=3650)] = 180
+
+    @field_validator("start", "end")
+    @classmethod
+    def _is_date(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("날짜는 2024-01-31처럼 YYYY-MM-DD(UTC)로 씁니다") from None
+        return value
+
+
+class StrategySection(_Section):
+    """전략과 탐색 공간의 덮어쓰기."""
+
+    name: Annotated[str, Field(min_length=1)] = "squeeze_momentum"
+    space: dict[str, Any] = Field(default_factory=dict)
+
+
+class BacktestSection(_Section):
+    """체결과 비용."""
+
+    initial_cash: Annotated[float, Field(gt=0)] = 10_000.0
+    fee_rate: Annotated[float, Field(ge=0, lt=0.1)] = 0.0005
+    slippage_rate: Annotated[float, Field(ge=0, lt=0.1)] = 0.0001
+    slippage_ticks: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    leverage: Annotated[float, Field(ge=1, le=125)] = 1.0
+    position_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    direction: Literal["both", "long", "short"] = "both"
+    funding: bool = True
+    maintenance_margin_rate: Annotated[float, Field(ge=0, lt=0.5)] = 0.004
+
+
+class Goal(_Section):
+    """목표 하나: 지표와 무게. 지표의 좋은 방향은 지표가 정한다."""
+
+    metric: Annotated[str, Field(min_length=1)]
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class MetricLimit(_Section):
+    """지표 하나의 허용 범위."""
+
+    metric: Annotated[str, Field(min_length=1)]
+    min: float | None = None
+    max: float | None = None
+
+
+class ConstraintsSection(_Section):
+    """시행이 쓸 만하다고 볼 조건. 어기면 최선으로 뽑히지 않는다."""
+
+    min_trades: Annotated[int, Field(ge=0)] = 30
+    max_drawdown_pct: Annotated[float, Field(gt=0, le=100)] | None = 50.0
+    limits: tuple[MetricLimit, ...] = ()
+
+
+class ObjectiveSection(_Section):
+    """점수."""
+
+    goals: Annotated[tuple[Goal, ...], Field(min_length=1)] = (Goal(metric="sharpe"),)
+    constraints: ConstraintsSection = ConstraintsSection()
+    non_finite_score: float = -100.0
+
+
+class SearchSection(_Section):
+    """탐색, 병렬, 저장소."""
+
+    n_trials: Annotated[int, Field(ge=1, le=10_000_000)] = 500
+    timeout: Annotated[float, Field(gt=0)] | None = None
+    n_jobs: Annotated[int, Field(ge=-1, le=4096)] = -1
+    dataset_jobs: Annotated[int, Field(ge=0, le=4096)] = 0
+    executor: Literal["local", "dask"] = "local"
+    dask_scheduler: OptionalText = None
+    sampler: Literal["tpe", "random", "nsga2", "cmaes", "tpe_optuna"] = "tpe"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    pruner: Literal["none", "median", "percentile"] = "none"
+    study_name: OptionalText = None
+    storage_url_env: OptionalText = "OPTUNA_STORAGE"
+    storage_url: OptionalText = None
+    storage_fallback: Literal["none", "embedded", "sqlite"] = "none"
+    storage_pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
+    storage_max_overflow: Annotated[int, Field(ge=0, le=1000)] = 16
+    storage_pool_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    storage_pool_recycle: Annotated[int, Field(ge=-1)] = 1800
+    storage_connect_timeout: Annotated[int, Field(ge=1, le=600)] = 10
+    storage_statement_timeout_ms: Annotated[
+        int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
+    ] = 300_000
+    storage_lock_timeout_ms: Annotated[int, Field(ge=0, le=2_147_483_647)] = 10_000
+    storage_isolation_level: Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] = (
+        "READ COMMITTED"
+    )
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _some_jobs(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("작업 수는 1 이상이거나, 모든 코어를 뜻하는 -1입니다")
+        return value
+
+    @field_validator("study_name")
+    @classmethod
+    def _safe_name(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        if (
+            len(value) > 200
+            or value.startswith(".")
+            or any(c in "/\\\0" or not c.isprintable() for c in value)
+        ):
+            raise ValueError(
+                "스터디 이름은 200자 이하이며 '.'으로 시작하거나 '/', '\\', 제어 문자를 담을 수 없습니다"
+            )
+        return value
+
+
+class Params(_Section):
+    """`params.yaml` 전체."""
+
+    symbol: str = "BINANCE:BTCUSDT"
+    timeframe_grid: str = "1m@15m,1m@1h"
+    data: DataSection = DataSection()
+    strategy: StrategySection = StrategySection()
+    backtest: BacktestSection = BacktestSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    search: SearchSection = SearchSection()
+
+    @field_validator("symbol")
+    @classmethod
+    def _is_symbol(cls, value: str) -> str:
+        try:
+            return str(parse_symbol(value))
+        except SymbolError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("timeframe_grid", mode="before")
+    @classmethod
+    def _is_grid(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            value = ",".join(str(item) for item in value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            return value
+        try:
+            return format_grid(parse_grid(value))
+        except TimeframeError as error:
+            raise ValueError(str(error)) from None

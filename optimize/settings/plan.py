@@ -1,0 +1,190 @@
+"""실행의 계획: 설정, 인자, 환경을 합쳐 무엇을 어디에 할지 정한 frozen 값.
+
+무거운 것(Optuna, numba, SQLAlchemy)을 import하지 않는다: `--plan`과 화면이 바로 뜬다.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optimize import paths
+from optimize.data.symbols import Symbol, parse_symbol
+from optimize.data.timeframes import Cell, parse_grid
+from optimize.masking import mask_secrets
+from optimize.settings.arguments import RunArguments
+from optimize.settings.load import load_params, read_dotenv
+from optimize.settings.model import Params, SearchSection
+from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import Pointer, pointer_path, read_pointer
+from optimize.storage.resolve import ResolvedStorage, resolve
+from optimize.storage.url import StorageUrl, sqlite_url
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """격자의 한 칸과 그 스터디가 놓일 저장소. resolved: 저장소를 정한 규칙."""
+
+    cell: Cell
+    slug: str
+    study_name: str
+    storage_url: StorageUrl
+    resolved: ResolvedStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """한 실행의 계획.
+
+    data_file: 캔들 파일의 절대 경로 또는 None. argv: 이 실행을 부른 인자.
+    """
+
+    params: Params
+    symbol: Symbol
+    cells: tuple[CellPlan, ...]
+    storage_options: StorageOptions
+    config: Path
+    data_file: Path | None
+    argv: tuple[str, ...] = ()
+
+    @property
+    def storage_rule(self) -> str:
+        """어느 규칙이 저장소를 정했는지, 사람이 읽는 한 줄."""
+        return self.cells[0].resolved.rule_ko
+
+    @property
+    def n_jobs(self) -> int:
+        """작업 프로세스 수. -1은 이 프로세스가 쓸 수 있는 코어 수로 바뀐다."""
+        jobs = self.params.search.n_jobs
+        return len(os.sched_getaffinity(0)) if jobs == -1 else jobs
+
+    def command_line(self) -> str:
+        """이 실행을 되풀이하는 명령. 비밀번호는 가린다."""
+        return mask_secrets(shlex.join(("python", "-m", "optimize.run", *self.argv)), self.secrets)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """이 계획이 아는 비밀번호들(가리는 데만 쓴다)."""
+        return tuple({secret for cell in self.cells for secret in cell.storage_url.secrets})
+
+    def masked(self) -> dict[str, Any]:
+        """비밀번호를 가린 사전(JSON으로 쓸 수 있다): `--plan`, plan.json, `plan` 사건."""
+        params = self.params.model_dump(mode="json")
+        if params["search"]["storage_url"]:
+            params["search"]["storage_url"] = mask_secrets(
+                params["search"]["storage_url"], self.secrets
+            )
+        return {
+            "symbol": str(self.symbol),
+            "cells": [
+                {
+                    "cell": str(item.cell),
+                    "slug": item.slug,
+                    "study": item.study_name,
+                    "storage": item.storage_url.masked,
+                }
+                for item in self.cells
+            ],
+            "storage": {
+                "backend": self.cells[0].resolved.backend,
+                "rule": self.cells[0].resolved.rule,
+                "rule_ko": self.storage_rule,
+                "env": self.cells[0].resolved.env_name,
+            },
+            "n_jobs": self.n_jobs,
+            "config": str(self.config),
+            "home": str(paths.home()),
+            "params": params,
+        }
+
+
+def make_plan(arguments: RunArguments, environ: Mapping[str, str] | None = None) -> Plan:
+    """인자에서 계획을 세운다.
+
+    environ: None이면 이 프로세스의 환경. SettingsError: 설정이 틀렸다.
+    StorageError: 지난 저장소 기록이 깨졌거나 그 비밀번호를 찾을 수 없다.
+    """
+    params = load_params(arguments.config, arguments.overrides)
+    symbol = parse_symbol(params.symbol)
+    cells = parse_grid(params.timeframe_grid)
+    variables = os.environ if environ is None else environ
+    file = params.data.file
+    return Plan(
+        params=params,
+        symbol=symbol,
+        cells=_plan_cells(params, symbol, cells, arguments, variables),
+        storage_options=storage_options(params.search),
+        config=(arguments.config or paths.default_config()).absolute(),
+        data_file=None if file is None else paths.home() / Path(file).expanduser(),
+        argv=arguments.argv,
+    )
+
+
+def storage_options(search: SearchSection) -> StorageOptions:
+    """설정의 `search.storage_*`를 연결 설정값으로."""
+    return StorageOptions(
+        pool_size=search.storage_pool_size,
+        max_overflow=search.storage_max_overflow,
+        pool_timeout=search.storage_pool_timeout,
+        pool_recycle=search.storage_pool_recycle,
+        connect_timeout=search.storage_connect_timeout,
+        statement_timeout_ms=search.storage_statement_timeout_ms,
+        isolation_level=search.storage_isolation_level,
+        lock_timeout_ms=search.storage_lock_timeout_ms,
+    )
+
+
+def study_names(name: str | None, slugs: tuple[str, ...], cells: tuple[Cell, ...]) -> list[str]:
+    """칸마다의 스터디 이름: 정하지 않으면 slug, 정했고 칸이 여럿이면 뒤에 칸을 붙인다."""
+    if name is None:
+        return list(slugs)
+    if len(cells) == 1:
+        return [name]
+    return [f"{name}_{cell.slug}" for cell in cells]
+
+
+def _plan_cells(
+    params: Params,
+    symbol: Symbol,
+    cells: tuple[Cell, ...],
+    arguments: RunArguments,
+    environ: Mapping[str, str],
+) -> tuple[CellPlan, ...]:
+    slugs = tuple(f"{symbol.slug}_{cell.slug}" for cell in cells)
+    names = study_names(params.search.study_name, slugs, cells)
+    dotenv = read_dotenv()
+    pointers = [read_pointer(pointer_path(slug)) for slug in slugs]
+    # 아직 실행한 적이 없는 칸은 같은 격자의 다른 칸을 따른다.
+    known = [(slug, item) for slug, item in zip(slugs, pointers, strict=True) if item is not None]
+    planned = []
+    for slug, name, cell, own in zip(slugs, names, cells, pointers, strict=True):
+        owner, pointer = (slug, own) if own is not None else known[0] if known else (slug, None)
+        resolved = resolve(
+            arguments.storage_url,
+            arguments.storage_url_env,
+            params.search.storage_url_env,
+            params.search.storage_url,
+            pointer,
+            environ,
+            dotenv,
+        )
+        url = resolved.url
+        if resolved.rule == "pointer" and _is_default_sqlite(owner, pointer):
+            url = None
+        if url is None:
+            url = sqlite_url(paths.sqlite_path(slug, name))
+        planned.append(CellPlan(cell, slug, name, url, resolved))
+    return tuple(planned)
+
+
+def _is_default_sqlite(slug: str, pointer: Pointer | None) -> bool:
+    """기록이 가리키는 것이 스터디마다의 SQLite 기본 자리인가."""
+    return (
+        pointer is not None
+        and pointer.backend == "sqlite"
+        and pointer.url().path == paths.sqlite_path(slug, pointer.study_name).absolute()
+    )
