@@ -25,8 +25,9 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     URL의 `user:password@`, `?password=`, DSN의 `password=`와 함께 `known`에 든 값,
     환경 변수 `PGPASSWORD`의 값(percent-encoding한 꼴도)을 가린다.
     """
-    masked = _URL_PASSWORD.sub(lambda m: f"{m['head']}:{MASK}@", text)
-    masked = _KEY_PASSWORD.sub(lambda m: f"{m['head']}{MASK}", masked)
+    # 열쇠 꼴을 먼저: ?password= 의 값에 든 날것의 @를 URL의 @로 잘못 보지 않게 한다.
+    masked = _KEY_PASSWORD.sub(lambda m: f"{m['head']}{MASK}", text)
+    masked = _URL_PASSWORD.sub(lambda m: f"{m['head']}:{MASK}@", masked)
     for secret in {*known, os.environ.get("PGPASSWORD", "")}:
         # 한두 글자는 가려도 비밀이 되지 않고 글만 망가진다.
         if len(secret) >= 3:

@@ -65,6 +65,8 @@ def _line(item: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:g}"
     return str(value) if isinstance(value, Exception) else value
 
 
