@@ -1,0 +1,208 @@
+"""사용자의 캔들·펀딩 파일 읽기: csv, csv.gz, parquet, arrow/feather, Binance bulk zip.
+
+열과 시각 단위는 `columns`가 알아본다. 첫 줄이 모두 수인 csv는 머리글이 없는 것으로 보고,
+열이 12개면 Binance kline, 6개면 시각·시가·고가·저가·종가·거래량의 차례로 읽는다.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from optimize.data.columns import (
+    FUNDING_NAMES,
+    KLINE_COLUMNS,
+    Recognised,
+    match_columns,
+    number_column,
+    time_to_ms,
+)
+from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.quality import Quality, assess, clean, detect_interval
+from optimize.data.timeframes import MINUTE_MS
+from optimize.errors import DataError
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".arrow", ".feather", ".zip")
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class FileCandles:
+    """파일에서 읽은 봉. candles: 손질했으되 빈 봉은 채우지 않은 것. quality: 손질 전의 흠."""
+
+    candles: Candles
+    interval_ms: int
+    quality: Quality
+    recognised: Recognised
+
+
+def file_digest(path: Path) -> str:
+    """파일 내용의 sha256(hex). 없거나 읽을 수 없으면 DataError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Candles, Recognised]:
+    """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것). 읽을 수 없으면 DataError."""
+    table = _read_table(path)
+    if not table.num_rows:
+        raise DataError(f"파일이 비었습니다: {path}")
+    try:
+        names = match_columns(table.column_names, columns or {})
+        times, unit = time_to_ms(table[names["time"]], names["time"])
+        values = {
+            field: number_column(table[name], name)
+            for field, name in names.items()
+            if field != "time"
+        }
+    except DataError as error:
+        raise DataError(f"{path.name}: {error.title}", error.cause, error.fix) from error
+    filled = np.zeros(len(times), dtype=np.bool_)
+    return Candles(open_time=times, filled=filled, **values), Recognised(names, unit)
+
+
+def read_candles(
+    path: Path, *, floor_off_grid: bool = False, columns: Mapping[str, str] | None = None
+) -> FileCandles:
+    """봉을 읽고 손질한다(빈 봉은 채우지 않는다). 읽을 수 없거나 애매하면 DataError."""
+    candles, recognised = read_raw(path, columns)
+    interval = detect_interval(candles.open_time)
+    quality = assess(candles, interval)
+    return FileCandles(
+        clean(candles, quality, floor_off_grid=floor_off_grid), interval, quality, recognised
+    )
+
+
+def read_funding(path: Path) -> FundingSchedule:
+    """펀딩 기록을 읽는다. 몇 ms 늦은 시각은 분으로 반올림한다. 읽을 수 없으면 DataError."""
+    table = _read_table(path)
+    try:
+        names = match_columns(table.column_names, {}, FUNDING_NAMES)
+        times, _ = time_to_ms(table[names["time"]], names["time"])
+        rates = number_column(table[names["rate"]], names["rate"])
+    except DataError as error:
+        raise DataError(
+            f"펀딩 파일 {path.name}을(를) 읽을 수 없습니다: {error.title}",
+            error.cause,
+            "열 이름을 funding_time, funding_rate 로 고치세요",
+        ) from error
+    if not np.isfinite(rates).all():
+        raise DataError(f"펀딩 파일 {path.name}에 수가 아닌 비율이 있습니다")
+    return tidy_funding(times, rates)
+
+
+def tidy_funding(
+    times: np.ndarray[tuple[int], np.dtype[np.int64]],
+    rates: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> FundingSchedule:
+    """시각을 분으로 반올림하고 시간순으로 세운다. 같은 시각이 겹치면 뒤의 것을 쓴다."""
+    rounded = (times + MINUTE_MS // 2) // MINUTE_MS * MINUTE_MS
+    order = np.argsort(rounded, kind="stable")
+    rounded, rates = rounded[order], rates[order]
+    last = np.flatnonzero(np.diff(rounded, append=np.int64(-1)) != 0)
+    return FundingSchedule(rounded[last], rates[last])
+
+
+def _read_table(path: Path) -> pa.Table:
+    name = path.name.lower()
+    try:
+        if name.endswith((".csv", ".csv.gz", ".txt")):
+            with _open_csv(path) as file:
+                return read_csv_table(file)
+        if name.endswith(".zip"):
+            return _read_zip(path)
+        if name.endswith(".parquet"):
+            import pyarrow.parquet as pa_parquet
+
+            return pa_parquet.read_table(path)
+        if name.endswith((".arrow", ".feather", ".ipc")):
+            return _read_arrow(path)
+    except (OSError, EOFError, pa.ArrowException, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from error
+    raise DataError(
+        f"알 수 없는 형식의 파일입니다: {path.name}", "", f"쓸 수 있는 형식: {', '.join(SUFFIXES)}"
+    )
+
+
+def _open_csv(path: Path) -> IO[bytes]:
+    """csv를 압축을 풀어 연다. 확장자가 아니라 내용으로 gzip을 알아본다."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == _GZIP_MAGIC
+    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
+
+
+def _read_zip(path: Path) -> pa.Table:
+    with zipfile.ZipFile(path) as archive:
+        members = [item for item in archive.namelist() if item.lower().endswith(".csv")]
+        if len(members) != 1:
+            raise DataError(f"{path.name}: zip 안에 csv가 하나여야 하는데 {len(members)}개입니다")
+        return read_csv_table(io.BytesIO(archive.read(members[0])))
+
+
+def read_csv_table(file: IO[bytes]) -> pa.Table:
+    """csv를 표로. 머리글이 없으면 열의 수로 이름을 정한다."""
+    first = file.readline()
+    file.seek(0)
+    cells = [
+        cell.strip() for cell in first.decode("utf-8-sig", errors="replace").strip().split(",")
+    ]
+    read_options = pa_csv.ReadOptions()
+    if all(_is_number(cell) for cell in cells):
+        read_options.column_names = _headerless_names(len(cells))
+    elif len(cells) == 1:
+        # CryptoDataDownload처럼 첫 줄이 출처를 적은 한 칸이면 건너뛴다.
+        read_options.skip_rows = 1
+    convert = pa_csv.ConvertOptions(strings_can_be_null=False)
+    return pa_csv.read_csv(file, read_options=read_options, convert_options=convert)
+
+
+def _headerless_names(count: int) -> list[str]:
+    if count == len(KLINE_COLUMNS):
+        return list(KLINE_COLUMNS)
+    if count == 6:
+        return list(KLINE_COLUMNS[:6])
+    raise DataError(
+        "머리글이 없는 csv의 열을 정할 수 없습니다",
+        f"열이 {count}개입니다. 6개(시각·시가·고가·저가·종가·거래량)나 12개(Binance kline)만 알아봅니다",
+        "첫 줄에 open_time,open,high,low,close,volume 같은 머리글을 넣으세요",
+    )
+
+
+def _read_arrow(path: Path) -> pa.Table:
+    with path.open("rb") as file:
+        if file.read(6) == b"ARROW1":
+            file.seek(0)
+            return pa.ipc.open_file(file).read_all()
+        file.seek(0)
+        return pa.ipc.open_stream(file).read_all()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"파일이 없습니다: {path}", "", "경로를 확인하세요")
+    return DataError(
+        f"파일을 읽을 수 없습니다: {path}",
+        f"{type(error).__name__}: {error}",
+        "파일이 끝까지 내려받아졌는지, 형식과 확장자가 맞는지 확인하세요",
+    )

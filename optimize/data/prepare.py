@@ -1,0 +1,211 @@
+"""캔들 마련하기: 파일, 캐시(와 거래소), 합성 데모에서 칸마다의 `DatasetRef`를 만든다.
+
+합성 데모는 심볼이 `DEMO:`일 때만 쓴다. 다른 출처를 말없이 대신하지 않는다.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from optimize.data.dataset import DatasetRef, FundingSchedule
+from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
+from optimize.data.files import file_digest, read_candles, read_funding
+from optimize.data.manifest import MarketRules
+from optimize.data.period import (
+    DAY_MS,
+    check_order,
+    format_ms,
+    format_period,
+    parse_end,
+    parse_start,
+)
+from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
+from optimize.data.quality import assess, between
+from optimize.data.store import SymbolStore
+from optimize.data.symbols import DEMO_LABEL, Symbol
+from optimize.data.timeframes import MINUTE_MS, Cell
+from optimize.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+_FUNDING_SLACK_MS = DAY_MS
+
+
+def prepare(
+    symbol: Symbol,
+    cells: Sequence[Cell],
+    *,
+    file: Path | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    offline: bool = False,
+    demo_seed: int = 0,
+    demo_days: int = 365,
+    cache_dir: Path,
+    on_progress: Progress,
+    floor_off_grid: bool = False,
+    funding_file: Path | None = None,
+) -> list[DatasetRef]:
+    """칸마다 DatasetRef 하나를 칸의 차례대로 준다.
+
+    file: 캔들 파일. 없으면 `DEMO:`는 만들고, 나머지는 캐시와 거래소에서 얻는다.
+    start, end: `YYYY-MM-DD[THH:MM]` UTC. 날짜만 적은 끝은 그날을 포함한다. 비우면 파일은 전부,
+        거래소는 캐시에 있는 만큼, 캐시가 비었으면 최근 365일이다.
+    offline: 참이면 거래소에 묻지 않는다. on_progress(이름, 한 일, 할 일; 모르면 0).
+    floor_off_grid: 격자를 벗어난 시각을 내림한다(파일에만). funding_file: 펀딩 기록 파일.
+
+    캔들을 얻지 못하면 DataError, 기간이 틀리면 SettingsError.
+    """
+    start_ms = parse_start(start) if start else None
+    end_ms = parse_end(end) if end else None
+    if start_ms is not None and end_ms is not None:
+        check_order(start_ms, end_ms)
+    store = SymbolStore(cache_dir, symbol)
+    if file is not None:
+        source = _from_file(store, file, start_ms, end_ms, on_progress, floor_off_grid)
+    elif symbol.is_demo:
+        source = _from_demo(symbol, demo_seed, demo_days, start_ms, end_ms, on_progress)
+    else:
+        source = _from_cache(store, start_ms, end_ms, offline, on_progress)
+    source = _with_funding(source, store, funding_file)
+    refs = prepare_cells(cache_dir, symbol, cells, source)
+    return [replace(ref, notes=ref.notes + _funding_notes(ref, source.funding)) for ref in refs]
+
+
+def _from_file(
+    store: SymbolStore,
+    file: Path,
+    start_ms: int | None,
+    end_ms: int | None,
+    on_progress: Progress,
+    floor_off_grid: bool,
+) -> BaseSource:
+    file = file.expanduser()
+    digest = file_digest(file)
+
+    def load() -> LoadedBase:
+        on_progress(f"{file.name} 읽기", 0, 1)
+        read = read_candles(file, floor_off_grid=floor_off_grid)
+        on_progress(f"{file.name} 읽기", 1, 1)
+        whole = read.candles
+        first, last = int(whole.open_time[0]), int(whole.open_time[-1]) + read.interval_ms
+        wanted = between(whole, start_ms or 0, end_ms or last)
+        if not len(wanted):
+            raise DataError(
+                "고른 기간의 캔들이 파일에 없습니다",
+                f"{file.name}의 기간은 {format_period(first, last)}입니다",
+                "--start 와 --end 를 그 안으로 고르거나 비우세요",
+            )
+        notes = [*read.quality.notes()]
+        if "UTC로 읽음" in read.recognised.time_unit:
+            notes.append("파일의 시각에 시간대 표시가 없어 UTC로 읽었습니다")
+        if (start_ms or first) < first or (end_ms or last) > last:
+            notes.append(f"파일에는 고른 기간의 일부만 있습니다: {format_period(first, last)}")
+        return LoadedBase(wanted, read.interval_ms, tuple(notes))
+
+    return BaseSource(
+        identity=f"file|{digest}|{start_ms}|{end_ms}|{floor_off_grid}",
+        label=f"파일 {file.name}",
+        load=load,
+        market=store.manifest().market,
+    )
+
+
+def _from_demo(
+    symbol: Symbol,
+    seed: int,
+    days: int,
+    start_ms: int | None,
+    end_ms: int | None,
+    on_progress: Progress,
+) -> BaseSource:
+    if start_ms is None:
+        start_ms = DEMO_START_MS if end_ms is None else end_ms - days * DAY_MS
+    start_ms -= start_ms % MINUTE_MS
+    end_ms = end_ms or start_ms + days * DAY_MS
+    check_order(start_ms, end_ms)
+    bars = (end_ms - start_ms) // MINUTE_MS
+
+    def load() -> LoadedBase:
+        on_progress(f"{DEMO_LABEL} 캔들 만들기", 0, 1)
+        candles = make_demo(symbol.ticker, seed, start_ms, bars)
+        on_progress(f"{DEMO_LABEL} 캔들 만들기", 1, 1)
+        return LoadedBase(candles, MINUTE_MS)
+
+    return BaseSource(
+        identity=f"demo|{DEMO_VERSION}|{symbol.ticker}|{seed}|{start_ms}|{bars}",
+        label=f"{DEMO_LABEL} (seed {seed})",
+        load=load,
+        market=MarketRules(tick_size=10.0 ** -price_decimals(start_price(symbol.ticker))),
+        notes=(f"{DEMO_LABEL}: 실제 시장이 아니라 seed {seed}로 만든 캔들입니다",),
+    )
+
+
+def _from_cache(
+    store: SymbolStore,
+    start_ms: int | None,
+    end_ms: int | None,
+    offline: bool,
+    on_progress: Progress,
+) -> BaseSource:
+    period = store.manifest().period
+    if period is None:
+        raise DataError(f"{store.symbol}의 캔들이 캐시에 없습니다", "", missing_fix(store.symbol))
+    start_ms, end_ms = start_ms or period[0], end_ms or period[1]
+    check_order(start_ms, end_ms)
+    manifest = store.manifest()
+    if manifest.missing(start_ms, end_ms):
+        raise DataError(
+            f"{store.symbol}의 고른 기간이 캐시에 다 있지 않습니다",
+            f"고른 기간 {format_period(start_ms, end_ms)}, 캐시 {format_period(*period)}",
+            missing_fix(store.symbol),
+        )
+
+    def load() -> LoadedBase:
+        on_progress(f"{store.symbol} 캐시 읽기", 0, 1)
+        candles = store.read(start_ms, end_ms)
+        on_progress(f"{store.symbol} 캐시 읽기", 1, 1)
+        quality = assess(candles, manifest.interval_ms)
+        return LoadedBase(candles, manifest.interval_ms, quality.notes())
+
+    return BaseSource(
+        identity=f"cache|{store.identity(start_ms, end_ms)}|{start_ms}|{end_ms}",
+        label=manifest.source,
+        load=load,
+        market=manifest.market,
+    )
+
+
+def missing_fix(symbol: Symbol) -> str:
+    """캔들이 없을 때의 길들."""
+    return (
+        "다음 가운데 하나를 고르세요:\n"
+        "가진 파일로 실행: --data 파일.csv.gz\n"
+        f"파일을 캐시에 들이기: python -m optimize.data import 파일 --symbol {symbol}\n"
+        f"인터넷이 되는 곳에서 내려받기: python -m optimize.data fetch --symbol {symbol}\n"
+        f"합성 데모로 해 보기: --symbol DEMO:{symbol.ticker}"
+    )
+
+
+def _with_funding(source: BaseSource, store: SymbolStore, funding_file: Path | None) -> BaseSource:
+    """무기한 선물이면 펀딩 기록을 붙인다."""
+    if funding_file is not None:
+        return replace(source, funding=read_funding(funding_file.expanduser()))
+    return replace(source, funding=store.funding()) if store.symbol.is_perpetual else source
+
+
+def _funding_notes(ref: DatasetRef, funding: FundingSchedule | None) -> tuple[str, ...]:
+    if not ref.symbol.endswith(".P") or ref.is_demo:
+        return ()
+    if funding is None or not len(funding):
+        return (
+            "펀딩 기록이 없어 펀딩 비용을 0으로 셉니다. import --funding 파일 로 넣을 수 있습니다",
+        )
+    first, last = int(funding.time[0]), int(funding.time[-1])
+    if first > ref.start_ms + _FUNDING_SLACK_MS or last < ref.end_ms - _FUNDING_SLACK_MS:
+        return (
+            f"펀딩 기록이 기간의 일부({format_ms(first)} ~ {format_ms(last)})에만 있습니다. "
+            "나머지는 0으로 셉니다",
+        )
+    return ()

@@ -1,0 +1,240 @@
+"""심볼 하나의 캔들 캐시: 달마다 Arrow 파일 하나와 목록(manifest).
+
+봉은 손질했으되 빈 봉은 채우지 않은 것이다. 여러 프로세스가 함께 써도 되도록 고칠 때마다
+파일 잠금을 잡고, 파일은 임시 파일에 적어 갈아 끼운다. 열 때 내용의 지문을 확인한다.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from optimize.data import arrow_io
+from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.manifest import (
+    Manifest,
+    MarketRules,
+    Month,
+    Span,
+    merge_spans,
+    read_manifest,
+    subtract,
+    write_manifest,
+)
+from optimize.data.period import month_start, months_between, next_month
+from optimize.data.quality import between, concatenate, take
+from optimize.data.symbols import Symbol
+from optimize.data.timeframes import MINUTE_MS, Timeframe
+from optimize.errors import DataError
+
+_LOCK_SECONDS = 60
+
+
+def content_digest(candles: Candles) -> str:
+    """봉의 내용의 sha256(hex)."""
+    digest = hashlib.sha256()
+    for name in ("open_time", *arrow_io.PRICE_COLUMNS):
+        digest.update(np.ascontiguousarray(getattr(candles, name)).data)
+    digest.update(np.ascontiguousarray(candles.filled).data)
+    return digest.hexdigest()
+
+
+def funding_digest(funding: FundingSchedule) -> str:
+    """펀딩 기록의 sha256(hex)."""
+    digest = hashlib.sha256(np.ascontiguousarray(funding.time).data)
+    digest.update(np.ascontiguousarray(funding.rate).data)
+    return digest.hexdigest()
+
+
+class SymbolStore:
+    """한 심볼의 캐시 폴더 `<cache_dir>/<slug>/`."""
+
+    def __init__(self, cache_dir: Path, symbol: Symbol) -> None:
+        self.symbol = symbol
+        self.folder = cache_dir / symbol.slug
+
+    def manifest(self) -> Manifest:
+        """지금의 목록. 없으면 빈 목록."""
+        return read_manifest(self.folder) or Manifest(str(self.symbol))
+
+    @contextmanager
+    def _edit(self) -> Iterator[Manifest]:
+        """목록을 잠그고 고친다. 잘 끝나면 적는다."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS):
+            manifest = self.manifest()
+            yield manifest
+            write_manifest(self.folder, manifest)
+
+    def merge(
+        self,
+        candles: Candles,
+        interval_ms: int,
+        covered: Span,
+        source: str,
+        archives: dict[str, str] | None = None,
+    ) -> int:
+        """봉을 더한다. 같은 시각의 봉은 새것으로 바꾸고, 값이 바뀐 봉의 수를 돌려준다.
+
+        covered: 이 봉들로 확인된 구간(UTC ms). 이미 든 봉과 간격이 다르면 DataError.
+        """
+        changed = 0
+        with self._edit() as manifest:
+            if manifest.months and manifest.interval_ms != interval_ms:
+                raise DataError(
+                    f"{self.symbol}의 캐시와 봉의 간격이 다릅니다",
+                    f"캐시는 {Timeframe(manifest.interval_ms // MINUTE_MS)}, "
+                    f"새 봉은 {Timeframe(interval_ms // MINUTE_MS)}입니다",
+                    f"캐시를 새 봉으로 갈아 끼우려면 --replace 를 붙이거나 {self.folder} 폴더를 지우세요",
+                )
+            manifest.interval_ms = interval_ms
+            manifest.source = source
+            if len(candles):
+                end = int(candles.open_time[-1]) + 1
+                for key in months_between(int(candles.open_time[0]), end):
+                    fresh = between(candles, month_start(key), month_start(next_month(key)))
+                    changed += self._merge_month(manifest, key, fresh)
+            manifest.covered = merge_spans([*manifest.covered, covered])
+            manifest.archives.update(archives or {})
+        return changed
+
+    def _merge_month(self, manifest: Manifest, key: str, fresh: Candles) -> int:
+        if not len(fresh):
+            return 0
+        changed = 0
+        if key in manifest.months:
+            old = self._open_month(manifest, key)
+            both, old_at, fresh_at = np.intersect1d(
+                old.open_time, fresh.open_time, assume_unique=True, return_indices=True
+            )
+            if len(both):
+                differs = np.zeros(len(both), dtype=np.bool_)
+                for name in arrow_io.PRICE_COLUMNS:
+                    differs |= getattr(old, name)[old_at] != getattr(fresh, name)[fresh_at]
+                changed = int(differs.sum())
+            kept = take(old, np.setdiff1d(np.arange(len(old)), old_at, assume_unique=True))
+            merged = concatenate([kept, fresh])
+            fresh = take(merged, np.argsort(merged.open_time, kind="stable"))
+        digest = content_digest(fresh)
+        size = arrow_io.write_candles(self.month_path(key), fresh, {"sha256": digest})
+        manifest.months[key] = Month(
+            len(fresh), int(fresh.open_time[0]), int(fresh.open_time[-1]), size, digest
+        )
+        return changed
+
+    def month_path(self, key: str) -> Path:
+        """달의 파일."""
+        return self.folder / f"{key}.arrow"
+
+    def _open_month(self, manifest: Manifest, key: str) -> Candles:
+        month = manifest.months[key]
+        candles = arrow_io.open_candles(self.month_path(key), rows=month.rows)
+        if content_digest(candles) != month.sha256:
+            raise DataError(f"{self.month_path(key)}의 내용이 지문과 다릅니다")
+        return candles
+
+    def read(self, start_ms: int, end_ms: int) -> Candles:
+        """[start_ms, end_ms)의 봉(빈 봉은 채우지 않았다). 깨진 달이 있으면 DataError."""
+        manifest = self.manifest()
+        wanted = [key for key in months_between(start_ms, end_ms) if key in manifest.months]
+        if not wanted:
+            raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
+        try:
+            parts = [self._open_month(manifest, key) for key in wanted]
+        except DataError as error:
+            raise DataError(
+                f"{self.symbol}의 캔들 캐시가 깨졌습니다",
+                error.title,
+                f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
+            ) from error
+        return between(concatenate(parts), start_ms, end_ms)
+
+    def identity(self, start_ms: int, end_ms: int) -> str:
+        """기간에 걸친 달들의 지문. 파일을 읽지 않는다."""
+        manifest = self.manifest()
+        keys = [key for key in months_between(start_ms, end_ms) if key in manifest.months]
+        joined = ",".join(f"{key}:{manifest.months[key].sha256}" for key in keys)
+        return hashlib.sha256(f"{manifest.interval_ms}|{joined}".encode()).hexdigest()
+
+    def broken_months(self) -> list[str]:
+        """파일이 없거나 지문이 다른 달들."""
+        manifest = self.manifest()
+        broken = []
+        for key in sorted(manifest.months):
+            try:
+                self._open_month(manifest, key)
+            except DataError:
+                broken.append(key)
+        return broken
+
+    def drop_months(self, keys: list[str]) -> None:
+        """달들을 비우고 확인하지 않은 구간으로 되돌린다."""
+        with self._edit() as manifest:
+            for key in keys:
+                manifest.months.pop(key, None)
+                self.month_path(key).unlink(missing_ok=True)
+                month = (month_start(key), month_start(next_month(key)))
+                manifest.covered = [
+                    part for span in manifest.covered for part in subtract(span, [month])
+                ]
+                manifest.archives = {
+                    name: digest for name, digest in manifest.archives.items() if key not in name
+                }
+
+    def clear(self) -> None:
+        """봉을 모두 비운다(펀딩과 거래 규칙은 남긴다)."""
+        self.drop_months(sorted(self.manifest().months))
+        with self._edit() as manifest:
+            manifest.covered = []
+
+    def merge_funding(self, funding: FundingSchedule, covered: Span | None = None) -> None:
+        """펀딩 기록을 더한다. 같은 시각은 새것으로 바꾼다."""
+        with self._edit() as manifest:
+            old = self._read_funding(manifest)
+            if old is not None:
+                kept = ~np.isin(old.time, funding.time)
+                times = np.concatenate([old.time[kept], funding.time])
+                rates = np.concatenate([old.rate[kept], funding.rate])
+                order = np.argsort(times, kind="stable")
+                funding = FundingSchedule(times[order], rates[order])
+            if len(funding):
+                size = arrow_io.write_funding(self.folder / "funding.arrow", funding)
+                manifest.funding = Month(
+                    len(funding),
+                    int(funding.time[0]),
+                    int(funding.time[-1]),
+                    size,
+                    funding_digest(funding),
+                )
+                span = covered or (int(funding.time[0]), int(funding.time[-1]) + 1)
+                manifest.funding_covered = merge_spans([*manifest.funding_covered, span])
+
+    def funding(self) -> FundingSchedule | None:
+        """캐시의 펀딩 기록. 없으면 None, 깨졌으면 DataError."""
+        return self._read_funding(self.manifest())
+
+    def _read_funding(self, manifest: Manifest) -> FundingSchedule | None:
+        if manifest.funding is None:
+            return None
+        funding = arrow_io.open_funding(self.folder / "funding.arrow")
+        if funding_digest(funding) != manifest.funding.sha256:
+            raise DataError(
+                f"{self.symbol}의 펀딩 기록이 깨졌습니다",
+                f"{self.folder / 'funding.arrow'}의 내용이 지문과 다릅니다",
+                f"{self.folder} 폴더를 지우고 다시 내려받거나 들여오세요",
+            )
+        return funding
+
+    def set_market(self, rules: MarketRules) -> None:
+        """거래소의 호가 단위 따위를 적는다."""
+        with self._edit() as manifest:
+            manifest.market = rules
+
+    def missing(self, start_ms: int, end_ms: int) -> list[Span]:
+        """[start_ms, end_ms)에서 확인하지 않은 구간들."""
+        return self.manifest().missing(start_ms, end_ms)
