@@ -1,0 +1,165 @@
+"""다음에 평가할 파라미터를 내놓는 것(Proposer)의 규약과, 같은 조합을 두 번 내지 않는 뼈대.
+
+모든 sampler는 이 규약 뒤에 선다. 관측했거나 평가 중인 조합은 다시 나오지 않는다: sampler가 거듭
+같은 것을 내면 사전 분포에서 고르게 뽑아 보고, 그래도 없으면 남은 조합을 세어서 찾는다.
+남은 조합이 없으면 청한 수보다 적게 준다.
+
+씨앗이 있으면 한 번의 `ask`가 쓰는 난수는 (씨앗, 관측한 시행 수, 평가 중인 수)로만 정해진다.
+그래서 작업 하나로 돌리면 다시 돌려도, 끊었다 이어도 정해진 결과가 난다.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+
+from optimize.search.space import SearchSpace
+from optimize.trial import FinishedTrial, Params, ParamValue, params_key
+
+SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
+
+# sampler나 사전 분포가 이미 낸 조합을 거듭 낼 때 그만두는 횟수.
+_SUGGEST_TRIES = 8
+_DRAW_TRIES = 64
+# 이보다 작은 공간은 남은 조합을 모두 세어 그 가운데서 고르게 뽑는다.
+_LISTED_SIZE = 20_000
+
+
+class Proposer(Protocol):
+    """다음 조합을 내놓는다. 스레드에 안전하지 않다: coordinator 하나만 쓴다."""
+
+    def observe(self, trials: Sequence[FinishedTrial]) -> None:
+        """끝난 시행을 배운다(증분). 이미 배운 조합과 지금의 공간에 없는 조합은 배우지 않는다."""
+        ...
+
+    def ask(self, n: int, pending: Sequence[Params]) -> list[dict[str, ParamValue]]:
+        """새 조합 n개. pending: 지금 평가 중인 조합 모두. 공간이 다하면 n개보다 적다."""
+        ...
+
+
+def make_proposer(
+    name: str,
+    space: SearchSpace,
+    directions: Sequence[str] = ("maximize",),
+    seed: int | None = None,
+) -> Proposer:
+    """이름으로 Proposer를 만든다. name: `SAMPLERS` 가운데 하나. directions: 길이 1.
+
+    모르는 이름이거나 방향이 하나가 아니면 ValueError(설정의 검증이 먼저 거른다).
+    """
+    if len(directions) != 1 or directions[0] not in ("maximize", "minimize"):
+        raise ValueError(f"방향은 하나여야 합니다: {directions!r}")
+    maximize = directions[0] == "maximize"
+    if name == "random":
+        return RandomProposer(space, seed)
+    if name == "tpe":
+        from optimize.search.tpe_proposer import TpeProposer
+
+        return TpeProposer(space, maximize=maximize, seed=seed)
+    if name in ("nsga2", "cmaes", "tpe_optuna"):
+        from optimize.search.optuna_proposer import OptunaProposer
+
+        return OptunaProposer(name, space, maximize=maximize, seed=seed)
+    raise ValueError(f"모르는 sampler: {name!r} (있는 것: {', '.join(SAMPLERS)})")
+
+
+class DistinctProposer(ABC):
+    """같은 조합을 두 번 내지 않는 Proposer의 뼈대. 하위 클래스는 배우기와 내놓기만 한다."""
+
+    def __init__(self, space: SearchSpace, seed: int | None) -> None:
+        self.space = space
+        self.seed = secrets.randbits(64) if seed is None else seed
+        self._observed: set[str] = set()
+
+    @property
+    def n_observed(self) -> int:
+        """배운 서로 다른 조합의 수(FAIL도 든다)."""
+        return len(self._observed)
+
+    def observe(self, trials: Sequence[FinishedTrial]) -> None:
+        fresh: list[FinishedTrial] = []
+        for trial in trials:
+            key = params_key(trial.params)
+            if key not in self._observed:
+                self._observed.add(key)
+                # 지금의 공간에 없는 조합(범위를 바꾼 스터디 등)은 중복만 막고 배우지 않는다.
+                if self.space.contains(trial.params):
+                    fresh.append(trial)
+        self._learn(fresh)
+
+    def ask(self, n: int, pending: Sequence[Params]) -> list[dict[str, ParamValue]]:
+        taken = {params_key(params) for params in pending}
+        # 암호가 아니라 탐색의 난수다.
+        rng = random.Random(f"{self.seed}/{self.n_observed}/{len(taken)}")  # noqa: S311
+        self._begin(pending, rng)
+        proposed: list[dict[str, ParamValue]] = []
+        while len(proposed) < n:
+            params = self._next(taken, rng)
+            if params is None:
+                break
+            proposed.append(params)
+            taken.add(params_key(params))
+        return proposed
+
+    def _next(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+        """sampler → 사전 분포 → 남은 조합의 차례로 새 조합 하나를 찾는다."""
+        if self.space.size is not None and self.space.size <= len(self._observed):
+            return self._remaining(taken, rng)
+        for _ in range(_SUGGEST_TRIES):
+            params = self._suggest(taken, rng)
+            if params is not None and self._is_new(params, taken):
+                self._accept(params)
+                return params
+        for _ in range(_DRAW_TRIES):
+            params = self.space.draw(rng)
+            if self._is_new(params, taken):
+                self._accept(params)
+                return params
+        return self._remaining(taken, rng)
+
+    def _remaining(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+        """남은 조합 하나. 다 썼거나 셀 수 없는 공간이면 None."""
+        size = self.space.size
+        if size is None:
+            return None
+        unused = (p for p in self.space.combinations() if self._is_new(p, taken))
+        if size > _LISTED_SIZE:
+            # 앞에서부터 세면 많아야 (낸 조합 수 + 1)개 만에 찾는다.
+            params = next(unused, None)
+        else:
+            rest = list(unused)
+            params = rng.choice(rest) if rest else None
+        if params is not None:
+            self._accept(params)
+        return params
+
+    def _is_new(self, params: Params, taken: set[str]) -> bool:
+        key = params_key(params)
+        return key not in taken and key not in self._observed
+
+    def _begin(self, pending: Sequence[Params], rng: random.Random) -> None:  # noqa: B027
+        """한 번의 ask가 시작된다. 필요한 하위 클래스만 쓴다."""
+
+    def _accept(self, params: Params) -> None:  # noqa: B027
+        """조합 하나가 나갔다. 필요한 하위 클래스만 쓴다."""
+
+    @abstractmethod
+    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
+        """처음 보는 조합의 시행들을 배운다."""
+
+    @abstractmethod
+    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+        """조합 하나. 이미 낸 것이어도 되고, 낼 것이 없으면 None."""
+
+
+class RandomProposer(DistinctProposer):
+    """사전 분포에서 고르게 뽑는다."""
+
+    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
+        """배울 것이 없다."""
+
+    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+        return self.space.draw(rng)
