@@ -187,7 +187,7 @@ class EmbeddedServer:
             with self._open_log() as log:
                 offset = log.tell()
                 runner.run("pg_ctl", "-s", "-W", "-o", f"-p {port}", "start", log=log)
-            if self._wait_ready(deadline):
+            if self._wait_ready(deadline, offset):
                 path = self.directory / "port"
                 path.touch(mode=0o600)
                 path.write_text(f"{port}\n", encoding="ascii")
@@ -199,7 +199,7 @@ class EmbeddedServer:
             "내장 PostgreSQL이 켜지지 않았습니다", tail, f"기록을 보세요: {self.log}"
         )
 
-    def _wait_ready(self, deadline: float) -> bool:
+    def _wait_ready(self, deadline: float, log_offset: int) -> bool:
         """`postmaster.pid`가 ready가 될 때까지. 서버가 죽거나 때를 넘기면 False."""
         first_seen_by = time.monotonic() + 5
         seen = False
@@ -209,7 +209,7 @@ class EmbeddedServer:
                 if found.ready:
                     return True
                 seen = True
-            elif seen or time.monotonic() > first_seen_by:
+            elif seen or time.monotonic() > first_seen_by or "FATAL:" in self._log_tail(log_offset):
                 return False
             time.sleep(0.005)
         return False
