@@ -1,0 +1,287 @@
+"""백테스트의 입구: 자료와 신호를 kernel의 모양으로 옮기고 결과를 만든다.
+
+기호: n = LTF 봉 수, d = 날 수. 체결 규칙은 docs/strategy.md의 '체결'.
+numba는 처음 부를 때 들어온다.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimize.backtest.costs import CostModel
+from optimize.backtest.metrics import METRICS
+from optimize.backtest.result import TRADE_DTYPE, BacktestResult
+from optimize.data.dataset import Dataset
+from optimize.data.timeframes import parse_cell
+from optimize.errors import DataError, RunError
+from optimize.strategy.protocol import Signals, Strategy, Workspace, WorkspaceStrategy
+from optimize.trial import Params
+
+if TYPE_CHECKING:
+    from optimize.backtest.engine_nb import Account, Bars, FundingRows, Orders, Outcome, SubBars
+
+ENGINE_VERSION = "1"
+DAY_MS = 86_400_000
+_NEVER = 2**62
+_NO_CURVE = np.empty(0, dtype=np.float64)
+
+
+def run_backtest(
+    dataset: Dataset,
+    strategy: Strategy,
+    params: Params,
+    costs: CostModel,
+    workspace: Workspace | None = None,
+) -> BacktestResult:
+    """한 파라미터 조합의 백테스트.
+
+    params: 꺼진 것의 기본값까지 모두. workspace를 주면 배열을 다시 써 더 빠르다.
+    전략이 던진 예외나 모양이 틀린 신호는 RunError, 봉이 두 개보다 적으면 DataError.
+    """
+    space = Workspace() if workspace is None else workspace
+    signals = make_signals(dataset, strategy, params, space)
+    return simulate(dataset, signals, costs, space)
+
+
+def run_batch(
+    dataset: Dataset,
+    strategy: Strategy,
+    batch: Sequence[Params],
+    costs: CostModel,
+    workspace: Workspace | None = None,
+) -> list[BacktestResult]:
+    """여러 조합의 백테스트. 값은 run_backtest와 비트까지 같다."""
+    space = Workspace() if workspace is None else workspace
+    return [run_backtest(dataset, strategy, params, costs, space) for params in batch]
+
+
+def make_signals(
+    dataset: Dataset, strategy: Strategy, params: Params, workspace: Workspace
+) -> Signals:
+    """전략의 신호. 내장이 아닌 전략의 예외도 RunError로 바꾼다."""
+    try:
+        if isinstance(strategy, WorkspaceStrategy):
+            return strategy.signals_into(dataset, params, workspace)
+        return strategy.signals(dataset, params)
+    except Exception as error:
+        raise RunError(
+            f"전략 '{strategy.name}'이(가) 신호를 만들지 못했습니다",
+            f"{type(error).__name__}: {error}",
+            "전략의 signals()를 고치십시오. 파라미터: "
+            + ", ".join(f"{name}={value}" for name, value in params.items()),
+        ) from error
+
+
+def simulate(
+    dataset: Dataset, signals: Signals, costs: CostModel, workspace: Workspace
+) -> BacktestResult:
+    """신호의 체결과 지표."""
+    from optimize.backtest.metrics_nb import metrics_nb
+
+    n = len(dataset.ltf)
+    trades = workspace.array("trades", n, TRADE_DTYPE)
+    outcome, daily, first_day = _simulate(dataset, signals, costs, trades, _NO_CURVE)
+    kept = trades[: outcome.trades].copy()
+    span = int(dataset.ltf.open_time[-1] - dataset.ltf.open_time[0]) + _ltf_ms(dataset)
+    values = metrics_nb(
+        kept,
+        daily,
+        costs.initial_cash,
+        outcome.final,
+        outcome.max_drawdown,
+        outcome.held,
+        n,
+        span / DAY_MS,
+    )
+    metrics = dict(zip(METRICS, values.tolist(), strict=True))
+    return BacktestResult(metrics, kept, daily, first_day, costs.initial_cash)
+
+
+def equity_curve(
+    dataset: Dataset, strategy: Strategy, params: Params, costs: CostModel
+) -> NDArray[np.float64]:
+    """봉마다 종가로 평가한 금액, float64[n], 호가 통화. 백테스트를 다시 돌려 만든다."""
+    workspace = Workspace()
+    n = len(dataset.ltf)
+    curve = np.empty(n, dtype=np.float64)
+    signals = make_signals(dataset, strategy, params, workspace)
+    _simulate(dataset, signals, costs, np.empty(n, dtype=TRADE_DTYPE), curve)
+    return curve
+
+
+def _simulate(
+    dataset: Dataset,
+    signals: Signals,
+    costs: CostModel,
+    trades: NDArray[np.generic],
+    curve: NDArray[np.float64],
+) -> tuple[Outcome, NDArray[np.float64], int]:
+    """(kernel의 결과, daily float64[d], 첫 날)."""
+    from optimize.backtest.engine_nb import simulate_nb
+
+    if len(dataset.ltf) < 2:
+        raise DataError(
+            "백테스트할 봉이 모자랍니다",
+            f"{dataset.ref.symbol} {dataset.ref.cell}: {len(dataset.ltf)}봉",
+            "data.start와 data.end를 넓히십시오.",
+        )
+    first_day, day_last = _days(dataset)
+    daily = np.empty(len(day_last), dtype=np.float64)
+    outcome = simulate_nb(
+        _bars(dataset),
+        _sub_bars(dataset),
+        _funding(dataset, costs),
+        _orders(dataset, signals),
+        _account(dataset, costs),
+        day_last,
+        trades,
+        daily,
+        curve,
+    )
+    return outcome, daily, first_day
+
+
+def _ltf_ms(dataset: Dataset) -> int:
+    return parse_cell(dataset.ref.cell).ltf.ms
+
+
+def _days(dataset: Dataset) -> tuple[int, NDArray[np.int64]]:
+    """(첫 날, 날마다 그날 안에 닫힌 마지막 봉의 번호 int64[d]). 닫힌 봉이 아직 없는 날은 -1."""
+    open_time, length = dataset.ltf.open_time, _ltf_ms(dataset)
+    first = int(open_time[0] + length - 1) // DAY_MS
+    last = int(open_time[-1] + length - 1) // DAY_MS
+    ends = np.arange(first + 1, last + 2, dtype=np.int64) * DAY_MS
+    return first, np.searchsorted(open_time, ends - length, side="right").astype(np.int64) - 1
+
+
+def _bars(dataset: Dataset) -> Bars:
+    from optimize.backtest.engine_nb import Bars
+
+    c = dataset.ltf
+    return Bars(*(_frozen(a) for a in (c.open, c.high, c.low, c.close, c.filled)))
+
+
+def _sub_bars(dataset: Dataset) -> SubBars:
+    from optimize.backtest.engine_nb import SubBars
+
+    if dataset.base is None or dataset.base_start is None:
+        empty = np.empty(0, dtype=np.float64)
+        parts = (empty, empty, empty, np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.int64))
+    else:
+        c = dataset.base
+        parts = (c.open, c.high, c.low, c.filled, dataset.base_start)
+    return SubBars(*(_frozen(a) for a in parts))
+
+
+def _funding(dataset: Dataset, costs: CostModel) -> FundingRows:
+    """펀딩 행을 봉에 앉힌다. 자료의 기간 밖의 행은 뺀다."""
+    from optimize.backtest.engine_nb import FundingRows
+
+    open_time, schedule = dataset.ltf.open_time, dataset.funding
+    if schedule is None or not costs.funding:
+        whole, real = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
+        return FundingRows(whole, whole, np.empty(0, dtype=np.bool_), real, real)
+    inside = (schedule.time >= open_time[0]) & (schedule.time < open_time[-1] + _ltf_ms(dataset))
+    time, rate = schedule.time[inside], schedule.rate[inside].copy()
+    bar = np.searchsorted(open_time, time, side="right").astype(np.int64) - 1
+    at_open = time == open_time[bar]
+    price = dataset.ltf.open[bar]
+    sub = np.full(len(time), -1, dtype=np.int64)
+    if dataset.base is not None and dataset.base_start is not None:
+        found = np.searchsorted(dataset.base.open_time, time, side="right").astype(np.int64) - 1
+        has = (found >= dataset.base_start[bar]) & (found < dataset.base_start[bar + 1])
+        sub[has] = found[has]
+        price = np.where(has, dataset.base.open[np.maximum(found, 0)], price)
+    return FundingRows(bar, sub, at_open, price, rate)
+
+
+def _orders(dataset: Dataset, signals: Signals) -> Orders:
+    """신호의 모양과 형을 확인하고 kernel의 것으로 옮긴다. 틀리면 RunError."""
+    from optimize.backtest.engine_nb import Orders
+
+    n = len(dataset.ltf)
+    distances = {
+        "stop_atr": signals.stop_atr,
+        "trail_atr": signals.trail_atr,
+        "target_atr": signals.target_atr,
+    }
+    needs_atr = any(value is not None for value in distances.values())
+    if needs_atr and signals.atr is None:
+        raise RunError("전략의 신호가 틀렸습니다", "ATR 청산을 쓰는데 Signals.atr가 없습니다.", "")
+    for name, value in distances.items():
+        if value is not None and not 0 < value < np.inf:
+            raise RunError(
+                "전략의 신호가 틀렸습니다", f"{name} = {value!r}은(는) 양수가 아닙니다.", ""
+            )
+    if signals.max_bars is not None and signals.max_bars < 1:
+        raise RunError("전략의 신호가 틀렸습니다", f"max_bars = {signals.max_bars}", "1 이상으로")
+    atr = signals.atr if signals.atr is not None else np.empty(0, dtype=np.float64)
+    return Orders(
+        _shaped(signals.entry, "entry", n, np.int8),
+        _shaped(signals.exit_long, "exit_long", n, np.bool_),
+        _shaped(signals.exit_short, "exit_short", n, np.bool_),
+        _shaped(atr, "atr", n, np.float64) if needs_atr else np.empty(0, dtype=np.float64),
+        needs_atr,
+        *(float("inf") if value is None else float(value) for value in distances.values()),
+        _NEVER if signals.max_bars is None else int(signals.max_bars),
+    )
+
+
+def _shaped(
+    array: NDArray[np.generic], name: str, n: int, dtype: type[np.generic]
+) -> NDArray[np.generic]:
+    """길이 n의 이어진 배열. int8·bool로 옮길 때 값이 변하면 RunError."""
+    found = np.asarray(array)
+    if found.shape != (n,):
+        raise RunError(
+            "전략의 신호가 틀렸습니다",
+            f"{name}의 모양이 {found.shape}입니다.",
+            f"({n},)이어야 합니다: 봉마다 값 하나.",
+        )
+    if found.dtype == dtype and found.flags.c_contiguous and found.flags.aligned:
+        return _writable_typed(found)
+    converted = found.astype(dtype)
+    if found.dtype != dtype and not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
+        raise RunError(
+            "전략의 신호가 틀렸습니다",
+            f"{name}의 값을 {np.dtype(dtype).name}(으)로 옮길 수 없습니다({found.dtype.name}).",
+            "entry는 -1, 0, +1, exit_*는 True/False, atr는 실수입니다.",
+        )
+    return converted
+
+
+def _writable_typed(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """numba는 읽기 전용 배열을 다른 형으로 본다. kernel을 두 번 컴파일하지 않게 형을 맞춘다."""
+    return array if array.flags.writeable else array.copy()
+
+
+def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """읽기 전용 view. memory map된 자료와 같은 numba 형이 된다."""
+    if not array.flags.writeable:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _account(dataset: Dataset, costs: CostModel) -> Account:
+    from optimize.backtest.engine_nb import Account
+
+    ref = dataset.ref
+    return Account(
+        cash=float(costs.initial_cash),
+        fee=float(costs.fee_rate),
+        slip=float(costs.slippage_rate),
+        slip_price=float(costs.slippage_price(ref)),
+        leverage=float(costs.leverage),
+        fraction=float(costs.position_fraction),
+        maintenance=float(costs.maintenance_margin_rate),
+        allow_long=costs.direction != "short",
+        allow_short=costs.direction != "long",
+        step=float(ref.step_size or 0.0),
+        min_notional=float(ref.min_notional or 0.0),
+    )

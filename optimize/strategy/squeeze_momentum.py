@@ -1,0 +1,282 @@
+"""squeeze_momentum: ATR로 잰 momentum이 문턱 밖에서 signal을 넘을 때 들어가는 되돌림 전략(기본값).
+
+식과 warm-up은 docs/strategy.md에 있고, 계산은 `squeeze_momentum_nb`가 한다. 파라미터 이름 옆의
+괄호는 TradingView 지표에서 부르는 이름이다. 길이의 단위는 LTF 봉, ATR은 Wilder의 ATR(kc_len)이다.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimize.strategy.parameter import (
+    ChoiceParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+)
+from optimize.strategy.protocol import Signals, Workspace
+from optimize.trial import Params
+
+if TYPE_CHECKING:
+    from optimize.data.dataset import Dataset
+    from optimize.strategy.squeeze_momentum_nb import SqueezeConfig
+
+DETREND_STYLES = ("kc", "avg", "deluxe", "mod")
+SIGNAL_STYLES = ("sma", "ema", "hma")
+THRESHOLD_MODES = ("static", "per_side", "dynamic")
+_ON = (True,)
+
+
+def _stop_parameters() -> tuple[Parameter, ...]:
+    """켜고 끄는 청산 규칙들."""
+    return (
+        ChoiceParameter("exit_opposite", True, "반대 진입 신호가 나오면 다음 시가에 닫는다"),
+        ChoiceParameter("exit_fade", False, "momentum이 시들면 다음 시가에 닫는다"),
+        IntParameter(
+            "fade_bars",
+            3,
+            "시듦: 0선을 넘은 momentum이 이만큼 연달아 꺾임(봉)",
+            {"exit_fade": _ON},
+            low=1,
+            high=10,
+        ),
+        ChoiceParameter("use_stop", True, "ATR 손절을 쓴다"),
+        FloatParameter(
+            "stop_atr",
+            4.0,
+            "손절 거리(ATR의 배수)",
+            {"use_stop": _ON},
+            low=1.0,
+            high=15.0,
+            step=0.25,
+        ),
+        ChoiceParameter("use_trail", False, "유리한 쪽으로만 움직이는 ATR 손절을 쓴다"),
+        FloatParameter(
+            "trail_atr",
+            6.0,
+            "가장 유리했던 고가·저가에서 손절까지의 거리(ATR의 배수)",
+            {"use_trail": _ON},
+            low=1.5,
+            high=20.0,
+            step=0.25,
+        ),
+        ChoiceParameter("use_target", True, "ATR 익절을 쓴다"),
+        FloatParameter(
+            "target_atr",
+            8.0,
+            "익절 거리(ATR의 배수)",
+            {"use_target": _ON},
+            low=1.0,
+            high=25.0,
+            step=0.25,
+        ),
+        ChoiceParameter("use_time_stop", False, "정해진 봉이 지나면 닫는다"),
+        IntParameter(
+            "max_bars",
+            240,
+            "시간 청산: 진입한 봉을 1로 세어 이만큼 지나면 다음 시가에 닫음(봉)",
+            {"use_time_stop": _ON},
+            low=10,
+            high=2000,
+            log=True,
+        ),
+    )
+
+
+def _signal_parameters() -> tuple[Parameter, ...]:
+    """momentum, signal, flux."""
+    return (
+        ChoiceParameter(
+            "detrend_style",
+            "deluxe",
+            "종가에서 빼는 기준선: kc·avg·deluxe·mod (detrend style)",
+            choices=DETREND_STYLES,
+        ),
+        IntParameter(
+            "kc_len", 20, "고저 중심·Keltner Channel·ATR의 길이(봉) (kcLen)", low=8, high=120
+        ),
+        IntParameter("bb_len", 20, "Bollinger Band의 길이(봉) (bbLen)", low=8, high=120),
+        IntParameter("osc_len", 20, "momentum 회귀선의 길이(봉) (oscLen)", low=5, high=120),
+        ChoiceParameter(
+            "signal_style",
+            "ema",
+            "signal 이동 평균: sma·ema·hma (signal style)",
+            choices=SIGNAL_STYLES,
+        ),
+        IntParameter("signal_len", 5, "signal 이동 평균의 길이(봉) (signalLen)", low=2, high=40),
+        IntParameter("flux_len", 30, "directional flux를 고르는 길이(봉) (fluxLen)", low=5, high=100),
+        ChoiceParameter(
+            "flux_source",
+            "plain",
+            "flux의 입력: plain 보통 봉, heikin_ashi 평균 봉",
+            choices=("plain", "heikin_ashi"),
+        ),
+    )
+
+
+def _filter_parameters() -> tuple[Parameter, ...]:
+    """squeeze gate, 문턱, HTF."""
+    static, per_side, dynamic = (
+        {"threshold_mode": (mode,)} for mode in THRESHOLD_MODES
+    )
+    gate, htf = {"use_gate": _ON}, {"use_htf": _ON}
+    return (
+        ChoiceParameter("use_gate", True, "최근에 squeeze가 풀렸을 때만 들어간다"),
+        FloatParameter(
+            "bb_mult",
+            2.0,
+            "Bollinger Band의 폭(표준편차의 배수) (bbMult)",
+            gate,
+            low=1.0,
+            high=3.0,
+            step=0.05,
+        ),
+        FloatParameter(
+            "kc_mult",
+            2.0,
+            "Keltner Channel의 폭(ATR의 배수) (kcMult)",
+            gate,
+            low=0.75,
+            high=4.0,
+            step=0.05,
+        ),
+        IntParameter("gate_bars", 20, "squeeze가 풀린 뒤 들어갈 수 있는 기간(봉)", gate, low=1, high=120),
+        ChoiceParameter(
+            "threshold_mode",
+            "static",
+            "문턱: static 좌우 같음, per_side 쪽마다, dynamic 표준편차",
+            choices=THRESHOLD_MODES,
+        ),
+        FloatParameter(
+            "threshold", 0.5, "momentum 문턱(ATR의 배수)", static, low=0.0, high=4.0, step=0.05
+        ),
+        FloatParameter(
+            "threshold_long",
+            0.5,
+            "long 문턱: momentum이 -이 값 아래(ATR의 배수)",
+            per_side,
+            low=0.0,
+            high=4.0,
+            step=0.05,
+        ),
+        FloatParameter(
+            "threshold_short",
+            0.5,
+            "short 문턱: momentum이 이 값 위(ATR의 배수)",
+            per_side,
+            low=0.0,
+            high=4.0,
+            step=0.05,
+        ),
+        IntParameter(
+            "threshold_len",
+            100,
+            "dynamic 문턱: momentum 표준편차의 길이(봉)",
+            dynamic,
+            low=20,
+            high=400,
+            step=5,
+        ),
+        FloatParameter(
+            "threshold_mult",
+            1.0,
+            "dynamic 문턱: 표준편차에 곱하는 값(배)",
+            dynamic,
+            low=0.0,
+            high=3.0,
+            step=0.05,
+        ),
+        ChoiceParameter("use_htf", True, "HTF 추세와 같은 쪽만 들어간다(HTF가 없는 칸에서는 뜻이 없음)"),
+        IntParameter("htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", htf, low=5, high=200),
+    )
+
+
+class SqueezeMomentum:
+    """Squeeze Momentum. 모든 규칙의 식은 docs/strategy.md."""
+
+    name = "squeeze_momentum"
+    parameters: tuple[Parameter, ...] = (
+        *_signal_parameters(),
+        *_filter_parameters(),
+        *_stop_parameters(),
+    )
+
+    def signals(self, dataset: Dataset, params: Params) -> Signals:
+        """새 배열에 신호를 만든다."""
+        return self.signals_into(dataset, params, Workspace())
+
+    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
+        """workspace의 배열에 신호를 쓴다. 같은 workspace로 다시 부르면 덮인다."""
+        import numpy as np
+
+        from optimize.strategy.squeeze_momentum_nb import htf_trend_nb, squeeze_signals_nb
+
+        candles = dataset.ltf
+        n = len(candles)
+        trend, index = np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int32)
+        if params["use_htf"] and dataset.htf is not None and dataset.htf_index is not None:
+            trend = htf_trend_nb(dataset.htf.close, int(params["htf_len"]))
+            index = dataset.htf_index
+        index.flags.writeable = False
+        entry = workspace.array("entry", n, np.int8)
+        exit_long = workspace.array("exit_long", n, np.bool_)
+        exit_short = workspace.array("exit_short", n, np.bool_)
+        atr = workspace.array("atr", n, np.float64)
+        squeeze_signals_nb(
+            candles.open,
+            candles.high,
+            candles.low,
+            candles.close,
+            trend,
+            index,
+            squeeze_config(params),
+            entry,
+            exit_long,
+            exit_short,
+            atr,
+        )
+        return Signals(
+            entry=entry,
+            exit_long=exit_long,
+            exit_short=exit_short,
+            atr=atr,
+            stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
+            trail_atr=float(params["trail_atr"]) if params["use_trail"] else None,
+            target_atr=float(params["target_atr"]) if params["use_target"] else None,
+            max_bars=int(params["max_bars"]) if params["use_time_stop"] else None,
+        )
+
+
+def squeeze_config(params: Params) -> SqueezeConfig:
+    """파라미터를 kernel의 숫자로 옮긴다. 쓰지 않는 규칙의 길이는 1로 두어 자료를 낭비하지 않는다."""
+    from optimize.strategy.squeeze_momentum_nb import SqueezeConfig
+
+    mode = str(params["threshold_mode"])
+    sides = {
+        "static": (params["threshold"], params["threshold"]),
+        "per_side": (params["threshold_long"], params["threshold_short"]),
+        "dynamic": (0.0, 0.0),
+    }[mode]
+    gate, dynamic, fade = bool(params["use_gate"]), mode == "dynamic", bool(params["exit_fade"])
+    return SqueezeConfig(
+        detrend=DETREND_STYLES.index(str(params["detrend_style"])),
+        kc_len=int(params["kc_len"]),
+        bb_len=int(params["bb_len"]),
+        osc_len=int(params["osc_len"]),
+        signal_style=SIGNAL_STYLES.index(str(params["signal_style"])),
+        signal_len=int(params["signal_len"]),
+        flux_len=int(params["flux_len"]),
+        heikin_ashi=params["flux_source"] == "heikin_ashi",
+        use_gate=gate,
+        bb_mult=float(params["bb_mult"]),
+        kc_mult=float(params["kc_mult"]),
+        gate_bars=int(params["gate_bars"]) if gate else 1,
+        threshold_mode=THRESHOLD_MODES.index(mode),
+        threshold_long=float(sides[0]),
+        threshold_short=float(sides[1]),
+        threshold_len=int(params["threshold_len"]) if dynamic else 1,
+        threshold_mult=float(params["threshold_mult"]) if dynamic else 0.0,
+        exit_opposite=bool(params["exit_opposite"]),
+        exit_fade=fade,
+        fade_bars=int(params["fade_bars"]) if fade else 1,
+    )
