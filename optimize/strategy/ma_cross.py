@@ -1,0 +1,81 @@
+"""ma_cross: 빠른 이동 평균이 느린 것을 넘으면 그 쪽으로 들어가고 반대로 넘으면 닫는다."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
+from optimize.strategy.protocol import Signals
+from optimize.trial import Params
+
+if TYPE_CHECKING:
+    from optimize.data.dataset import Dataset
+
+_ON = (True,)
+
+
+class MaCross:
+    """이동 평균 교차. 손절과 익절은 골라 쓴다."""
+
+    name = "ma_cross"
+    parameters: tuple[Parameter, ...] = (
+        ChoiceParameter(
+            "average", "ema", "이동 평균의 종류: sma·ema·hma", choices=("sma", "ema", "hma")
+        ),
+        IntParameter("fast_len", 20, "빠른 이동 평균의 길이(봉)", low=5, high=200),
+        IntParameter("slow_gap", 60, "느린 이동 평균은 이만큼 더 길다(봉)", low=5, high=600),
+        ChoiceParameter("use_htf", True, "HTF 종가가 EMA의 같은 쪽일 때만(HTF가 없는 칸에서는 뜻이 없음)"),
+        IntParameter("htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", {"use_htf": _ON}, low=5, high=200),
+        IntParameter("atr_len", 14, "손절·익절에 쓰는 ATR의 길이(봉)", low=5, high=100),
+        ChoiceParameter("use_stop", False, "ATR 손절을 쓴다"),
+        FloatParameter(
+            "stop_atr",
+            3.0,
+            "손절 거리(ATR의 배수)",
+            {"use_stop": _ON},
+            low=0.5,
+            high=20.0,
+            step=0.25,
+        ),
+        ChoiceParameter("use_target", False, "ATR 익절을 쓴다"),
+        FloatParameter(
+            "target_atr",
+            6.0,
+            "익절 거리(ATR의 배수)",
+            {"use_target": _ON},
+            low=0.5,
+            high=40.0,
+            step=0.25,
+        ),
+    )
+
+    def signals(self, dataset: Dataset, params: Params) -> Signals:
+        """교차한 봉에 진입, 반대 교차한 봉에 청산."""
+        import numpy as np
+
+        from optimize.strategy import indicators as ta
+
+        candles = dataset.ltf
+        average = {"sma": ta.sma_nb, "ema": ta.ema_nb, "hma": ta.hma_nb}[str(params["average"])]
+        fast_len = int(params["fast_len"])
+        fast = average(candles.close, fast_len)
+        slow = average(candles.close, fast_len + int(params["slow_gap"]))
+        up, down = ta.crossed_above_nb(fast, slow), ta.crossed_above_nb(slow, fast)
+        entry = up.astype(np.int8) - down.astype(np.int8)
+        if params["use_htf"] and dataset.htf is not None and dataset.htf_index is not None:
+            close = dataset.htf.close
+            trend = ta.on_ltf(
+                np.sign(close - ta.ema_nb(close, int(params["htf_len"]))), dataset.htf_index
+            )
+            entry[entry != trend] = 0
+        uses_atr = bool(params["use_stop"] or params["use_target"])
+        return Signals(
+            entry=entry,
+            exit_long=down,
+            exit_short=up,
+            atr=ta.atr_nb(candles.high, candles.low, candles.close, int(params["atr_len"]))
+            if uses_atr
+            else None,
+            stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
+            target_atr=float(params["target_atr"]) if params["use_target"] else None,
+        )
