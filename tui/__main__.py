@@ -1,0 +1,29 @@
+"""`python -m tui`: 화면을 연다. Textual보다 먼저 환경을 다듬는다."""
+
+from __future__ import annotations
+
+import sys
+
+from tui import environment
+from tui.text.common import NOT_A_TERMINAL
+
+
+def main() -> int:
+    """화면을 열고 exit code를 준다. 단말기가 아니면 2."""
+    for stream in (sys.stdout, sys.stderr, sys.__stderr__):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            # LC_ALL=C나 다른 문자 집합에서도 한국어를 그린다.
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print(NOT_A_TERMINAL, file=sys.stderr)
+        return 2
+    environment.prepare()
+    from tui.app import WizardApp
+
+    app = WizardApp()
+    app.run(mouse=app.settings.mouse)
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

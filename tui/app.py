@@ -1,0 +1,176 @@
+"""앱: 화면을 여닫고, 설정을 지니고, 어디서나 듣는 명령을 받는다. 화면은 열 때 import한다."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.screen import Screen
+
+from tui.commands import Command, bindings
+from tui.problem import Problem, ProblemError
+from tui.state import Settings, load_settings, save_settings
+from tui.text import common as ko
+from tui.theme import BY_NAME
+
+COMMANDS = (
+    Command("app.help", "f1", "app.show_help", *ko.HELP, priority=True),
+    Command("app.palette", "ctrl+p", "app.show_palette", *ko.PALETTE, in_footer=False,
+            in_palette=False, priority=True),
+    Command("app.diagnostics", "f9", "app.diagnostics", *ko.DIAGNOSTICS, priority=True),
+    Command("app.settings", "f4", "app.settings", *ko.SETTINGS, in_footer=False),
+    Command("app.theme", "", "app.toggle_theme", *ko.TOGGLE_THEME),
+    Command("app.density", "", "app.toggle_density", *ko.TOGGLE_DENSITY),
+    Command("app.quit", "f10,ctrl+q", "app.quit", *ko.QUIT, priority=True),
+    Command("app.interrupt", "ctrl+c", "app.interrupt", *ko.INTERRUPT, in_footer=False,
+            in_palette=False),
+)  # fmt: skip
+_STYLES = Path(__file__).parent / "styles"
+
+
+class WizardApp(App[None]):
+    """백테스트 마법사의 화면."""
+
+    TITLE = ko.APP_NAME
+    CSS_PATH: ClassVar = [_STYLES / "spacing.tcss", _STYLES / "wizard.tcss"]
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar = bindings(COMMANDS)
+    NOTIFICATION_TIMEOUT = 6.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.settings: Settings = load_settings()
+        for theme in BY_NAME.values():
+            self.register_theme(theme)
+        self._apply(self.settings)
+
+    def on_mount(self) -> None:
+        from tui.screens.home import HomeScreen
+
+        self.push_screen(HomeScreen())
+
+    # ── 설정
+
+    def update_settings(self, settings: Settings) -> None:
+        """설정을 바꾸고 저장한다."""
+        self.settings = settings
+        self._apply(settings)
+        if not save_settings(settings):
+            self.notify(ko.SAVE_FAILED, severity="warning", markup=False)
+
+    def _apply(self, settings: Settings) -> None:
+        self.theme = BY_NAME[settings.theme].name
+        self.animation_level = "full" if settings.animation else "none"
+        self.set_class(settings.density == "compact", "-compact")
+
+    def action_toggle_theme(self) -> None:
+        from dataclasses import replace
+
+        other = "light" if self.settings.theme == "dark" else "dark"
+        self.update_settings(replace(self.settings, theme=other))
+
+    def action_toggle_density(self) -> None:
+        from dataclasses import replace
+
+        other = "compact" if self.settings.density == "comfortable" else "comfortable"
+        self.update_settings(replace(self.settings, density=other))
+
+    # ── 화면
+
+    def action_new_run(self) -> None:
+        """마법사의 첫 단계를 연다."""
+        from tui.screens.wizard_symbol import SymbolScreen
+
+        self.push_screen(SymbolScreen())
+
+    def action_studies(self) -> None:
+        """스터디 목록을 연다."""
+        from tui.screens.studies import StudiesScreen
+
+        self.push_screen(StudiesScreen())
+
+    def action_diagnostics(self) -> None:
+        """지금 고른 저장소(없으면 설정이 정하는 저장소)를 점검한다."""
+        from tui.screens.diagnostics import DiagnosticsScreen
+
+        if not isinstance(self.screen, DiagnosticsScreen) and not self.screen.is_modal:
+            choice = getattr(self.screen, "storage_choice", None)
+            self.push_screen(DiagnosticsScreen(choice))
+
+    def action_settings(self) -> None:
+        """설정을 연다."""
+        from tui.screens.settings import SettingsScreen
+
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen())
+
+    def open_run(self, run_dir: Path) -> None:
+        """실행 화면을 처음 화면 바로 위에 연다. 마법사의 화면들은 닫는다."""
+        from tui.screens.home import HomeScreen
+        from tui.screens.run import RunScreen
+
+        while not isinstance(self.screen, HomeScreen) and len(self.screen_stack) > 2:
+            self.pop_screen()
+        self.push_screen(RunScreen(run_dir))
+
+    def action_show_help(self) -> None:
+        """도움말 창. 이미 떠 있으면 닫는다."""
+        from tui.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            self.screen.action_close()
+        else:
+            self.push_screen(HelpScreen(self.screen))
+
+    def action_show_palette(self) -> None:
+        """명령 목록. 고른 명령을 지금 화면에서 실행한다."""
+        from tui.screens.palette import PaletteScreen
+
+        screen = self.screen
+        if screen.is_modal:
+            return
+
+        async def run(command: Command | None) -> None:
+            if command is not None:
+                await screen.run_action(command.action)
+
+        self.push_screen(PaletteScreen(list(self._available(screen))), run)
+
+    def _available(self, screen: Screen[object]) -> Iterable[Command]:
+        """화면의 명령, 그다음 앱의 명령."""
+        seen: set[str] = set()
+        for command in (*getattr(screen, "COMMAND_LIST", ()), *COMMANDS):
+            if command.in_palette and command.action not in seen:
+                seen.add(command.action)
+                yield command
+
+    def action_interrupt(self) -> None:
+        """Ctrl+C: 고른 글이 있으면 복사, 없으면 끝내는 법을 알린다."""
+        text = self.screen.get_selected_text()
+        if text:
+            self.copy_to_clipboard(text)
+            self.notify(ko.COPIED)
+        else:
+            self.notify(ko.QUIT_HINT, markup=False)
+
+    # ── 오류
+
+    def show_problem(self, problem: Problem) -> None:
+        """오류 창을 띄운다."""
+        from tui.screens.error import ErrorScreen
+
+        self.push_screen(ErrorScreen(problem))
+
+    def toast(self, message: str, *, severity: str = "information") -> None:
+        """짧은 알림. 글은 markup으로 읽지 않는다. severity: information | warning | error."""
+        level = severity if severity in ("warning", "error") else "information"
+        self.notify(message, severity=level, markup=False)  # type: ignore[arg-type]
+
+    def _handle_exception(self, error: Exception) -> None:
+        """예상한 문제는 창으로 보인다. 나머지는 Textual이 앱을 끝내며 알린다."""
+        if isinstance(error, ProblemError):
+            self.show_problem(error.problem)
+        else:
+            super()._handle_exception(error)

@@ -1,0 +1,66 @@
+"""글의 너비: 글자 수가 아니라 칸 수로 재고, 넘치면 `…`로 자른다.
+
+바깥에서 온 글(오류, 스터디 이름)은 `plain`을 거쳐 제어 문자와 escape를 지운다.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+Align = Literal["left", "right", "center"]
+ELLIPSIS = "…"
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+
+
+def plain(text: str) -> str:
+    """한 줄의 안전한 글: escape 열을 지우고 줄바꿈·탭은 빈칸으로, 나머지 제어 문자는 지운다."""
+    flat = re.sub(r"[\r\n\t]+", " ", _ESCAPE.sub("", text))
+    return "".join(char for char in flat if char.isprintable())
+
+
+def cut(text: str, width: int) -> str:
+    """칸 수가 width를 넘으면 `…`로 끝나게 자른다. width가 0 이하면 빈 글."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return text
+    if width == 1:
+        return ELLIPSIS
+    return set_cell_size(text, width - 1).rstrip() + ELLIPSIS
+
+
+def fit(text: str, width: int, align: Align = "left") -> str:
+    """정확히 width 칸의 글: 모자라면 채우고 넘치면 자른다."""
+    shown = cut(text, width)
+    gap = max(0, width - cell_len(shown))
+    if align == "right":
+        return " " * gap + shown
+    if align == "center":
+        return " " * (gap // 2) + shown + " " * (gap - gap // 2)
+    return shown + " " * gap
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """width 칸으로 줄을 나눈다. 낱말 사이에서 나누고, 한 낱말이 넘치면 글자에서 나눈다."""
+    lines: list[str] = []
+    for paragraph in text.splitlines() or [""]:
+        lines += _wrap_words(paragraph.split(" "), max(2, width))
+    return lines
+
+
+def _wrap_words(words: Iterable[str], width: int) -> list[str]:
+    lines, line = [], ""
+    for word in words:
+        candidate = f"{line} {word}" if line else word
+        if cell_len(candidate) <= width:
+            line = candidate
+            continue
+        if line:
+            lines.append(line)
+        *full, line = chop_cells(word, width) or [""]
+        lines += full
+    return [*lines, line]

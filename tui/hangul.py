@@ -1,0 +1,37 @@
+"""한글 자판과 초성: 자판이 한글이어도 글쇠가 듣고, 초성만으로 찾게 한다."""
+
+from __future__ import annotations
+
+# 두벌식 자판에서 같은 자리의 낱자. 쌍자음이 없는 글쇠는 Shift를 눌러도 같은 낱자다.
+_LOWER = dict(
+    zip(
+        "qwertyuiopasdfghjklzxcvbnm",
+        "ㅂㅈㄷㄱㅅㅛㅕㅑㅐㅔㅁㄴㅇㄹㅎㅗㅓㅏㅣㅋㅌㅊㅍㅠㅜㅡ",
+        strict=True,
+    )
+)
+_UPPER = {letter.upper(): jamo for letter, jamo in _LOWER.items()} | {
+    "Q": "ㅃ", "W": "ㅉ", "E": "ㄸ", "R": "ㄲ", "T": "ㅆ", "O": "ㅒ", "P": "ㅖ",
+}  # fmt: skip
+_INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_FIRST, _LAST, _PER_INITIAL = 0xAC00, 0xD7A3, 588
+
+
+def jamo_of(letter: str) -> str | None:
+    """두벌식 자판에서 그 로마자와 같은 글쇠의 낱자. 로마자 하나가 아니면 None."""
+    return _LOWER.get(letter) or _UPPER.get(letter)
+
+
+def initials(text: str) -> str:
+    """음절을 초성으로 바꾼 글. 한글 음절이 아닌 글자는 그대로다."""
+    return "".join(
+        _INITIALS[(ord(char) - _FIRST) // _PER_INITIAL] if _FIRST <= ord(char) <= _LAST else char
+        for char in text
+    )
+
+
+def matches(query: str, text: str) -> bool:
+    """빈칸으로 나눈 낱말이 모두 글에 있는가(대소문자 무시, 초성만으로도 찾는다)."""
+    folded = text.casefold()
+    shortened = initials(folded)
+    return all(word in folded or word in shortened for word in query.casefold().split())

@@ -1,0 +1,132 @@
+"""자식 프로세스 두 가지: 화면에 매인 것(점검)과 화면을 떠난 것(실행).
+
+비밀번호는 인자가 아니라 환경으로만 건넨다. 자식은 모두 새 session에서 뜬다.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_KILL_AFTER = 0.5
+_LINE_LIMIT = 1 << 20
+# 화면에서 띄운 실행들. 끝난 자식을 거두어야 살아 있는지 바로 안다.
+_detached: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """끝난 자식. stderr는 마지막 4,000자."""
+
+    exit_code: int
+    stderr: str
+
+
+async def json_lines(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path
+) -> AsyncIterator[dict[str, Any] | Finished]:
+    """자식이 쓰는 JSON 줄들을 나오는 대로, 끝나면 `Finished` 하나를 준다.
+
+    그만 읽거나(aclose) 취소하면 자식과 그 자손을 끝낸다. JSON이 아닌 줄은 건너뛴다.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=dict(env),
+        cwd=cwd,
+        start_new_session=True,
+        limit=_LINE_LIMIT,
+    )
+    assert process.stdout is not None  # noqa: S101 — PIPE로 띄웠다
+    assert process.stderr is not None  # noqa: S101
+    errors = asyncio.create_task(process.stderr.read())
+    try:
+        async for line in process.stdout:
+            with contextlib.suppress(ValueError):
+                body = json.loads(line)
+                if isinstance(body, dict):
+                    yield body
+        code = await process.wait()
+        yield Finished(code, (await errors).decode("utf-8", "replace")[-4000:])
+    finally:
+        await _end(process)
+        errors.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await errors
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """자식의 묶음을 끝내고 거둔다. 이미 끝났으면 거두기만 한다."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(process.wait()), _KILL_AFTER)
+
+
+def spawn_detached(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> int:
+    """화면이 닫혀도 이어지는 자식을 띄우고 pid를 준다. stdout·stderr는 log(0600)에 쌓인다."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    _detached[process.pid] = process
+    return process.pid
+
+
+def is_alive(pid: int, marker: bytes = b"optimize") -> bool:
+    """그 pid의 프로세스가 살아 있고 명령에 marker가 있는가(pid가 다시 쓰인 것을 가린다)."""
+    mine = _detached.get(pid)
+    if mine is not None:
+        return mine.poll() is None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    except OverflowError:
+        return False
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        # /proc이 없는 운영 체제: 살아 있다는 것만 안다.
+        return True
+    # 좀비는 명령이 비었다.
+    return marker in command
+
+
+def exit_code(pid: int) -> int | None:
+    """이 화면에서 띄운 자식의 exit code. 아직 돌거나 남의 자식이면 None."""
+    mine = _detached.get(pid)
+    return None if mine is None else mine.poll()
+
+
+def interrupt(pid: int) -> bool:
+    """Ctrl-C와 같은 신호를 보낸다. 이미 끝났으면 False."""
+    try:
+        os.kill(pid, signal.SIGINT)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,196 @@
+"""실행 폴더들을 훑어 처음 화면의 목록을 만든다.
+
+사건 파일이 커도 앞 64 KB와 뒤 64 KB, 최고 점수의 마지막 줄만 읽는다.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tui import bridge
+from tui.processes import is_alive
+
+EVENTS_FILE = "events.ndjson"
+LOG_FILE = "run.log"
+_CHUNK = 64 * 1024
+_BEST_MARK = b'"is_best":true'
+RECENT_LIMIT = 50
+# 사건 파일이 아직 없는 실행을 준비 중으로 보는 초.
+_STARTING_SECONDS = 30.0
+_REMOTE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """실행 하나. state: starting | running | done | failed | interrupted | dead.
+
+    done·target: 모든 칸의 합. best: 제약을 만족하는 최고 점수 또는 None. updated_at: UTC.
+    """
+
+    run_dir: Path
+    run_id: str
+    state: str
+    symbol: str = ""
+    cells: tuple[str, ...] = ()
+    done: int = 0
+    target: int = 0
+    best: float | None = None
+    is_demo: bool = False
+    updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def is_running(self) -> bool:
+        """아직 끝나지 않았는가."""
+        return self.state in ("starting", "running")
+
+
+def list_runs(studies_dir: Path, limit: int = RECENT_LIMIT) -> list[RunSummary]:
+    """새것부터. 진행 중인 것은 limit과 상관없이 모두 앞에 온다. 읽지 못하는 폴더는 건너뛴다."""
+    folders = sorted(_run_folders(studies_dir), key=lambda path: path.name, reverse=True)
+    running: list[RunSummary] = []
+    ended: list[RunSummary] = []
+    for folder in folders:
+        if len(ended) >= limit and not _fresh(folder):
+            continue
+        summary = summarize(folder)
+        if summary is not None:
+            (running if summary.is_running else ended).append(summary)
+    return [*running, *ended[:limit]]
+
+
+def summarize(folder: Path) -> RunSummary | None:
+    """실행 폴더 하나의 요약. 실행의 흔적이 없으면 None."""
+    events = folder / EVENTS_FILE
+    try:
+        stat = events.stat()
+    except OSError:
+        return _without_events(folder)
+    updated = datetime.fromtimestamp(stat.st_mtime, UTC)
+    try:
+        head, tail, best_line = _read_ends(events, stat.st_size)
+    except OSError:
+        return None
+    return _fold(folder, updated, [*head, *tail], best_line)
+
+
+def _run_folders(studies_dir: Path) -> Iterable[Path]:
+    try:
+        slugs = [entry.path for entry in os.scandir(studies_dir) if not entry.name.startswith(".")]
+    except OSError:
+        return
+    for slug in slugs:
+        try:
+            with os.scandir(os.path.join(slug, "runs")) as entries:
+                yield from (Path(entry.path) for entry in entries if entry.is_dir())
+        except OSError:
+            continue
+
+
+def _fresh(folder: Path) -> bool:
+    try:
+        age = datetime.now(UTC).timestamp() - (folder / EVENTS_FILE).stat().st_mtime
+    except OSError:
+        return False
+    return age < _REMOTE_SECONDS
+
+
+def _without_events(folder: Path) -> RunSummary | None:
+    try:
+        stat = (folder / LOG_FILE).stat()
+    except OSError:
+        return None
+    updated = datetime.fromtimestamp(stat.st_mtime, UTC)
+    young = datetime.now(UTC).timestamp() - stat.st_mtime < _STARTING_SECONDS
+    return RunSummary(folder, folder.name, "starting" if young else "failed", updated_at=updated)
+
+
+def _read_ends(path: Path, size: int) -> tuple[list[bridge.Event], list[bridge.Event], str]:
+    """(앞쪽 사건들, 뒤쪽 사건들, 마지막 최고 시행의 줄)."""
+    if size == 0:
+        return [], [], ""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        head = data[:_CHUNK]
+        tail = data[max(_CHUNK, size - _CHUNK) :]
+        mark = data.rfind(_BEST_MARK)
+        best_line = ""
+        if mark >= 0:
+            start = data.rfind(b"\n", 0, mark) + 1
+            end = data.find(b"\n", mark)
+            best_line = data[start : end if end >= 0 else size].decode("utf-8", "replace")
+    return _decode(head), _decode(tail), best_line
+
+
+def _decode(chunk: bytes) -> list[bridge.Event]:
+    lines = chunk.decode("utf-8", "replace").splitlines()
+    return [event for line in lines if (event := bridge.decode_event(line)) is not None]
+
+
+def _fold(
+    folder: Path, updated: datetime, events: list[bridge.Event], best_line: str
+) -> RunSummary:
+    pid, host, symbol, exit_code, is_demo = 0, "", "", None, False
+    cells: dict[str, str] = {}
+    counts: dict[str, tuple[int, int]] = {}
+    best: float | None = None
+    failed = False
+    for event in events:
+        match event:
+            case bridge.Hello():
+                pid, host = event.pid, event.host
+            case bridge.PlanEvent():
+                symbol = str(event.plan.get("symbol", symbol))
+                for item in event.plan.get("cells", ()):
+                    cells.setdefault(str(item.get("study")), str(item.get("cell")))
+            case bridge.StudyEvent():
+                symbol = event.symbol or symbol
+                is_demo = is_demo or event.is_demo
+                cells[event.study] = event.cell
+                counts[event.study] = (event.done, event.target)
+                best = _better(best, event.best_value)
+            case bridge.ProgressEvent():
+                counts[event.study] = (event.done, event.target)
+            case bridge.ErrorEvent():
+                failed = True
+            case bridge.DoneEvent():
+                exit_code = event.exit_code
+                values = [study.best_value for study in event.studies]
+                best = max((value for value in values if value is not None), default=best)
+                for study in event.studies:
+                    finished = study.n_complete + study.n_pruned + study.n_failed
+                    counts[study.study] = (finished, counts.get(study.study, (0, finished))[1])
+    last_best = bridge.decode_event(best_line) if best_line else None
+    if isinstance(last_best, bridge.TrialEvent):
+        best = _better(best, last_best.score)
+    return RunSummary(
+        folder,
+        folder.name,
+        _state(pid, host, exit_code, failed, updated),
+        symbol=symbol,
+        cells=tuple(cells.values()),
+        done=sum(done for done, _ in counts.values()),
+        target=sum(target for _, target in counts.values()),
+        best=best,
+        is_demo=is_demo,
+        updated_at=updated,
+    )
+
+
+def _better(left: float | None, right: float | None) -> float | None:
+    values = [value for value in (left, right) if value is not None]
+    return max(values, default=None)
+
+
+def _state(pid: int, host: str, exit_code: int | None, failed: bool, updated: datetime) -> str:
+    if exit_code is not None:
+        return {0: "done", 130: "interrupted"}.get(exit_code, "failed")
+    if host and host != bridge.host_name():
+        recent = (datetime.now(UTC) - updated).total_seconds() < _REMOTE_SECONDS
+        return "running" if recent else "dead"
+    if pid and is_alive(pid):
+        return "running"
+    return "failed" if failed else "dead"

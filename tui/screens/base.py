@@ -1,0 +1,108 @@
+"""모든 화면의 뼈대: 머리줄, 몸, 아래줄, 창이 작을 때의 알림."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+
+from tui.commands import Command, bindings
+from tui.text import common as ko
+from tui.widgets.chrome import KeyBar, TooSmall, TopBar
+
+if TYPE_CHECKING:
+    from tui.app import WizardApp
+
+ResultT = TypeVar("ResultT")
+
+BACK = Command("screen.back", "escape", "back", *ko.BACK)
+CLOSE = Command("modal.close", "escape", "close", *ko.CLOSE)
+_FIELD_MOVES = (
+    Command("screen.next_field", "tab", "app.focus_next", *ko.NEXT_FIELD,
+            in_footer=False, in_palette=False),
+    Command("screen.previous_field", "shift+tab", "app.focus_previous", *ko.PREVIOUS_FIELD,
+            in_footer=False, in_palette=False),
+)  # fmt: skip
+
+
+class _Sized(Screen[ResultT]):
+    """창의 크기에 따라 class를 바꾼다."""
+
+    @property
+    def wizard(self) -> WizardApp:
+        """이 화면을 띄운 앱."""
+        return cast("WizardApp", self.app)
+
+    def on_mount(self) -> None:
+        self._apply_size()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._apply_size()
+
+    def on_screen_resume(self) -> None:
+        self._apply_size()
+
+    def _apply_size(self) -> None:
+        size = self.app.size
+        self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
+        self.set_class(size.width < 100, "-narrow")
+        self.set_class(size.height < 30, "-short")
+
+
+class BaseScreen(_Sized[ResultT]):
+    """온 화면을 차지하는 화면. 하위 클래스는 `compose_body`와 `PATH`를 준다.
+
+    PATH: 머리줄에 보일 자리. COMMAND_LIST: 이 화면의 명령들(BINDINGS는 여기서 나온다).
+    HELP_TEXT: 도움말 창 맨 위의 한두 문장.
+    """
+
+    PATH: ClassVar[tuple[str, ...]] = ()
+    COMMAND_LIST: ClassVar[tuple[Command, ...]] = ()
+    HELP_TEXT: ClassVar[str] = ""
+    BINDINGS: ClassVar = bindings(_FIELD_MOVES)
+
+    def __init_subclass__(cls, **kwargs: bool) -> None:
+        if "COMMAND_LIST" in cls.__dict__:
+            cls.BINDINGS = bindings(cls.COMMAND_LIST)
+        super().__init_subclass__(**kwargs)
+
+    def compose(self) -> ComposeResult:
+        bar = TopBar()
+        bar.path = self.PATH
+        yield bar
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield TooSmall()
+        yield KeyBar()
+
+    def compose_body(self) -> ComposeResult:
+        """화면의 속."""
+        raise NotImplementedError
+
+    @property
+    def top_bar(self) -> TopBar:
+        """머리줄."""
+        return self.query_one(TopBar)
+
+    def action_back(self) -> None:
+        """앞 화면으로."""
+        self.app.pop_screen()
+
+
+class BaseModal(ModalScreen[ResultT]):
+    """화면 위에 뜨는 창."""
+
+    COMMAND_LIST: ClassVar[tuple[Command, ...]] = (CLOSE,)
+    BINDINGS: ClassVar = bindings((CLOSE, *_FIELD_MOVES))
+
+    def __init_subclass__(cls, **kwargs: bool) -> None:
+        if "COMMAND_LIST" in cls.__dict__:
+            cls.BINDINGS = bindings(cls.COMMAND_LIST)
+        super().__init_subclass__(**kwargs)
+
+    def action_close(self) -> None:
+        """결과 없이 닫는다."""
+        self.dismiss()

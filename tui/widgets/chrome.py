@@ -1,0 +1,115 @@
+"""화면의 테두리: 머리줄, 글쇠를 보이는 아래줄, 창이 작다는 알림."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+from tui.cells import cut, plain
+from tui.commands import key_name
+from tui.text import common as ko
+
+
+class TopBar(Widget):
+    """머리줄: 앱 이름과 화면의 자리, 오른쪽 끝에 알릴 것(합성 데모 따위)."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "top-bar--name",
+        "top-bar--path",
+        "top-bar--badge",
+        "top-bar--note",
+    }
+    path: reactive[tuple[str, ...]] = reactive(())
+    badge: reactive[str] = reactive("")
+    note: reactive[str] = reactive("")
+
+    def render(self) -> Text:
+        width = self.content_size.width
+        name = self.get_component_rich_style("top-bar--name")
+        badge_text = f" {plain(self.badge)} " if self.badge else ""
+        note_text = plain(self.note)
+        right = cell_len(badge_text) + cell_len(note_text) + (1 if badge_text and note_text else 0)
+        room = max(0, width - right - 1)
+        left = Text(no_wrap=True, end="")
+        left.append(cut(ko.APP_NAME, room), name)
+        trail = "".join(f"  /  {plain(part)}" for part in self.path)
+        trail = cut(trail, room - left.cell_len)
+        left.append(trail, self.get_component_rich_style("top-bar--path"))
+        left.append(" " * max(0, width - right - left.cell_len))
+        left.append(note_text, self.get_component_rich_style("top-bar--note"))
+        if badge_text and note_text:
+            left.append(" ")
+        left.append(badge_text, self.get_component_rich_style("top-bar--badge"))
+        return left
+
+
+class KeyBar(Footer):
+    """아래줄. 들어가는 만큼만 보이며 도움말은 늘 보인다."""
+
+    def __init__(self) -> None:
+        super().__init__(show_command_palette=False)
+
+    def compose(self) -> ComposeResult:
+        if not self._bindings_ready:
+            return
+        chosen: dict[str, tuple[Binding, bool]] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
+        # Enter로 이어지는 길이 늘 맨 앞이다.
+        items = sorted(chosen.values(), key=lambda item: item[0].key != "enter")
+        for binding, enabled in _fitting(items, self.content_size.width):
+            key = FooterKey(
+                binding.key,
+                _key_text(binding),
+                binding.description,
+                binding.action,
+                disabled=not enabled,
+                tooltip=binding.tooltip,
+            )
+            key.compact = False
+            yield key
+
+    def on_resize(self) -> None:
+        if self._bindings_ready:
+            self.call_after_refresh(self.recompose)
+
+
+def _key_text(binding: Binding) -> str:
+    return binding.key_display or key_name(binding.key)
+
+
+def _cost(binding: Binding) -> int:
+    """FooterKey 하나의 칸 수: 글쇠 양옆 한 칸씩, 말 뒤 한 칸."""
+    return cell_len(_key_text(binding)) + 2 + cell_len(binding.description) + 1
+
+
+def _fitting(items: list[tuple[Binding, bool]], width: int) -> list[tuple[Binding, bool]]:
+    kept = [item for item in items if item[0].id == "app.help"]
+    room = width - sum(_cost(binding) for binding, _ in kept)
+    shown: list[tuple[Binding, bool]] = []
+    for item in items:
+        if item in kept:
+            continue
+        room -= _cost(item[0])
+        if room < 0:
+            break
+        shown.append(item)
+    return [*shown, *kept]
+
+
+class TooSmall(Widget):
+    """창이 작을 때 화면 대신 보이는 알림."""
+
+    def render(self) -> Text:
+        size = self.app.size
+        now = ko.TOO_SMALL_NOW.format(width=size.width, height=size.height)
+        return Text("\n".join((ko.TOO_SMALL_TITLE, ko.TOO_SMALL, now)), overflow="fold")
