@@ -1,12 +1,12 @@
 """기간의 표기. 표준 라이브러리만 쓴다. 시각은 모두 UTC다.
 
 `2024-01-01`, `2024-01-01T09:30`, `2024-01-01 09:30:00`을 받는다. 시간대(+09:00, Z)가 붙으면
-UTC로 옮긴다. 끝은 포함하지 않되, 날짜만 적은 끝은 그날을 마지막까지 포함한다.
+UTC로 옮긴다. 시작은 포함하고 끝은 포함하지 않는다: 2024년 전부는 2024-01-01부터 2025-01-01까지다.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 
 from optimize.errors import SettingsError
 
@@ -15,28 +15,24 @@ DAY_MS = 86_400_000
 
 def parse_start(text: str) -> int:
     """시작, UTC ms(포함). 읽을 수 없으면 SettingsError."""
-    return _parse(text, "시작(start)", whole_day=False)
+    return _parse(text, "시작(start)")
 
 
 def parse_end(text: str) -> int:
-    """끝, UTC ms(미포함). 날짜만 있으면 다음 날 0시다. 읽을 수 없으면 SettingsError."""
-    return _parse(text, "끝(end)", whole_day=True)
+    """끝, UTC ms(미포함). 읽을 수 없으면 SettingsError."""
+    return _parse(text, "끝(end)")
 
 
-def _parse(text: str, label: str, *, whole_day: bool) -> int:
+def _parse(text: str, label: str) -> int:
     stripped = text.strip()
     try:
-        if len(stripped) == len("2024-01-01"):
-            day = date.fromisoformat(stripped) + timedelta(days=1 if whole_day else 0)
-            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        else:
-            moment = datetime.fromisoformat(stripped)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        moment = datetime.fromisoformat(stripped)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     except ValueError as error:
         raise SettingsError(
             f"기간의 {label}을(를) 읽을 수 없습니다: '{stripped}'",
             "YYYY-MM-DD 또는 YYYY-MM-DDTHH:MM(UTC) 꼴이어야 합니다",
-            "예: --start 2024-01-01 --end 2024-12-31",
+            "예: --start 2024-01-01 --end 2025-01-01",
         ) from error
     return int(moment.timestamp() * 1000)
 

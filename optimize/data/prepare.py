@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from optimize.data.dataset import DatasetRef, FundingSchedule
 from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
 from optimize.data.files import file_digest, read_candles, read_funding
-from optimize.data.manifest import MarketRules
+from optimize.data.manifest import Manifest, MarketRules
 from optimize.data.period import (
     DAY_MS,
     check_order,
@@ -22,7 +23,7 @@ from optimize.data.period import (
     parse_start,
 )
 from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
-from optimize.data.quality import assess, between
+from optimize.data.quality import assess, between, clean
 from optimize.data.store import SymbolStore
 from optimize.data.symbols import DEMO_LABEL, Symbol
 from optimize.data.timeframes import MINUTE_MS, Cell
@@ -30,6 +31,7 @@ from optimize.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 _FUNDING_SLACK_MS = DAY_MS
+_DEFAULT_DAYS = 365
 
 
 def prepare(
@@ -50,7 +52,7 @@ def prepare(
     """칸마다 DatasetRef 하나를 칸의 차례대로 준다.
 
     file: 캔들 파일. 없으면 `DEMO:`는 만들고, 나머지는 캐시와 거래소에서 얻는다.
-    start, end: `YYYY-MM-DD[THH:MM]` UTC. 날짜만 적은 끝은 그날을 포함한다. 비우면 파일은 전부,
+    start, end: `YYYY-MM-DD[THH:MM]` UTC, 끝은 포함하지 않는다. 비우면 파일은 전부,
         거래소는 캐시에 있는 만큼, 캐시가 비었으면 최근 365일이다.
     offline: 참이면 거래소에 묻지 않는다. on_progress(이름, 한 일, 할 일; 모르면 0).
     floor_off_grid: 격자를 벗어난 시각을 내림한다(파일에만). funding_file: 펀딩 기록 파일.
@@ -67,7 +69,7 @@ def prepare(
     elif symbol.is_demo:
         source = _from_demo(symbol, demo_seed, demo_days, start_ms, end_ms, on_progress)
     else:
-        source = _from_cache(store, start_ms, end_ms, offline, on_progress)
+        source = _from_cache(store, start_ms, end_ms, offline, on_progress, floor_off_grid)
     source = _with_funding(source, store, funding_file)
     refs = prepare_cells(cache_dir, symbol, cells, source)
     return [replace(ref, notes=ref.notes + _funding_notes(ref, source.funding)) for ref in refs]
@@ -148,33 +150,89 @@ def _from_cache(
     end_ms: int | None,
     offline: bool,
     on_progress: Progress,
+    floor_off_grid: bool,
 ) -> BaseSource:
-    period = store.manifest().period
-    if period is None:
-        raise DataError(f"{store.symbol}의 캔들이 캐시에 없습니다", "", missing_fix(store.symbol))
-    start_ms, end_ms = start_ms or period[0], end_ms or period[1]
-    check_order(start_ms, end_ms)
+    start_ms, end_ms = choose_period(store.manifest(), start_ms, end_ms, offline=offline)
+    notes: list[str] = []
+    if store.missing(start_ms, end_ms) and not offline:
+        # httpx를 여는 값이 있으므로 내려받을 때만 들인다.
+        from optimize.data.download import download
+
+        notes = download(store, start_ms, end_ms, on_progress, fix=missing_fix(store.symbol))
     manifest = store.manifest()
-    if manifest.missing(start_ms, end_ms):
+    period = manifest.period
+    if period is None:
+        raise DataError(
+            f"{store.symbol}의 캔들이 캐시에 없습니다",
+            "거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
+            missing_fix(store.symbol),
+        )
+    start_ms, end_ms = max(start_ms, period[0]), min(end_ms, period[1])
+    if start_ms >= end_ms or manifest.missing(start_ms, end_ms):
         raise DataError(
             f"{store.symbol}의 고른 기간이 캐시에 다 있지 않습니다",
-            f"고른 기간 {format_period(start_ms, end_ms)}, 캐시 {format_period(*period)}",
+            "캐시에 있는 기간: " + ", ".join(format_period(*span) for span in manifest.covered),
             missing_fix(store.symbol),
         )
 
     def load() -> LoadedBase:
         on_progress(f"{store.symbol} 캐시 읽기", 0, 1)
         candles = store.read(start_ms, end_ms)
-        on_progress(f"{store.symbol} 캐시 읽기", 1, 1)
         quality = assess(candles, manifest.interval_ms)
+        candles = clean(candles, quality, floor_off_grid=floor_off_grid)
+        on_progress(f"{store.symbol} 캐시 읽기", 1, 1)
         return LoadedBase(candles, manifest.interval_ms, quality.notes())
 
     return BaseSource(
-        identity=f"cache|{store.identity(start_ms, end_ms)}|{start_ms}|{end_ms}",
+        identity=f"cache|{store.identity(start_ms, end_ms)}|{start_ms}|{end_ms}|{floor_off_grid}",
         label=manifest.source,
         load=load,
         market=manifest.market,
+        notes=tuple(notes),
     )
+
+
+def choose_period(
+    manifest: Manifest,
+    start_ms: int | None,
+    end_ms: int | None,
+    *,
+    offline: bool = False,
+    newest: bool = False,
+) -> tuple[int, int]:
+    """쓸 기간. 비운 끝은 캐시에 있는 만큼(나뉘어 있으면 가장 긴 구간), 캐시가 비었으면 최근 365일.
+
+    newest: 캐시에 있는 만큼이 아니라 오늘 0시(UTC)까지로 잡는다(내려받기). 고른 기간이 캐시를 벗어나고 offline이면 DataError.
+    """
+    today = int(time.time() * 1000) // DAY_MS * DAY_MS
+    held = max(_held(manifest), key=lambda span: span[1] - span[0], default=None)
+    if held is not None and newest:
+        held = (held[0], max(held[1], today))
+    if start_ms is None and end_ms is None:
+        return held or (today - _DEFAULT_DAYS * DAY_MS, today)
+    if end_ms is None:
+        assert start_ms is not None  # noqa: S101 — 위에서 둘 다 빈 것을 걸렀다
+        end_ms = held[1] if held and held[1] > start_ms else today
+    if start_ms is None:
+        start_ms = held[0] if held and held[0] < end_ms else end_ms - _DEFAULT_DAYS * DAY_MS
+    check_order(start_ms, end_ms)
+    if offline and (manifest.period is None or manifest.missing(start_ms, end_ms)):
+        raise DataError(
+            "고른 기간이 캐시에 없고, 거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
+            f"고른 기간 {format_period(start_ms, end_ms)}\n캐시에 있는 기간: "
+            + (", ".join(format_period(*span) for span in manifest.covered) or "없음"),
+            "--start 와 --end 를 비우거나 캐시의 기간으로 고르세요. 내려받으려면 --set data.offline=false",
+        )
+    return start_ms, end_ms
+
+
+def _held(manifest: Manifest) -> list[tuple[int, int]]:
+    """봉이 있는 구간들."""
+    period = manifest.period
+    if period is None:
+        return []
+    clipped = ((max(a, period[0]), min(b, period[1])) for a, b in manifest.covered)
+    return [(a, b) for a, b in clipped if a < b]
 
 
 def missing_fix(symbol: Symbol) -> str:

@@ -173,8 +173,7 @@ def clean(candles: Candles, quality: Quality, *, floor_off_grid: bool) -> Candle
         return candles
     if quality.impossible:
         candles = take(candles, np.flatnonzero(~_impossible(candles)))
-    candles = take(candles, np.argsort(candles.open_time, kind="stable"))
-    candles = take(candles, np.flatnonzero(np.diff(candles.open_time, append=np.int64(-1)) != 0))
+    candles = in_order(candles)
     if quality.off_grid:
         candles = _floor(candles, quality.interval_ms)
     if not len(candles):
@@ -184,6 +183,13 @@ def clean(candles: Candles, quality: Quality, *, floor_off_grid: bool) -> Candle
             "파일을 확인하세요",
         )
     return candles
+
+
+def in_order(candles: Candles) -> Candles:
+    """시간순으로 세우고 시각이 겹친 봉은 뒤에 온 것만 남긴다. 값은 고치지 않는다."""
+    candles = take(candles, np.argsort(candles.open_time, kind="stable"))
+    last = np.diff(candles.open_time, append=np.int64(-1)) != 0
+    return take(candles, np.flatnonzero(last))
 
 
 def fill_gaps(candles: Candles, interval_ms: int) -> Candles:

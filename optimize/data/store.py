@@ -93,7 +93,8 @@ class SymbolStore:
                     f"캐시를 새 봉으로 갈아 끼우려면 --replace 를 붙이거나 {self.folder} 폴더를 지우세요",
                 )
             manifest.interval_ms = interval_ms
-            manifest.source = source
+            if source not in manifest.source:
+                manifest.source = " + ".join(filter(None, (manifest.source, source)))
             if len(candles):
                 end = int(candles.open_time[-1]) + 1
                 for key in months_between(int(candles.open_time[0]), end):
@@ -191,6 +192,7 @@ class SymbolStore:
         self.drop_months(sorted(self.manifest().months))
         with self._edit() as manifest:
             manifest.covered = []
+            manifest.source = ""
 
     def merge_funding(self, funding: FundingSchedule, covered: Span | None = None) -> None:
         """펀딩 기록을 더한다. 같은 시각은 새것으로 바꾼다."""

@@ -1,0 +1,211 @@
+"""Binance 현물과 USD-M 선물: bulk zip과 REST.
+
+bulk: `data/{spot|futures/um}/{monthly|daily}/klines/SYM/1m/SYM-1m-YYYY-MM[-DD].zip`과 `.CHECKSUM`
+(sha256sum 꼴). 현물 파일은 머리글이 없고 2025-01-01부터 마이크로초이며, USD-M 파일은 2022-05쯤부터
+머리글이 있고 밀리초다. 둘 다 `files`가 알아본다. 404는 (아직) 없다는 뜻이다.
+REST: 현물 `/api/v3/klines`(1000개, weight 2), USD-M `/fapi/v1/klines`(1500개). 시작과 끝을 모두 포함하며
+마지막 봉은 아직 움직이는 것일 수 있다.
+주소는 `endpoints`에 있고 환경 변수로 바꿀 수 있다.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import zipfile
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from optimize.data.columns import match_columns, number_column, time_to_ms
+from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.endpoints import FUTURES, SPOT, binance_api_url, binance_bulk_url
+from optimize.data.files import read_csv_table, tidy_funding
+from optimize.data.http import HttpSource, server_time_ms
+from optimize.data.manifest import MarketRules
+from optimize.data.quality import in_order
+from optimize.data.symbols import Symbol
+from optimize.data.timeframes import MINUTE_MS
+from optimize.errors import DataError
+
+_DOWNLOAD_ATTEMPTS = 3
+
+
+class BinanceMarket:
+    """한 심볼의 Binance 시장. 모든 메서드는 thread에서 함께 불러도 된다."""
+
+    def __init__(self, symbol: Symbol, http: HttpSource) -> None:
+        self.symbol = symbol
+        self.http = http
+        self._at = FUTURES if symbol.is_perpetual else SPOT
+        self._api = binance_api_url(is_perpetual=symbol.is_perpetual)
+        self.label = self._at.label
+
+    def archive(self, period: str) -> tuple[Candles, str]:
+        """bulk 파일 하나의 봉과 zip의 sha256. period: `2024-01` 또는 `2024-01-05`.
+
+        없거나 CHECKSUM이 아직 없으면 NotThere, 거듭 받아도 CHECKSUM과 다르면 DataError.
+        """
+        return _parse_archive(*self._verified_zip(self._archive_url("klines", period)))
+
+    def archive_digest(self, period: str) -> str:
+        """bulk 파일의 지금 CHECKSUM(sha256). 없으면 NotThere."""
+        body, _ = self.http.get_bytes(self._archive_url("klines", period) + ".CHECKSUM")
+        return _checksum(body)
+
+    def funding_archive(self, month: str) -> FundingSchedule:
+        """한 달의 펀딩 bulk 파일. 없으면 NotThere."""
+        url = self._archive_url("fundingRate", month)
+        body, _ = self._verified_zip(url)
+        table = _zip_table(body, url)
+        names = table.column_names
+        if "calc_time" not in names or "last_funding_rate" not in names:
+            raise DataError(f"펀딩 파일의 열이 다릅니다: {url}", f"열: {', '.join(names)}")
+        times, _unit = time_to_ms(table["calc_time"], "calc_time")
+        return tidy_funding(times, number_column(table["last_funding_rate"], "last_funding_rate"))
+
+    def _archive_url(self, kind: str, period: str) -> str:
+        ticker = self.symbol.ticker
+        cadence = "monthly" if period.count("-") == 1 else "daily"
+        folder, name = (
+            (f"klines/{ticker}/1m", f"{ticker}-1m-{period}.zip")
+            if kind == "klines"
+            else (f"fundingRate/{ticker}", f"{ticker}-fundingRate-{period}.zip")
+        )
+        return f"{binance_bulk_url()}/data/{self._at.bulk_folder}/{cadence}/{folder}/{name}"
+
+    def _verified_zip(self, url: str) -> tuple[bytes, str]:
+        """zip과 sha256. 받는 사이에 다시 올라왔을 수 있으므로 다르면 둘 다 다시 받는다."""
+        wanted = found = ""
+        for _ in range(_DOWNLOAD_ATTEMPTS):
+            checksum, _headers = self.http.get_bytes(url + ".CHECKSUM")
+            body, _headers = self.http.get_bytes(url)
+            wanted, found = _checksum(checksum), hashlib.sha256(body).hexdigest()
+            if wanted == found:
+                return body, found
+        raise DataError(
+            f"내려받은 파일이 CHECKSUM과 다릅니다: {url.rsplit('/', 1)[-1]}",
+            f"CHECKSUM {wanted[:16]}…, 받은 파일 {found[:16]}… ({_DOWNLOAD_ATTEMPTS}번 받음)",
+            "잠시 뒤 같은 명령을 다시 실행하세요. 이미 받은 달은 다시 받지 않습니다",
+        )
+
+    def first_candle_ms(self) -> int | None:
+        """상장 뒤 첫 1분봉을 여는 시각. 봉이 없으면 None. 심볼이 없으면 DataError."""
+        rows, _ = self._klines(startTime=0, limit=1)
+        return int(rows[0][0]) if rows else None
+
+    def rest_candles(self, start_ms: int, end_ms: int) -> tuple[Candles, int]:
+        """[start_ms, end_ms)의 닫힌 봉과, 확인된 끝(UTC ms). 아직 움직이는 봉은 버린다."""
+        rows: list[list[Any]] = []
+        cursor, now = start_ms, end_ms
+        while cursor < end_ms:
+            page, now = self._klines(startTime=cursor, endTime=end_ms - 1, limit=self._at.page)
+            rows += page
+            if len(page) < self._at.page:
+                break
+            cursor = int(page[-1][0]) + MINUTE_MS
+        closed_until = min(end_ms, now - now % MINUTE_MS)
+        return _rows_to_candles([row for row in rows if int(row[0]) < closed_until]), closed_until
+
+    def _klines(self, **params: int) -> tuple[list[list[Any]], int]:
+        body, headers = self.http.get_json(
+            self._api + self._at.klines,
+            {"symbol": self.symbol.ticker, "interval": "1m", **params},
+        )
+        self._mind_weight(headers)
+        if not isinstance(body, list):
+            raise DataError(f"{self.label}의 응답을 읽을 수 없습니다", str(body)[:120])
+        return body, server_time_ms(headers)
+
+    def _mind_weight(self, headers: Any) -> None:
+        """1분 사용량이 한도의 80 %를 넘으면 다음 분까지 모두 쉰다."""
+        used = headers.get("X-MBX-USED-WEIGHT-1M", "")
+        if used.isdigit() and int(used) > 0.8 * self._at.weight_limit:
+            self.http.rest_for(60 - time.time() % 60)
+
+    def market_rules(self) -> MarketRules:
+        """호가 단위, 수량 단위, 최소 주문 금액."""
+        params = {} if self.symbol.is_perpetual else {"symbol": self.symbol.ticker}
+        body, headers = self.http.get_json(self._api + self._at.exchange_info, params)
+        self._mind_weight(headers)
+        for entry in body.get("symbols", []):
+            if entry.get("symbol") == self.symbol.ticker:
+                filters = {item["filterType"]: item for item in entry.get("filters", [])}
+                notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+                return MarketRules(
+                    _number(filters.get("PRICE_FILTER", {}).get("tickSize")),
+                    _number(filters.get("LOT_SIZE", {}).get("stepSize")),
+                    _number(notional.get("minNotional", notional.get("notional"))),
+                )
+        raise DataError(
+            f"{self.label}에 {self.symbol.ticker}이(가) 없습니다", "", "심볼의 철자를 확인하세요"
+        )
+
+    def rest_funding(self, start_ms: int, end_ms: int) -> FundingSchedule:
+        """[start_ms, end_ms)의 펀딩 기록. 몇 ms 늦은 시각은 분으로 반올림한다."""
+        times: list[int] = []
+        rates: list[float] = []
+        cursor = start_ms
+        while cursor < end_ms:
+            page, headers = self.http.get_json(
+                self._api + "/fapi/v1/fundingRate",
+                {
+                    "symbol": self.symbol.ticker,
+                    "startTime": cursor,
+                    "endTime": end_ms - 1,
+                    "limit": 1000,
+                },
+            )
+            self._mind_weight(headers)
+            times += [int(row["fundingTime"]) for row in page]
+            rates += [float(row["fundingRate"]) for row in page]
+            if len(page) < 1000:
+                break
+            cursor = times[-1] + 1
+        return tidy_funding(np.array(times, dtype=np.int64), np.array(rates, dtype=np.float64))
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text not in (None, "") else None
+
+
+def _checksum(body: bytes) -> str:
+    """sha256sum 꼴(`<hex>  파일`)의 hex."""
+    return body.decode(errors="replace").split()[0].lower() if body.strip() else ""
+
+
+def _zip_table(body: bytes, name: str) -> pa.Table:
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            return read_csv_table(io.BytesIO(archive.read(archive.namelist()[0])))
+    except (zipfile.BadZipFile, IndexError, pa.ArrowException) as error:
+        raise DataError(f"내려받은 zip을 열 수 없습니다: {name}", str(error)) from error
+
+
+def _parse_archive(body: bytes, digest: str) -> tuple[Candles, str]:
+    table = _zip_table(body, "klines")
+    names = match_columns(table.column_names, {})
+    times, _ = time_to_ms(table[names["time"]], names["time"])
+    values = {
+        field: number_column(table[name], name) for field, name in names.items() if field != "time"
+    }
+    raw = Candles(open_time=times, filled=np.zeros(len(times), dtype=np.bool_), **values)
+    return in_order(raw), digest
+
+
+def _rows_to_candles(rows: list[list[Any]]) -> Candles:
+    table = np.array([[float(value) for value in row[1:6]] for row in rows], dtype=np.float64)
+    table = table.reshape(-1, 5)
+    return in_order(
+        Candles(
+            open_time=np.array([int(row[0]) for row in rows], dtype=np.int64),
+            open=np.ascontiguousarray(table[:, 0]),
+            high=np.ascontiguousarray(table[:, 1]),
+            low=np.ascontiguousarray(table[:, 2]),
+            close=np.ascontiguousarray(table[:, 3]),
+            volume=np.ascontiguousarray(table[:, 4]),
+            filled=np.zeros(len(rows), dtype=np.bool_),
+        )
+    )

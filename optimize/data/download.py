@@ -1,0 +1,338 @@
+"""내려받기: 캐시에 없는 구간만 거래소에서 받아 달마다 넣는다.
+
+순서는 달 zip → 달이 빠뜨린 날의 하루 zip → 가장 최근의 REST다. 받은 것은 그때그때 캐시에 들어가므로
+멈추거나 끊겨도 다음에 이어진다. 진행은 주 thread에서 0.2초마다 알리며, 그 함수가 예외를 내면
+(Ctrl-C 포함) 모든 내려받기가 멈추고 그 예외가 나간다.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from optimize.data.binance import BinanceMarket
+from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
+from optimize.data.manifest import Span, merge_spans, subtract
+from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
+from optimize.data.quality import between, concatenate, in_order
+from optimize.data.store import SymbolStore
+from optimize.data.timeframes import MINUTE_MS
+from optimize.data.upbit import UpbitMarket
+from optimize.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+_CONCURRENT = 6
+# 상장일을 모를 때 달 파일이 없어도 하루 파일을 찾아보는 최근 기간.
+_RECENT_MS = 62 * DAY_MS
+_REST_SPAN_MS = 7 * DAY_MS
+
+
+@dataclass(slots=True)
+class Piece:
+    """받은 조각. covered: 확인한 구간들. notes: 사람이 읽는 알림."""
+
+    candles: list[Candles] = field(default_factory=list)
+    covered: list[Span] = field(default_factory=list)
+    archives: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def download(
+    store: SymbolStore,
+    start_ms: int,
+    end_ms: int,
+    on_progress: Progress,
+    *,
+    fix: str,
+    refresh: bool = False,
+    options: HttpOptions | None = None,
+) -> list[str]:
+    """[start_ms, end_ms)에서 빠진 것을 받아 캐시에 넣고, 알릴 말들을 준다.
+
+    refresh: 거래소가 다시 올린 달(CHECKSUM이 바뀐 달)을 다시 받는다.
+    닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다).
+    """
+    exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
+    if exchange is None:
+        raise DataError(f"{store.symbol.exchange}에서는 내려받을 수 없습니다", "", fix)
+    end_ms = min(end_ms, _now_ms())
+    cancel = threading.Event()
+    http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _exclusive(store, on_progress):
+            session = _Session(store, http, on_progress)
+            if exchange == "Upbit":
+                return session.upbit(start_ms, end_ms)
+            return session.binance(start_ms, end_ms, refresh=refresh)
+    finally:
+        cancel.set()
+        http.close()
+
+
+class _exclusive:  # noqa: N801 — context manager
+    """같은 심볼을 받는 다른 프로세스를 기다린다(기다리는 동안에도 진행을 알린다)."""
+
+    def __init__(self, store: SymbolStore, on_progress: Progress) -> None:
+        self.lock = FileLock(store.folder / ".download.lock")
+        self.label = f"{store.symbol}: 다른 프로세스의 내려받기를 기다리는 중"
+        self.on_progress = on_progress
+
+    def __enter__(self) -> None:
+        while True:
+            try:
+                self.lock.acquire(timeout=0.5)
+            except Timeout:
+                self.on_progress(self.label, 0, 0)
+            else:
+                return
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+class _Session:
+    def __init__(self, store: SymbolStore, http: HttpSource, on_progress: Progress) -> None:
+        self.store = store
+        self.http = http
+        self.on_progress = on_progress
+
+    def upbit(self, start_ms: int, end_ms: int) -> list[str]:
+        """새것부터 한 주씩 차례로 받는다(요청 수의 한도가 좁다)."""
+        market = UpbitMarket(self.store.symbol, self.http)
+        spans = [
+            span
+            for missing in self.store.missing(start_ms, end_ms)
+            for span in _split(missing, DAY_MS)
+        ]
+
+        def one(span: Span) -> Piece:
+            candles, until = market.rest_candles(*span)
+            return Piece([candles], [(span[0], until)])
+
+        return self._run([partial(one, span) for span in spans], market.label, 1)
+
+    def binance(self, start_ms: int, end_ms: int, *, refresh: bool) -> list[str]:
+        market = BinanceMarket(self.store.symbol, self.http)
+        missing = self.store.missing(start_ms, end_ms)
+        if refresh:
+            missing = merge_spans([*missing, *self._uploaded_again(market, start_ms, end_ms)])
+        notes: list[str] = []
+        if missing:
+            listed = self._listing(market, notes)
+            if listed is not None and listed > start_ms:
+                before = (start_ms, min(listed // DAY_MS * DAY_MS, end_ms))
+                self._save(Piece(covered=[before]), market.label)
+                missing = [part for span in missing for part in subtract(span, [before])]
+                notes.append(f"{self.store.symbol}의 첫 캔들은 {format_ms(listed)}(UTC)입니다")
+            months = _by_month(missing)
+            worker = _MonthWorker(market, listed, _now_ms())
+            notes += self._run(
+                [partial(worker.month, key, spans) for key, spans in months],
+                market.label,
+                _CONCURRENT,
+            )
+        self._extras(market, start_ms, end_ms, notes)
+        if missing and not self.store.manifest().months:
+            raise DataError(
+                f"{self.store.symbol}의 캔들이 거래소에 없습니다",
+                "심볼이 없거나 그 기간에 상장되지 않았습니다",
+                f"심볼의 철자와 기간을 확인하세요.\n{self.http.fix}",
+            )
+        return notes
+
+    def _listing(self, market: BinanceMarket, notes: list[str]) -> int | None:
+        """첫 봉의 시각. REST가 막혔으면 None(bulk만으로 이어 간다)."""
+        try:
+            return market.first_candle_ms()
+        except UnreachableError as error:
+            notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {error.title}")
+            return None
+
+    def _uploaded_again(self, market: BinanceMarket, start_ms: int, end_ms: int) -> list[Span]:
+        archives = self.store.manifest().archives
+        changed = []
+        for key in months_between(start_ms, end_ms):
+            self.on_progress(f"{self.store.symbol} 다시 올라온 달 확인", 0, 0)
+            if key in archives:
+                try:
+                    if market.archive_digest(key) != archives[key]:
+                        changed.append((month_start(key), month_start(next_month(key))))
+                except NotThere:
+                    continue
+        return changed
+
+    def _extras(self, market: BinanceMarket, start_ms: int, end_ms: int, notes: list[str]) -> None:
+        """거래 규칙과 펀딩. 캔들이 있으면 이것이 막혀도 알리고 이어 간다."""
+        try:
+            if self.store.manifest().market.tick_size is None:
+                self.store.set_market(market.market_rules())
+        except (DataError, NotThere) as error:
+            notes.append(f"호가·수량 단위를 받지 못했습니다: {error}".splitlines()[0])
+        if not self.store.symbol.is_perpetual:
+            return
+        for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
+            self.on_progress(f"{self.store.symbol} 펀딩", 0, 0)
+            try:
+                self.store.merge_funding(market.rest_funding(*span), span)
+            except UnreachableError:
+                self._funding_archives(market, span, notes)
+
+    def _funding_archives(self, market: BinanceMarket, span: Span, notes: list[str]) -> None:
+        """REST가 막혔을 때 달마다의 펀딩 bulk 파일."""
+        missing: list[str] = []
+        for key in months_between(*span):
+            self.on_progress(f"{self.store.symbol} 펀딩 {key}", 0, 0)
+            try:
+                funding: FundingSchedule = market.funding_archive(key)
+            except (NotThere, UnreachableError):
+                missing.append(key)
+            else:
+                self.store.merge_funding(funding, (month_start(key), month_start(next_month(key))))
+        if missing:
+            notes.append(f"펀딩을 받지 못한 달: {', '.join(missing)}")
+
+    def _run(self, tasks: list[Callable[[], Piece]], label: str, concurrent: int) -> list[str]:
+        """일들을 나눠 돌리며 끝나는 대로 캐시에 넣는다."""
+        notes: list[str] = []
+        title = f"{self.store.symbol} 내려받기"
+        self.on_progress(title, 0, len(tasks))
+        pool = ThreadPoolExecutor(concurrent, thread_name_prefix="download")
+        try:
+            waiting: set[Future[Piece]] = {pool.submit(task) for task in tasks}
+            done_count = 0
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in done:
+                    piece = future.result()
+                    self._save(piece, label)
+                    notes += piece.notes
+                    done_count += 1
+                self.on_progress(title, done_count, len(tasks))
+        except BaseException:
+            self.http.cancel.set()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return list(dict.fromkeys(notes))
+
+    def _save(self, piece: Piece, label: str) -> None:
+        candles = [part for part in piece.candles if len(part)]
+        merged = in_order(concatenate(candles)) if candles else _NOTHING
+        for span in piece.covered:
+            self.store.merge(between(merged, *span), MINUTE_MS, span, label, piece.archives)
+
+
+_NOTHING = Candles(
+    np.zeros(0, np.int64),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0, np.bool_),
+)
+
+
+class _MonthWorker:
+    """한 달 받기. thread에서 돈다.
+
+    listed: 상장한 시각, 모르면(REST가 막혔으면) None. now_ms: 지금.
+    """
+
+    def __init__(self, market: BinanceMarket, listed: int | None, now_ms: int) -> None:
+        self.market = market
+        self.listed = listed
+        self.now_ms = now_ms
+        self.bulk_down = False
+
+    def month(self, key: str, spans: list[Span]) -> Piece:
+        """달 zip, 빠진 날의 하루 zip, 그래도 빠진 날의 REST."""
+        piece = Piece()
+        whole = (max(month_start(key), self.listed or 0), month_start(next_month(key)))
+        if whole[1] <= self.now_ms:
+            found = self._archive(key)
+            if found is not None:
+                piece.candles.append(found[0])
+                piece.archives[key] = found[1]
+                spans = [whole]
+            elif self.listed is None and whole[1] < self.now_ms - _RECENT_MS:
+                # 상장 전의 달로 본다.
+                piece.covered = spans
+                return piece
+        days = [day for span in spans for day in _split(span, DAY_MS)]
+        unseen = merge_spans(day for day in days if not self._day(day, piece))
+        piece.covered = [part for span in spans for part in subtract(span, unseen)]
+        for span in unseen:
+            self._rest(span, piece)
+        return piece
+
+    def _archive(self, period: str) -> tuple[Candles, str] | None:
+        """bulk 파일. 없으면 None. bulk 서버가 막혔어도 REST가 되면 None(REST로 받는다)."""
+        if self.bulk_down:
+            return None
+        try:
+            return self.market.archive(period)
+        except NotThere:
+            return None
+        except UnreachableError:
+            if self.listed is None:
+                raise
+            self.bulk_down = True
+            return None
+
+    def _day(self, day: Span, piece: Piece) -> bool:
+        """그날을 확인했는가. 빈 봉이 있으면 하루 zip을 받아 본다."""
+        have = sum(len(between(part, *day)) for part in piece.candles)
+        if have >= (day[1] - day[0]) // MINUTE_MS:
+            return True
+        midnight = day[0] // DAY_MS * DAY_MS
+        if midnight + DAY_MS > self.now_ms:
+            return False
+        found = self._archive(format_ms(midnight)[:10])
+        if found is None:
+            return have > 0
+        piece.candles.append(found[0])
+        return True
+
+    def _rest(self, span: Span, piece: Piece) -> None:
+        for part in _split(span, _REST_SPAN_MS):
+            try:
+                candles, until = self.market.rest_candles(*part)
+            except UnreachableError as error:
+                piece.notes.append(
+                    f"{format_ms(part[0])[:10]}부터의 최근 봉을 받지 못했습니다: {error.title}"
+                )
+                return
+            piece.candles.append(candles)
+            piece.covered.append((part[0], until))
+
+
+def _now_ms() -> int:
+    """지금의 분, UTC ms."""
+    return int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
+
+
+def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:
+    """구간들을 달로 나눈다."""
+    months: dict[str, list[Span]] = {}
+    for start, end in spans:
+        for key in months_between(start, end):
+            part = (max(start, month_start(key)), min(end, month_start(next_month(key))))
+            months.setdefault(key, []).append(part)
+    return sorted(months.items())
+
+
+def _split(span: Span, size_ms: int) -> list[Span]:
+    """size_ms의 배수인 경계로 나눈다."""
+    edges = [span[0], *range(span[0] // size_ms * size_ms + size_ms, span[1], size_ms), span[1]]
+    return list(pairwise(edges))
