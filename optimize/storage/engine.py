@@ -1,0 +1,184 @@
+"""SQLAlchemy engine 만들기: 연결 풀, 시간 제한, SQLite의 WAL.
+
+PostgreSQL의 세션: TimeZone=UTC, statement_timeout·lock_timeout, keepalive와 tcp_user_timeout
+(죽은 서버를 30초 안에 알아챈다), 빌리기 전의 pre-ping.
+SQLite의 연결: WAL(질의로 확인), synchronous=NORMAL, foreign_keys=ON, busy timeout.
+SQLite의 쓰는 트랜잭션은 BEGIN IMMEDIATE로 시작한다(`writing`): 읽기에서 쓰기로 올라가다
+다른 writer와 부딪히는 일이 없다.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.pool import NullPool
+
+from optimize import paths
+from optimize.errors import StorageError
+from optimize.storage.options import StorageOptions
+from optimize.storage.url import StorageUrl
+
+KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+_WRITING = "wizard_writing"
+
+
+def make_engine(url: StorageUrl, options: StorageOptions) -> Engine:
+    """쓰는 engine. SQLite면 파일을 0600으로 만들고 WAL로 바꾼다.
+
+    연결은 처음 쓸 때 한다. SQLite 파일을 만들 수 없거나 WAL이 되지 않으면 StorageError.
+    """
+    if url.path is not None:
+        prepare_sqlite_file(url.path, options)
+        engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
+        event.listen(engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
+
+
+def make_readonly_engine(url: StorageUrl, options: StorageOptions) -> Engine:
+    """바꾸지 않고 읽기만 하는 engine(목록·내보내기). 없는 SQLite 파일을 만들지 않는다."""
+    if url.path is not None:
+        location = url.path.absolute().as_uri() + "?mode=ro"
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(location, uri=True, timeout=options.sqlite_timeout)
+
+        return sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    read_only = {"execution_options": {"postgresql_readonly": True}}
+    return sa.create_engine(_sa_url(url), **engine_kwargs(url, options), **read_only)
+
+
+def engine_kwargs(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
+    """`create_engine`에 줄 인자. Optuna의 `RDBStorage(engine_kwargs=…)`에도 쓴다."""
+    if url.backend == "sqlite":
+        return {"connect_args": {"timeout": options.sqlite_timeout}}
+    return {
+        "pool_size": options.pool_size,
+        "max_overflow": options.max_overflow,
+        "pool_timeout": options.pool_timeout,
+        "pool_recycle": options.pool_recycle,
+        "pool_pre_ping": True,
+        "isolation_level": options.isolation_level,
+        "connect_args": connect_args(url, options),
+    }
+
+
+def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
+    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는 잇는다."""
+    session = {
+        "statement_timeout": options.statement_timeout_ms or 0,
+        "lock_timeout": options.lock_timeout_ms,
+        "TimeZone": "UTC",
+    }
+    ours = " ".join(f"-c {name}={value}" for name, value in session.items())
+    given = dict(url.query)
+    merged: dict[str, Any] = {
+        "connect_timeout": options.connect_timeout,
+        "application_name": options.application_name,
+        **KEEPALIVES,
+        **given,
+    }
+    merged["options"] = f"{ours} {given.get('options', '')}".strip()
+    return merged
+
+
+def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
+    """파일이 없으면 0600으로 만들고 WAL로 바꾼다. 여러 프로세스가 함께 불러도 된다."""
+    try:
+        paths.private_dir(path.parent)
+        with sqlite_lock(path, options):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = sqlite3.connect(path, timeout=options.sqlite_timeout)
+            try:
+                _require_wal(connection.cursor(), path)
+            finally:
+                connection.close()
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(
+            "SQLite 파일을 열지 못했습니다",
+            f"{path}: {error}",
+            f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
+        ) from error
+
+
+def sqlite_lock(path: Path, options: StorageOptions) -> FileLock:
+    """스키마를 만드는 동안의 파일 잠금 `.<이름>.lock`."""
+    return FileLock(
+        path.with_name(f".{path.name}.lock"), timeout=options.sqlite_timeout, mode=0o600
+    )
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """쓰는 트랜잭션 하나. 격리는 늘 READ COMMITTED(SQLite는 BEGIN IMMEDIATE)다.
+
+    번호를 매기는 일은 잠금을 얻은 뒤의 사실을 보아야 한다: REPEATABLE READ는 잠금을 기다리기
+    전의 모습을 보여 같은 번호를 두 번 준다.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="READ COMMITTED")
+        else:
+            connection.execution_options(**{_WRITING: True})
+        with connection.begin():
+            yield connection
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get(_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _prepare_sqlite_connection(connection: Any, record: object) -> None:
+    # 드라이버가 멋대로 BEGIN하지 않게 한다: 트랜잭션의 시작은 _begin_sqlite가 정한다.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        _require_wal(cursor, None)
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        cursor.close()
+
+
+def _require_wal(cursor: sqlite3.Cursor, path: Path | None) -> None:
+    mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+    if mode != "wal":
+        mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StorageError(
+            "SQLite를 WAL로 바꾸지 못했습니다",
+            f"{path or '파일'}: journal_mode가 {mode}입니다. 네트워크 디스크에서는 WAL을 쓸 수 없습니다",
+            "studies 폴더를 이 컴퓨터의 디스크에 두거나 PostgreSQL을 씁니다",
+        )
+
+
+def _sa_url(url: StorageUrl) -> URL:
+    if url.path is not None:
+        return URL.create("sqlite+pysqlite", database=str(url.path))
+    query = {"host": url.host} if url.host and url.host.startswith("/") else {}
+    return URL.create(
+        f"postgresql+{url.loadable_driver}",
+        username=url.username,
+        password=url.password,
+        host=None if query else url.host,
+        port=url.port,
+        database=url.database,
+        query=query,
+    )

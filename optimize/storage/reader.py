@@ -1,0 +1,162 @@
+"""저장된 시행을 읽는다. Optuna를 import하지 않는다.
+
+한 스터디의 시행을 여섯 문장으로 읽는다(시행·파라미터·값·속성 둘·중간 값).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from optimize.storage import tables as t
+from optimize.trial import FinishedTrial, ParamValue
+
+ATTRIBUTE = "wizard"
+CONSTRAINTS = "constraints"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """상태마다의 시행 수. running에는 기다리는 것(WAITING)도 든다."""
+
+    complete: int = 0
+    pruned: int = 0
+    failed: int = 0
+    running: int = 0
+
+    @property
+    def finished(self) -> int:
+        """끝난 시행의 수."""
+        return self.complete + self.pruned + self.failed
+
+
+def count_trials(connection: Connection, study_id: int) -> Counts:
+    """집계 한 문장으로 센다."""
+    query = (
+        sa.select(t.trials.c.state, sa.func.count())
+        .where(t.trials.c.study_id == study_id)
+        .group_by(t.trials.c.state)
+    )
+    found: dict[str, int] = dict(connection.execute(query).all())
+    return Counts(
+        complete=found.get("COMPLETE", 0),
+        pruned=found.get("PRUNED", 0),
+        failed=found.get("FAIL", 0),
+        running=found.get("RUNNING", 0) + found.get("WAITING", 0),
+    )
+
+
+def load_trials(connection: Connection, study_id: int, after: int = -1) -> list[FinishedTrial]:
+    """번호가 after보다 큰 끝난 시행들, 번호 차례로.
+
+    다른 도구가 넣은 시행(uid가 없다)에는 `optuna-<trial_id>`라는 uid를 준다.
+    """
+    scope = sa.and_(
+        t.trials.c.study_id == study_id,
+        t.trials.c.number > after,
+        t.trials.c.state.in_(t.FINISHED),
+    )
+    columns = t.trials.c
+    heads = connection.execute(
+        sa.select(
+            columns.trial_id,
+            columns.number,
+            columns.state,
+            columns.datetime_start,
+            columns.datetime_complete,
+        )
+        .where(scope)
+        .order_by(columns.number)
+    ).all()
+    if not heads:
+        return []
+    parts = _Parts(connection, scope)
+    return [_build(head, parts) for head in heads]
+
+
+class _Parts:
+    """trial_id마다 모은 곁 테이블의 행들."""
+
+    def __init__(self, connection: Connection, scope: sa.ColumnElement[bool]) -> None:
+        p, v, i = t.trial_params.c, t.trial_values.c, t.trial_intermediate_values.c
+        u, s = t.trial_user_attributes.c, t.trial_system_attributes.c
+
+        def rows(order: Any, *columns: Any) -> Iterable[Any]:
+            table = columns[0].table
+            joined = table.join(t.trials, t.trials.c.trial_id == table.c.trial_id)
+            query = sa.select(*columns).select_from(joined).where(scope).order_by(order)
+            return connection.execute(query)
+
+        self.params: dict[int, dict[str, ParamValue]] = defaultdict(dict)
+        for trial_id, name, value, text in rows(
+            p.param_id, p.trial_id, p.param_name, p.param_value, p.distribution_json
+        ):
+            self.params[trial_id][name] = _decoder(text)(value)
+        self.values: dict[int, list[float]] = defaultdict(list)
+        for trial_id, value, kind in rows(v.objective, v.trial_id, v.value, v.value_type):
+            self.values[trial_id].append(_number(value, kind))
+        self.intermediate: dict[int, dict[int, float]] = defaultdict(dict)
+        for trial_id, step, value, kind in rows(
+            i.step, i.trial_id, i.step, i.intermediate_value, i.intermediate_value_type
+        ):
+            self.intermediate[trial_id][step] = _number(value, kind)
+        self.user: dict[int, dict[str, str]] = defaultdict(dict)
+        for trial_id, key, text in rows(u.trial_user_attribute_id, u.trial_id, u.key, u.value_json):
+            self.user[trial_id][key] = text
+        self.constraints: dict[int, list[float]] = defaultdict(list)
+        for trial_id, key, text in rows(
+            s.trial_system_attribute_id, s.trial_id, s.key, s.value_json
+        ):
+            if key == CONSTRAINTS:
+                self.constraints[trial_id] += json.loads(text)
+            elif key.startswith(f"{CONSTRAINTS}:"):
+                self.constraints[trial_id].append(json.loads(text))
+
+
+def _build(head: Any, parts: _Parts) -> FinishedTrial:
+    trial_id, number, state, started, finished = head
+    ours = json.loads(parts.user.get(trial_id, {}).get(ATTRIBUTE, "{}"))
+    finished_at = _utc(finished) or _utc(started) or _EPOCH
+    return FinishedTrial(
+        uid=ours.get("uid") or f"optuna-{trial_id}",
+        state=state,
+        params=parts.params.get(trial_id, {}),
+        values=tuple(parts.values.get(trial_id, ())),
+        started_at=_utc(started) or finished_at,
+        finished_at=finished_at,
+        metrics=ours.get("metrics", {}),
+        constraints=tuple(parts.constraints.get(trial_id, ())),
+        intermediate=parts.intermediate.get(trial_id, {}),
+        number=number,
+        error=ours.get("error", ""),
+    )
+
+
+def _utc(stored: datetime | None) -> datetime | None:
+    return stored.replace(tzinfo=UTC) if stored is not None else None
+
+
+def _number(value: float | None, kind: str) -> float:
+    if kind == "FINITE" and value is not None:
+        return value
+    return {"INF_POS": float("inf"), "INF_NEG": float("-inf")}.get(kind, float("nan"))
+
+
+@lru_cache(maxsize=4096)
+def _decoder(distribution_json: str) -> Callable[[float], ParamValue]:
+    """Optuna의 내부 값(실수)을 사람이 읽는 값으로 바꾸는 함수. 옛 분포 이름도 안다."""
+    body = json.loads(distribution_json)
+    name: str = body["name"]
+    if name.startswith("Categorical"):
+        choices: list[ParamValue] = body["attributes"]["choices"]
+        return lambda value: choices[int(value)]
+    return int if name.startswith("Int") else float
