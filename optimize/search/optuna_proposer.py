@@ -76,7 +76,8 @@ class OptunaProposer(DistinctProposer):
         if self._study is not None:
             return self._study
         frozen = [self._frozen(trial) for trial in self._backlog]
-        optuna.logging.disable_default_handler()
+        # 범주형 차원을 따로 뽑는다는 등의 알림은 시행마다 되풀이되므로 끈다(뜻은 위에 적었다).
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(
             direction="maximize" if self._maximize else "minimize",
             sampler=self._sampler([t for t in frozen if t.state == TrialState.COMPLETE]),

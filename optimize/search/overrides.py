@@ -17,6 +17,7 @@ import difflib
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from optimize.errors import SettingsError
 from optimize.strategy.parameter import (
@@ -253,18 +254,28 @@ def _check_range(parameter: IntParameter | FloatParameter, key: str) -> None:
 
 def grid_size(parameter: IntParameter | FloatParameter) -> int | None:
     """눈금의 수. 연속이면 None. high가 눈금에 맞지 않으면 그 아래 마지막 눈금까지다."""
+    if isinstance(parameter, IntParameter):
+        return (parameter.high - parameter.low) // parameter.step + 1
     if parameter.low == parameter.high:
         return 1
     if parameter.step is None:
         return None
-    # 0.1 같은 십진 간격이 이진 오차로 한 칸 줄지 않게 Decimal로 나눈다.
-    span = Decimal(str(parameter.high)) - Decimal(str(parameter.low))
-    return int(span // Decimal(str(parameter.step))) + 1
+    return _decimal_grid_size(parameter.low, parameter.high, parameter.step)
 
 
 def grid_value(parameter: IntParameter | FloatParameter, index: int) -> int | float:
     """index번째(0부터) 눈금의 값."""
     if isinstance(parameter, IntParameter):
         return parameter.low + index * parameter.step
-    exact = Decimal(str(parameter.low)) + index * Decimal(str(parameter.step or 0))
-    return float(exact)
+    return _decimal_grid_value(parameter.low, parameter.step or 0.0, index)
+
+
+# 0.1 같은 십진 간격이 이진 오차로 한 칸 줄거나 0.30000000000000004가 되지 않게 Decimal로 센다.
+@lru_cache(maxsize=1024)
+def _decimal_grid_size(low: float, high: float, step: float) -> int:
+    return int((Decimal(str(high)) - Decimal(str(low))) // Decimal(str(step))) + 1
+
+
+@lru_cache(maxsize=16_384)
+def _decimal_grid_value(low: float, step: float, index: int) -> float:
+    return float(Decimal(str(low)) + index * Decimal(str(step)))
