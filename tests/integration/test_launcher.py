@@ -1,4 +1,4 @@
-"""`시작`이 처음과 그 뒤를 어떻게 다루는지: 설치, 넘겨주기, 깨진 것의 복구, 안내문."""
+"""`시작`이 `.venv`를 갖추는 일: 처음, 깨진 것의 복구, 도중에 멈춤, 갖추지 못할 때의 안내."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,16 +16,6 @@ import pytest
 from launcher_clone import BASE_PYTHON, REPO, Clone, make_clone
 
 OLD_PYTHONS = sorted(Path("~/.pyenv/versions").expanduser().glob("3.[6-9].*/bin/python3"))
-MODULES = {
-    "실행": "optimize.run",
-    "run": "optimize.run",
-    "스터디": "optimize.studies",
-    "studies": "optimize.studies",
-    "저장소": "optimize.storage",
-    "storage": "optimize.storage",
-    "데이터": "optimize.data",
-    "data": "optimize.data",
-}
 
 
 @pytest.fixture
@@ -35,15 +24,6 @@ def clone(tmp_path: Path) -> Clone:
     fresh = make_clone(tmp_path)
     fresh.install_fake_uv()
     return fresh
-
-
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """설치를 마친 사본. 이것을 쓰는 시험은 바꾸지 않는다."""
-    made = make_clone(tmp_path_factory.mktemp("ready"))
-    made.install_fake_uv()
-    assert made.start().returncode == 0
-    return made
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -336,127 +316,6 @@ def test_old_python_finds_a_newer_one_or_says_so(clone: Clone, old: Path) -> Non
     clone.install_fake_uv()
     (clone.bin / "python3.12").symlink_to(BASE_PYTHON)
     assert clone.echo("데이터", "가 나", LC_ALL="C")["argv"] == ["가 나"]
-
-
-# ── 넘겨주기 ────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(("name", "module"), MODULES.items())
-def test_commands_reach_their_modules_verbatim(ready: Clone, name: str, module: str) -> None:
-    arguments = ["--set", "search.n_jobs=2", "한글 값", "", "--", "-x*"]
-    report = ready.echo(name, *arguments)
-    assert report["module"] == module
-    assert report["argv"] == arguments
-    assert report["cwd"] == str(ready.home)
-
-
-@pytest.mark.parametrize("name", ["실행", "스터디", "저장소", "데이터"])
-def test_decomposed_hangul_command_is_understood(ready: Clone, name: str) -> None:
-    """macOS의 자동 완성처럼 자모로 풀린(NFD) 이름도 받는다."""
-    assert ready.echo(unicodedata.normalize("NFD", name))["module"] == MODULES[name]
-
-
-@pytest.mark.parametrize("variable", ["LC_ALL", "LANG"])
-@pytest.mark.parametrize(
-    "locale", ["", "C", "POSIX", "C.UTF-8", "ko_KR.EUC-KR", "en_US.ISO-8859-1", "zz_ZZ.UTF-8"]
-)
-def test_any_locale(ready: Clone, locale: str, variable: str) -> None:
-    """없는 locale까지: 한글 경로의 .venv가 뜨고 한글 인자가 그대로 간다."""
-    report = ready.echo("실행", "한글", **{variable: locale})
-    assert report["argv"] == ["한글"]
-    wrong = ready.start("실헹", **{variable: locale})
-    assert "./시작 실행" in wrong.stderr
-
-
-def test_first_setup_works_in_the_c_locale(clone: Clone) -> None:
-    done = clone.start(LC_ALL="C")
-    assert done.returncode == 0, done.stderr
-    assert "준비를 마쳤습니다" in done.stderr
-
-
-def test_any_working_directory_and_symlink(ready: Clone, tmp_path: Path) -> None:
-    link = tmp_path / "마법사"
-    link.symlink_to(ready.launcher)
-    assert ready.echo("실행", via=link, cwd=tmp_path)["cwd"] == str(tmp_path)
-    inside = ready.echo("실행", via=Path("../시작"), cwd=ready.root / "optimize")
-    assert inside["cwd"] == str(ready.root / "optimize")
-
-
-def test_exit_code_is_the_commands_own(ready: Clone) -> None:
-    assert ready.start("저장소", "check", ECHO_EXIT="3").returncode == 3
-
-
-def test_kitty_key_is_disabled_unless_the_user_set_it(ready: Clone) -> None:
-    assert ready.echo()["env"]["TEXTUAL_DISABLE_KITTY_KEY"] == "1"
-    chosen = ready.echo(TEXTUAL_DISABLE_KITTY_KEY="0")
-    assert chosen["env"]["TEXTUAL_DISABLE_KITTY_KEY"] == "0"
-
-
-def test_surroundings_do_not_leak_in(ready: Clone, tmp_path: Path) -> None:
-    """선 폴더의 random.py나 tui/, 망가진 PYTHONHOME에 흔들리지 않는다."""
-    (tmp_path / "random.py").write_text("raise SystemExit('가려졌다')")
-    (tmp_path / "tui").mkdir()
-    (tmp_path / "tui/__main__.py").write_text("raise SystemExit('가려졌다')")
-    report = ready.echo(cwd=tmp_path, PYTHONHOME="/없는/곳", PYTHONPATH=str(tmp_path / "없음"))
-    assert report["module"] == "tui"
-    assert not report["random"].startswith(str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("typed", "likely"),
-    [
-        ("스터듸", "스터디"),
-        ("실헹", "실행"),
-        ("저장", "저장소"),
-        ("storge", "storage"),
-        ("RUN", "run"),
-    ],
-)
-def test_unknown_command_suggests_the_likely_one(clone: Clone, typed: str, likely: str) -> None:
-    """exit code 2. 설치도 하지 않는다."""
-    done = clone.start(typed)
-    assert done.returncode == 2
-    assert f"혹시 이것인가요?  ./시작 {likely}\n" in done.stderr
-    assert clone.calls() == []
-
-
-def test_hopeless_command_lists_the_commands(clone: Clone) -> None:
-    done = clone.start("zzzz")
-    assert done.returncode == 2
-    assert "혹시" not in done.stderr
-    assert "실행 · 스터디 · 저장소 · 데이터 · 테스트" in done.stderr
-
-
-@pytest.mark.parametrize("words", [["도움말"], ["help"], ["-h"], ["--help"], ["도움말", "도움말"]])
-def test_help_needs_no_setup(clone: Clone, words: list[str]) -> None:
-    done = clone.start(*words)
-    assert done.returncode == 0
-    for name in ("./시작 실행 (run)", "./시작 테스트 (test)"):
-        assert name in done.stdout
-    assert clone.calls() == []
-
-
-def test_help_of_a_command_is_its_own(ready: Clone) -> None:
-    report = ready.echo("도움말", "저장소")
-    assert (report["module"], report["argv"]) == ("optimize.storage", ["--help"])
-
-
-def test_launcher_adds_at_most_50_ms(ready: Clone) -> None:
-    """갖춘 뒤의 시작이, .venv의 python으로 바로 여는 것보다 50 ms 안쪽으로 더 걸린다(최솟값끼리)."""
-    python = str(ready.root / ".venv/bin/python")
-    environment = ready.environment()
-
-    def fastest(*command: str) -> float:
-        times = []
-        for _ in range(12):
-            began = time.perf_counter()
-            subprocess.run(
-                command, cwd=ready.home, env=environment, check=True, capture_output=True
-            )
-            times.append(time.perf_counter() - began)
-        return min(times)
-
-    assert fastest(str(ready.launcher)) - fastest(python, "-m", "tui") <= 0.050
 
 
 # ── 진짜 도구로 ─────────────────────────────────────────────────────────────────────

@@ -1,0 +1,88 @@
+"""README와 docs/의 모든 명령이 적힌 그대로 돈다."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from docs_runner import REPO, Command, DocsError, Sandbox, commands, documents
+
+from optimize.storage.url import StorageUrl
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, postgres_url: StorageUrl) -> Iterator[Sandbox]:
+    user, password = quote(postgres_url.username or ""), quote(postgres_url.password or "", safe="")
+    place = f"{postgres_url.host}:{postgres_url.port}/{postgres_url.database}"
+    made = Sandbox(tmp_path / "마법사", f"postgresql://{user}:{password}@{place}")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_command_of_the_document_works(path: Path, sandbox: Sandbox) -> None:
+    """문서의 명령을 위에서부터 차례로, 진짜 PostgreSQL과 함께."""
+    for command in commands(path):
+        if "psql" in command.programs() and shutil.which("psql") is None:
+            pytest.skip("psql이 없습니다")
+        print(f"$ {command.text}\n{sandbox.run(command)}")
+
+
+def test_readme_has_the_commands_of_the_guide() -> None:
+    """가이드의 세 명령과, 시작과 시험의 한 줄이 README에 있다."""
+    texts = [re.sub(r"\s+", " ", command.text) for command in commands(REPO / "README.md")]
+    for text in (
+        "./시작",
+        "./시작 테스트",
+        "python -m optimize.run --config config/params.yaml --symbol BINANCE:BTCUSDT"
+        ' --timeframe-grid "1m@15m,1m@1h" --n-trials 500 --storage-url-env OPTUNA_STORAGE',
+        "python -m optimize.run --config config/params.yaml"
+        ' --storage-url "postgresql://postgres:5432@127.0.0.1:5432/optuna"',
+    ):
+        assert text in texts
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert "step ./시작 테스트\n" in (REPO / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    """문서의 상대 경로 링크와 그림이 있는 파일을 가리킨다."""
+    for path in documents():
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_runner_refuses_what_it_does_not_know(tmp_path: Path, sandbox: Sandbox) -> None:
+    """받침이 아무 명령이나 통과시키지 않는다: 모르는 명령, 실패한 명령, 숨은 명령."""
+    page = tmp_path / "page.md"
+    with pytest.raises(DocsError, match="돌리는 법을 모르는"):
+        sandbox.run(Command(page, 1, "echo 1 && frobnicate"))
+    with pytest.raises(DocsError, match="exit code 1"):
+        sandbox.run(Command(page, 1, "ls 없는_파일 | grep x"))
+    with pytest.raises(DocsError, match="postgres:15"):
+        sandbox.run(
+            Command(
+                page,
+                1,
+                "docker run -d --name optuna-postgres -p 5432:5432 "
+                "-e POSTGRES_USER=postgres -e POSTGRES_PASSWORD=5432 -e POSTGRES_DB=optuna postgres:14",
+            )
+        )
+    page.write_text("```\n./시작 실행\n```\n", encoding="utf-8")
+    with pytest.raises(DocsError, match="블록에 있다"):
+        commands(page)
+
+
+def test_exports_reach_the_next_command(sandbox: Sandbox) -> None:
+    sandbox.run(
+        Command(
+            Path("page.md"), 1, 'export 이름="가 나" GREETING="가 나"'.replace('이름="가 나" ', "")
+        )
+    )
+    assert sandbox.run(Command(Path("page.md"), 2, 'echo "$GREETING"')) == "가 나\n"
