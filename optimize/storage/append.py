@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from optimize.errors import StorageError
 from optimize.storage import tables as t
 from optimize.storage.reader import ATTRIBUTE, CONSTRAINTS
 from optimize.storage.summary import add_to_summary
@@ -73,7 +74,11 @@ def lock_study(connection: Connection, study_id: int) -> None:
     """스터디의 행을 트랜잭션 끝까지 잠근다. SQLite는 BEGIN IMMEDIATE가 이미 잠갔다."""
     query = sa.select(t.studies.c.study_id).where(t.studies.c.study_id == study_id)
     if connection.execute(query.with_for_update()).first() is None:
-        raise ValueError(f"스터디가 지워졌습니다(study_id {study_id})")
+        raise StorageError(
+            "스터디가 지워졌습니다",
+            f"실행하는 동안 다른 곳에서 스터디(study_id {study_id})를 지웠습니다",
+            "같은 명령을 다시 실행하면 새로 만들어 이어집니다",
+        )
 
 
 def append_trials(

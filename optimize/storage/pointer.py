@@ -16,6 +16,7 @@ from typing import Any
 
 from optimize import paths
 from optimize.errors import StorageError
+from optimize.storage.local_server import is_embedded
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
 
@@ -30,6 +31,7 @@ class Pointer:
     backend: 'postgresql' | 'sqlite'. source: 이긴 규칙(`resolve.Rule`). storage_url_env: URL을 준
     환경 변수 이름 또는 None. storage_url_masked: 비밀번호를 가린 URL(SQLite면 None).
     sqlite_path: SQLite 파일, 프로젝트 안이면 뿌리에서의 상대 경로. updated_at: UTC ISO 8601.
+    embedded: 이 프로젝트의 내장 PostgreSQL인가(포트가 바뀌어도 다시 찾는다).
     """
 
     backend: str
@@ -42,6 +44,7 @@ class Pointer:
     connect_timeout: float | None = None
     statement_timeout_ms: int | None = None
     isolation_level: str | None = None
+    embedded: bool = False
     updated_at: str = ""
     version: int = VERSION
 
@@ -81,6 +84,7 @@ def make_pointer(
         connect_timeout=options.connect_timeout,
         statement_timeout_ms=options.statement_timeout_ms or 0,
         isolation_level=options.isolation_level,
+        embedded=url.backend == "postgresql" and is_embedded(url),
         updated_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
 from optimize.errors import SettingsError, StorageError
+from optimize.storage.local_server import embedded_url
 from optimize.storage.pgpass import find_password
 from optimize.storage.pointer import FILE_NAME, Pointer
 from optimize.storage.url import (
@@ -33,6 +34,7 @@ class ResolvedStorage:
 
     url: None이면 스터디마다의 SQLite 파일 `studies/<slug>/<study>.db`. rule: 이긴 규칙.
     rule_ko: 사람에게 보일 까닭 한 줄. env_name: URL(또는 pointer의 비밀번호)을 준 환경 변수.
+    embedded: 기록된 내장 PostgreSQL이다(꺼져 있으면 켜서 쓴다).
     """
 
     url: StorageUrl | None
@@ -40,6 +42,7 @@ class ResolvedStorage:
     rule_ko: str
     env_name: str | None = None
     backend: Backend = "postgresql"
+    embedded: bool = False
 
 
 def resolve(
@@ -113,6 +116,10 @@ def _from_pointer(
     label = f"지난 실행의 기록 {FILE_NAME}{skipped}"
     if url.backend == "sqlite":
         return ResolvedStorage(url, "pointer", label, pointer.storage_url_env, "sqlite")
+    if pointer.embedded and (ours := embedded_url()) is not None:
+        # 포트와 비밀번호는 내장 서버의 파일에 있다: 기록한 뒤 포트가 바뀌었을 수 있다.
+        label += " (내장 PostgreSQL)"
+        return ResolvedStorage(ours, "pointer", label, pointer.storage_url_env, embedded=True)
     password, origin = _pointer_password(pointer, url, environ, dotenv)
     if password is None and pointer.had_password:
         raise StorageError(

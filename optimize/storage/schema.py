@@ -36,6 +36,12 @@ def ensure_schema(engine: Engine, url: StorageUrl, options: StorageOptions) -> s
     if not state.complete:
         with _schema_lock(engine, url, options):
             state = _inspect(engine)
+            if state.foreign:
+                raise StorageError(
+                    "같은 이름의 다른 테이블이 이미 있습니다",
+                    f"{url.masked}: studies 테이블이 Optuna의 것이 아닙니다",
+                    "다른 데이터베이스를 씁니다: CREATE DATABASE optuna2",
+                )
             if not state.revision:
                 create_optuna_schema(url, options)
                 state = _inspect(engine)
@@ -73,6 +79,9 @@ class _State:
         self.tables = frozenset(inspector.get_table_names())
         self.revision = ""
         self.indexes: frozenset[str | None] = frozenset()
+        self.foreign = "studies" in self.tables and "study_name" not in {
+            column["name"] for column in inspector.get_columns("studies")
+        }
         if {"alembic_version", "trials"} <= self.tables:
             self.revision = connection.scalar(sa.select(tables.alembic_version.c.version_num)) or ""
             self.indexes = frozenset(item["name"] for item in inspector.get_indexes("trials"))

@@ -150,7 +150,7 @@ def test_pointer_file_round_trips_private_and_without_secret(
     assert set(json.loads(text)) == {
         "version", "updated_at", "backend", "study_name", "source", "storage_url_env",
         "storage_url_masked", "sqlite_path", "pool", "connect_timeout",
-        "statement_timeout_ms", "isolation_level",
+        "statement_timeout_ms", "isolation_level", "embedded",
     }  # fmt: skip
     assert list(path.parent.iterdir()) == [path]
 
@@ -194,3 +194,22 @@ def test_resolving_imports_no_heavy_module() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_pointer_to_the_embedded_server_follows_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """내장 서버의 기록은 비밀번호를 그 서버의 파일에서 찾고, 포트가 바뀌어도 따라간다."""
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    directory = tmp_path / "studies" / ".postgres"
+    directory.mkdir(parents=True)
+    (directory / "port").write_text("6011\n")
+    (directory / "password").write_text("generated\n")
+    pointer = pg_pointer("postgresql://postgres:generated@127.0.0.1:6011/optuna")
+    assert pointer.embedded
+    assert "generated" not in repr(pointer)
+    (directory / "port").write_text("6012\n")
+    found = pick(pointer=pointer)
+    assert found.url is not None
+    assert (found.embedded, found.url.port, found.url.password) == (True, 6012, "generated")
+    assert not pg_pointer(DEFAULT_POSTGRES_URL).embedded
