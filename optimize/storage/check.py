@@ -1,0 +1,36 @@
+"""저장소 연결 점검. 명령 `python -m optimize.storage check`와 화면이 함께 쓰는 한 구현이다."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from optimize.storage.check_step import CheckStep
+from optimize.storage.options import StorageOptions
+from optimize.storage.url import StorageUrl
+
+__all__ = ["CheckStep", "run_check"]
+
+
+def run_check(
+    url: StorageUrl,
+    options: StorageOptions,
+    needed_connections: int | None = None,
+    *,
+    rule: str = "",
+    quick: bool = False,
+) -> Iterator[CheckStep]:
+    """저장소를 단계별로 점검하며 끝난 단계를 차례로 낸다.
+
+    needed_connections: 계획이 쓸 연결 수, None이면 풀의 최대. rule: URL을 정한 규칙(보이기만 한다).
+    quick: 연결과 `SELECT current_database()`까지만(드라이버·SQLAlchemy를 읽지 않아 0.3초 안).
+    예외를 내지 않는다: 모든 실패는 단계의 판정이다. 반복을 멈추면 연결을 닫는다.
+    """
+    needed = options.max_connections if needed_connections is None else needed_connections
+    if url.path is not None:
+        from optimize.storage.check_sqlite import check_sqlite
+
+        yield from check_sqlite(url.path, url.masked + (f" · {rule}" if rule else ""), quick=quick)
+        return
+    from optimize.storage.check_postgres import check_postgres
+
+    yield from check_postgres(url, options, needed, rule, quick=quick)

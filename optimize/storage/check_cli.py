@@ -1,0 +1,89 @@
+"""`python -m optimize.storage check`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from optimize.cli import KoreanArgumentParser
+from optimize.storage.check import run_check
+from optimize.storage.check_report import write_json, write_table
+from optimize.storage.options import StorageOptions
+from optimize.storage.url import StorageUrl, parse_storage_url
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """점검할 저장소와 그것을 정한 규칙."""
+
+    url: StorageUrl
+    options: StorageOptions
+    rule: str
+
+
+def check_command(argv: list[str]) -> int:
+    """점검하고 exit code를 준다: 0 정상, 3 실패."""
+    parser = KoreanArgumentParser(
+        prog="python -m optimize.storage check", description="저장소의 연결을 단계별로 점검한다."
+    )
+    add = parser.add_argument
+    add(
+        "--storage-url",
+        metavar="URL",
+        help="저장소 URL (비밀번호가 있으면 --storage-url-env를 쓰세요)",
+    )
+    add("--storage-url-env", metavar="NAME", help="저장소 URL을 담은 환경 변수의 이름")
+    add("--config", type=Path, metavar="FILE", help="설정 파일 (기본 config/params.yaml)")
+    add("--connect-timeout", type=int, metavar="SEC", help="연결을 포기하는 초 (기본은 설정의 것)")
+    add("--needed", type=int, metavar="N", help="계획이 쓸 연결 수 (기본은 풀의 최대)")
+    add("--quick", action="store_true", help="연결과 SELECT current_database()까지만 본다")
+    add("--json", action="store_true", help="단계마다 JSON 한 줄을 쓴다")
+    add(
+        "--fix",
+        metavar="NAME",
+        help="해결 하나를 한 뒤 점검한다: create_database, upgrade_schema, clear_dead_trials, start_embedded",
+    )
+    args = parser.parse_args(argv)
+    chosen = choose_storage(args.storage_url, args.storage_url_env, args.config, light=args.quick)
+    options = chosen.options
+    if args.connect_timeout is not None:
+        options = replace(options, connect_timeout=max(1, args.connect_timeout))
+    if args.fix:
+        from optimize.storage.remedy import apply_remedy
+
+        print(apply_remedy(args.fix, chosen.url, options), file=sys.stderr)
+    steps = run_check(chosen.url, options, args.needed, rule=chosen.rule, quick=args.quick)
+    ok = write_json(steps, chosen.url.masked, sys.stdout) if args.json else write_table(steps)
+    return 0 if ok else 3
+
+
+def choose_storage(
+    url: str | None, env_name: str | None, config: Path | None, *, light: bool = False
+) -> Chosen:
+    """인자·설정·환경에서 저장소를 정한다. 규칙은 `optimize.run`과 같다.
+
+    light: URL을 인자나 환경 변수가 바로 주면 설정 파일을 읽지 않는다(0.2초를 아낀다).
+    SettingsError: 설정이 틀렸다. StorageError: 기록된 저장소의 비밀번호를 찾을 수 없다.
+    """
+    if light and config is None:
+        direct = url or (os.environ.get(env_name, "").strip() if env_name else "")
+        if direct:
+            rule = "--storage-url 인자" if url else f"환경 변수 {env_name}"
+            return Chosen(parse_storage_url(direct), StorageOptions(), rule)
+    from optimize.settings.arguments import RunArguments
+    from optimize.settings.plan import make_plan
+
+    plan = make_plan(
+        RunArguments(
+            config=config,
+            overrides=(),
+            storage_url=url,
+            storage_url_env=env_name,
+            events=None,
+            run_id=None,
+            plan_only=True,
+        )
+    )
+    return Chosen(plan.cells[0].storage_url, plan.storage_options, plan.storage_rule)

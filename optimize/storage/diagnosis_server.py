@@ -1,0 +1,203 @@
+"""서버가 거절한 까닭: SQLSTATE(와 routine)에서 한국어 원인과 붙여 넣을 해결로.
+
+서버의 글은 서버의 언어라 판정에 쓰지 않는다. 같은 SQLSTATE는 routine(서버 소스의 함수 이름,
+번역되지 않는다)으로 가른다. https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from optimize.storage.check_step import Outcome, Remedy
+from optimize.storage.diagnosis_situation import CONTAINER, Situation, hba_line
+from optimize.storage.probe import ProbeError
+
+Finding = tuple[str, str, Remedy]
+
+
+def diagnose_server(error: ProbeError, situation: Situation) -> Outcome:
+    """서버의 오류를 판정한다. 모르는 SQLSTATE도 서버의 말과 함께 알린다."""
+    text = error.server.text if error.server else ""
+    state = error.sqlstate
+    finder = _BY_SQLSTATE.get(state) or _BY_CLASS.get(state[:2]) or _unknown
+    cause, fix, remedy = finder(situation, error)
+    return Outcome("fail", f"서버의 말: {text} (SQLSTATE {state})", cause, fix, remedy)
+
+
+def _bad_password(s: Situation, error: ProbeError) -> Finding:
+    return (
+        f"사용자 '{s.target.user}'의 비밀번호가 틀렸거나, 그 사용자가 없거나, 유효 기간이 지났습니다"
+        "(password authentication failed; PostgreSQL은 셋을 갈라 알려 주지 않습니다)",
+        f"URL의 사용자와 비밀번호를 확인합니다: postgresql://{s.target.user}:비밀번호@…\n"
+        f"비밀번호 바꾸기: docker exec -it {CONTAINER} psql -U postgres "
+        f"-c \"ALTER ROLE {s.target.user} PASSWORD '새비밀번호'\"\n"
+        f"유효 기간 풀기: ALTER ROLE {s.role} VALID UNTIL 'infinity';",
+        "",
+    )
+
+
+def _not_authorised(s: Situation, error: ProbeError) -> Finding:
+    if error.server is not None and error.server.routine == "InitializeSessionUserId":
+        return (
+            f"사용자 '{s.target.user}'이(가) 없거나 로그인 권한(LOGIN)이 없습니다",
+            f"관리자로: ALTER ROLE {s.role} LOGIN;\n없는 사용자라면: CREATE ROLE {s.role} LOGIN PASSWORD '비밀번호';",
+            "",
+        )
+    reload = "그 뒤: SELECT pg_reload_conf();"
+    if s.needs_ssl:
+        return (
+            "서버의 pg_hba.conf가 SSL 접속만 허락하는데 SSL 없이 접속했습니다",
+            "URL의 끝에 ?sslmode=require 를 붙이세요\n"
+            f"또는 서버의 pg_hba.conf에: {hba_line(s, 'scram-sha-256')}\n{reload}",
+            "",
+        )
+    return (
+        f"서버의 pg_hba.conf가 {s.client or '이 컴퓨터'}에서 온 사용자 '{s.target.user}', "
+        f"데이터베이스 '{s.target.database}'의 접속을 허락하지 않습니다",
+        f"서버의 pg_hba.conf 맨 위에: {hba_line(s, 'scram-sha-256')}\n{reload}\n"
+        "(파일의 자리: SHOW hba_file;)",
+        "",
+    )
+
+
+def _no_database(s: Situation, error: ProbeError) -> Finding:
+    return (
+        f"데이터베이스 '{s.target.database}'이(가) 없습니다",
+        f"만들기: CREATE DATABASE {s.database};\n"
+        f"명령으로: {s.psql(f'CREATE DATABASE {s.database}')}\n"
+        "또는: python -m optimize.storage check --fix create_database",
+        "create_database",
+    )
+
+
+def _denied(s: Situation, error: ProbeError) -> Finding:
+    if error.stage == "database":
+        return (
+            f"사용자 '{s.target.user}'에게 데이터베이스 '{s.target.database}'의 CONNECT 권한이 없습니다",
+            f"관리자로: GRANT CONNECT ON DATABASE {s.database} TO {s.role};",
+            "",
+        )
+    return (
+        f"사용자 '{s.target.user}'에게 권한이 없습니다",
+        "관리자로 이 데이터베이스에서: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "
+        f"public TO {s.role};",
+        "",
+    )
+
+
+def _database_closed(s: Situation, error: ProbeError) -> Finding:
+    return (
+        f"데이터베이스 '{s.target.database}'이(가) 접속을 받지 않게 닫혀 있습니다",
+        f"관리자로: ALTER DATABASE {s.database} WITH ALLOW_CONNECTIONS true;",
+        "",
+    )
+
+
+def _starting(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "서버가 켜지는 중이거나 꺼지는 중이거나 복구하는 중입니다",
+        "몇 초 뒤에 다시 점검하세요. 계속되면 기록을 봅니다: "
+        f"docker logs --tail 50 {CONTAINER}\n꺼져 있었다면: docker start {CONTAINER}",
+        "",
+    )
+
+
+def _stopped(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "서버가 연결을 끊었습니다(정지 또는 재시작)",
+        f"서버를 켭니다: docker start {CONTAINER}",
+        "",
+    )
+
+
+def _too_many(s: Situation, error: ProbeError) -> Finding:
+    routine = error.server.routine if error.server else ""
+    lower = "config/params.yaml 에 storage_pool_size: 4 와 storage_max_overflow: 4"
+    if routine == "InitializeSessionUserId":
+        return (
+            f"사용자 '{s.target.user}'에게 허락된 연결 수(CONNECTION LIMIT)가 모두 찼습니다",
+            f"관리자로: ALTER ROLE {s.role} CONNECTION LIMIT -1;\n또는 {lower}",
+            "",
+        )
+    if routine == "CheckMyDatabase":
+        return (
+            f"데이터베이스 '{s.target.database}'에 허락된 연결 수가 모두 찼습니다",
+            f"관리자로: ALTER DATABASE {s.database} CONNECTION LIMIT -1;\n또는 {lower}",
+            "",
+        )
+    end_idle = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE state = 'idle' AND state_change < now() - interval '10 min';"
+    )
+    return (
+        "서버의 연결 자리(max_connections)가 모두 찼습니다",
+        f"노는 연결 끊기: {end_idle}\n"
+        "늘리기: ALTER SYSTEM SET max_connections = 200; 그 뒤 서버를 다시 켭니다"
+        f"(docker restart {CONTAINER})\n또는 {lower}",
+        "",
+    )
+
+
+def _read_only(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "서버나 데이터베이스가 읽기 전용입니다",
+        f"풀기: ALTER DATABASE {s.database} RESET default_transaction_read_only;\n"
+        "대기 서버(standby)라면 쓰기 서버의 주소로 바꾸세요",
+        "",
+    )
+
+
+def _statement_timeout(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "문장이 시간 제한(statement_timeout)을 넘어 서버가 끊었습니다",
+        "config/params.yaml 에 storage_statement_timeout_ms: 600000  (0은 끔)\n"
+        f"서버의 제한: SHOW statement_timeout; 풀기: ALTER ROLE {s.role} RESET statement_timeout;",
+        "",
+    )
+
+
+def _lock_timeout(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "다른 세션이 테이블을 잠그고 있어 기다리다 포기했습니다(lock timeout)",
+        "잠근 세션: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity "
+        "WHERE wait_event_type = 'Lock';\n끊기: SELECT pg_terminate_backend(그 pid);",
+        "",
+    )
+
+
+def _foreign_table(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "이 데이터베이스에 Optuna의 것이 아닌 같은 이름의 테이블(studies)이 있습니다",
+        "다른 데이터베이스를 씁니다: CREATE DATABASE optuna_wizard; 그리고 URL의 끝을 /optuna_wizard 로",
+        "",
+    )
+
+
+def _disk(s: Situation, error: ProbeError) -> Finding:
+    return ("서버의 디스크나 메모리가 모자랍니다", "서버에서 df -h 와 free -h 를 보고 비우세요", "")
+
+
+def _unknown(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "서버가 요청을 거절했습니다(위 서버의 말을 보세요)",
+        f"서버의 기록을 보세요: docker logs --tail 50 {CONTAINER}",
+        "",
+    )
+
+
+_BY_SQLSTATE: dict[str, Callable[[Situation, ProbeError], Finding]] = {
+    "28P01": _bad_password,
+    "28000": _not_authorised,
+    "3D000": _no_database,
+    "42501": _denied,
+    "55000": _database_closed,
+    "57P03": _starting,
+    "57P01": _stopped,
+    "57P02": _stopped,
+    "53300": _too_many,
+    "25006": _read_only,
+    "57014": _statement_timeout,
+    "55P03": _lock_timeout,
+    "42703": _foreign_table,
+}
+_BY_CLASS: dict[str, Callable[[Situation, ProbeError], Finding]] = {"53": _disk, "57": _stopped}

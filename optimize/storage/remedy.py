@@ -1,0 +1,150 @@
+"""점검이 권하는 한 걸음 해결: 데이터베이스 만들기, 스키마 올리기, 멈춘 시행 정리, 내장 서버 켜기.
+
+모두 여러 번 불러도 해가 없고, 시행을 지우지 않는다.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from optimize.errors import SettingsError, StorageError
+from optimize.storage.check_schema import STALE_MINUTES
+from optimize.storage.options import StorageOptions
+from optimize.storage.url import StorageUrl
+
+NOTE_ATTRIBUTE = "wizard_note"
+_MAINTENANCE_DATABASES = ("postgres", "template1")
+
+
+def apply_remedy(name: str, url: StorageUrl, options: StorageOptions) -> str:
+    """해결 하나를 하고, 한 일을 한국어로 준다. 모르는 이름은 SettingsError, 실패는 StorageError."""
+    action = REMEDIES.get(name)
+    if action is None:
+        raise SettingsError(
+            "모르는 해결입니다", f"받은 것: {name}", f"고를 수 있는 것: {', '.join(REMEDIES)}"
+        )
+    return action(url, options)
+
+
+def create_database(url: StorageUrl, options: StorageOptions) -> str:
+    """url의 데이터베이스를 UTF8로 만든다. 이미 있으면 그대로 둔다."""
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    from optimize.storage.diagnosis_situation import quote_identifier
+    from optimize.storage.engine import make_engine
+    from optimize.storage.failures import diagnose, storage_errors
+
+    if url.backend != "postgresql" or not url.database:
+        raise StorageError("만들 데이터베이스가 없습니다", url.masked, "PostgreSQL URL에만 씁니다")
+    statement = (
+        f"CREATE DATABASE {quote_identifier(url.database)} ENCODING 'UTF8' "
+        "LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    with storage_errors(url, "데이터베이스를 생성"):
+        for maintenance in _MAINTENANCE_DATABASES:
+            engine = make_engine(replace(url, database=maintenance), options)
+            try:
+                with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.execute(text(statement))
+            except DBAPIError as error:
+                if diagnose(error).sqlstate in {"42P04", "23505"}:
+                    return f"데이터베이스 '{url.database}'이(가) 이미 있습니다"
+                # 접속의 실패는 SQLSTATE가 없다: 다음 관리용 데이터베이스로 해 본다.
+                if diagnose(error).sqlstate or maintenance == _MAINTENANCE_DATABASES[-1]:
+                    raise
+            finally:
+                engine.dispose()
+        return f"데이터베이스 '{url.database}'을(를) 만들었습니다"
+
+
+def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
+    """옛 Optuna의 스키마를 지금 것으로 올린다. SQLite는 먼저 곁에 백업한다."""
+    from optimize.storage.failures import storage_errors
+    from optimize.storage.schema import open_rdb_storage
+
+    backup = _backup_sqlite(url.path) if url.path is not None and url.path.exists() else None
+    with storage_errors(url, "스키마를 갱신"):
+        storage = open_rdb_storage(url, options)
+        try:
+            before = storage.get_current_version()
+            storage.upgrade()
+            after = storage.get_current_version()
+        finally:
+            storage.engine.dispose()
+    kept = f"\n백업: {backup}" if backup else ""
+    return f"스키마를 올렸습니다: {before} → {after}{kept}"
+
+
+def clear_dead_trials(url: StorageUrl, options: StorageOptions) -> str:
+    """오래 RUNNING인 시행을 FAIL로 바꾸고 까닭을 user attribute에 적는다."""
+    import sqlalchemy as sa
+
+    from optimize.storage import tables
+    from optimize.storage.engine import make_engine, writing
+    from optimize.storage.failures import storage_errors
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    note = json.dumps(f"{STALE_MINUTES}분 넘게 RUNNING이어서 FAIL로 바꾼 시행", ensure_ascii=True)
+    columns = tables.trials.c
+    with storage_errors(url, "멈춘 시행을 정리"):
+        engine = make_engine(url, options)
+        try:
+            with writing(engine) as connection:
+                stale = connection.execute(
+                    sa.update(tables.trials)
+                    .where(
+                        columns.state == "RUNNING",
+                        columns.datetime_start < now - timedelta(minutes=STALE_MINUTES),
+                    )
+                    .values(state="FAIL", datetime_complete=now)
+                    .returning(columns.trial_id)
+                )
+                ids = [row[0] for row in stale]
+                if ids:
+                    connection.execute(
+                        sa.insert(tables.trial_user_attributes),
+                        [
+                            {"trial_id": item, "key": NOTE_ATTRIBUTE, "value_json": note}
+                            for item in ids
+                        ],
+                    )
+        finally:
+            engine.dispose()
+    return f"멈춘 RUNNING 시행 {len(ids)}개를 FAIL로 바꾸었습니다"
+
+
+def start_embedded(url: StorageUrl, options: StorageOptions) -> str:
+    """내장 PostgreSQL을 켠다. 이 URL과는 다른 서버이므로 쓰는 법을 함께 알린다."""
+    from optimize.storage.embedded import default_server
+
+    server = default_server()
+    server.start()
+    return (
+        f"내장 PostgreSQL을 켰습니다: {server.url().masked}\n"
+        'export OPTUNA_STORAGE="$(python -m optimize.storage embedded url)" 로 쓰세요'
+    )
+
+
+REMEDIES: dict[str, Callable[[StorageUrl, StorageOptions], str]] = {
+    "create_database": create_database,
+    "upgrade_schema": upgrade_schema,
+    "clear_dead_trials": clear_dead_trials,
+    "start_embedded": start_embedded,
+}
+
+
+def _backup_sqlite(path: Path) -> Path:
+    """쓰는 중이어도 온전한 사본을 곁에 0600으로 둔다."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    backup = path.with_name(f"{path.name}.{stamp}.bak")
+    backup.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    return backup
