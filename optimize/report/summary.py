@@ -1,0 +1,86 @@
+"""끝에 보이는 표: 스터디마다 몇 개를 어떻게 끝냈고 최선이 무엇인가."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from optimize.backtest.metrics import METRICS
+from optimize.trial import FinishedTrial
+
+_SHOWN = ("net_profit_pct", "sharpe", "max_drawdown_pct", "profit_factor", "trades")
+NO_FEASIBLE = "제약을 만족한 시행이 없음"
+_PLAIN_WIDTH = 140
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """표의 한 줄. best: 제약을 만족한 최선, 없으면 None. folder: 결과가 놓인 곳."""
+
+    study: str
+    cell: str
+    target: int
+    n_complete: int
+    n_pruned: int
+    n_failed: int
+    best: FinishedTrial | None
+    folder: Path
+    is_demo: bool = False
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def n_finished(self) -> int:
+        """끝난 시행의 수."""
+        return self.n_complete + self.n_pruned + self.n_failed
+
+
+def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
+    """표와 결과의 자리를 쓴다."""
+    from rich.console import Console
+    from rich.table import Table
+
+    width = None if out.isatty() else _PLAIN_WIDTH
+    console = Console(file=out, width=width, highlight=False, markup=False)
+    table = Table(title="결과")
+    for title in ("스터디", "시행", "점수", *(_title(name) for name in _SHOWN)):
+        table.add_column(title, justify="left" if title == "스터디" else "right", overflow="fold")
+    for summary in summaries:
+        table.add_row(*_row(summary))
+    console.print(table)
+    for summary in summaries:
+        for line in _notes(summary):
+            console.print(line, soft_wrap=True)
+
+
+def _title(name: str) -> str:
+    info = METRICS[name]
+    return f"{info.label} ({info.unit})" if info.unit else info.label
+
+
+def _row(summary: StudySummary) -> list[str]:
+    parts = [f"{summary.n_finished}/{summary.target}"]
+    if summary.n_pruned:
+        parts.append(f"중단 {summary.n_pruned}")
+    if summary.n_failed:
+        parts.append(f"실패 {summary.n_failed}")
+    name = f"{summary.study} [합성 데모]" if summary.is_demo else summary.study
+    head = [name, " · ".join(parts)]
+    if summary.best is None:
+        return [*head, NO_FEASIBLE if summary.n_complete else "끝까지 계산한 시행이 없음"]
+    metrics = summary.best.metrics
+    cells = [
+        f"{metrics[name]:,.{METRICS[name].digits}f}" if name in metrics else "" for name in _SHOWN
+    ]
+    return [*head, f"{summary.best.values[0]:.4f}", *cells]
+
+
+def _notes(summary: StudySummary) -> list[str]:
+    lines = []
+    if summary.best is None and summary.n_complete:
+        lines.append(
+            f"{summary.study}: {NO_FEASIBLE}. objective.constraints를 낮추거나 시행을 늘려 보세요"
+        )
+    lines.append(f"{summary.study}: {summary.folder}")
+    return lines

@@ -1,0 +1,31 @@
+"""`python -m optimize.run`: 설정을 계획으로, 계획을 실행으로.
+
+exit code: 0 끝 · 2 인자나 설정 · 3 저장소 · 4 캔들 · 5 실행 실패 · 130 사용자가 멈춤.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from optimize.cli import command
+
+
+def main(argv: list[str]) -> int:
+    """명령을 실행하고 exit code를 준다. 실패는 WizardError."""
+    from optimize.settings.arguments import parse_run_arguments
+    from optimize.settings.plan import make_plan
+
+    arguments = parse_run_arguments(argv)
+    plan = make_plan(arguments)
+    if arguments.plan_only:
+        from optimize.report.plan import print_plan
+
+        print_plan(plan.masked(), plan.command_line())
+        return 0
+    from optimize.runner.launch import launch
+
+    return launch(plan, run_id=arguments.run_id, events=arguments.events)
+
+
+if __name__ == "__main__":
+    sys.exit(command(main)(None))

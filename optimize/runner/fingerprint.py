@@ -1,0 +1,123 @@
+"""스터디의 지문: 서로 견줄 수 있는 시행만 한 스터디에 담는다.
+
+스터디의 user attribute `wizard`에 전략·탐색 공간·캔들·비용·목표·엔진의 판을 적는다. 이어서 돌릴 때
+하나라도 다르면 무엇이 달라졌는지 말하고 거절한다.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optimize.errors import SettingsError
+
+if TYPE_CHECKING:
+    from optimize.data.dataset import DatasetRef
+    from optimize.search.space import SearchSpace
+    from optimize.settings.model import Params
+    from optimize.storage.store import TrialStore
+
+ATTRIBUTE = "wizard"
+_VERSION = 1
+_LABELS = {
+    "symbol": "심볼",
+    "cell": "시간 단위",
+    "strategy": "전략",
+    "strategy_hash": "전략의 코드",
+    "space": "탐색 공간",
+    "data": "캔들",
+    "costs": "체결과 비용",
+    "objective": "목표와 제약",
+    "engine": "엔진의 판",
+}
+
+
+def describe_study(
+    params: Params, ref: DatasetRef, space: SearchSpace, strategy_hash: str
+) -> dict[str, Any]:
+    """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다."""
+    from optimize.backtest.engine import ENGINE_VERSION
+    from optimize.data.period import format_period
+
+    return {
+        "version": _VERSION,
+        "symbol": ref.symbol,
+        "cell": ref.cell,
+        "strategy": params.strategy.name,
+        "strategy_hash": strategy_hash,
+        "space": space.fingerprint,
+        "data": {
+            "fingerprint": ref.fingerprint,
+            "period": format_period(ref.start_ms, ref.end_ms),
+            "source": ref.source,
+        },
+        "costs": params.backtest.model_dump(mode="json"),
+        "objective": params.objective.model_dump(mode="json"),
+        "engine": ENGINE_VERSION,
+    }
+
+
+def digest(described: Mapping[str, Any]) -> str:
+    """견줄 것들의 sha256(앞 32자)."""
+    text = json.dumps(_comparable(described), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def claim_study(store: TrialStore, described: Mapping[str, Any]) -> None:
+    """스터디에 지문을 적거나, 적힌 것과 견준다. 다르면 SettingsError.
+
+    다른 도구가 만든, 시행이 이미 있는 스터디도 거절한다(무엇으로 계산한 값인지 알 수 없다).
+    """
+    recorded = store.user_attrs().get(ATTRIBUTE)
+    if recorded is None:
+        if store.counts().finished:
+            raise SettingsError(
+                f"스터디 '{store.study_name}'은(는) 이 프로그램이 만든 것이 아닙니다",
+                "시행이 이미 있는데 무엇으로 계산했는지 적혀 있지 않습니다",
+                "--study-name 으로 새 스터디를 만드세요",
+            )
+        store.set_user_attrs({ATTRIBUTE: dict(described)})
+        recorded = store.user_attrs().get(ATTRIBUTE)
+    changes = _changes(recorded if isinstance(recorded, dict) else {}, described)
+    if changes:
+        raise SettingsError(
+            f"스터디 '{store.study_name}'을(를) 이 설정으로 이을 수 없습니다",
+            "견줄 수 없는 시행이 섞입니다. 달라진 것:\n" + "\n".join(changes),
+            f"설정을 되돌리거나, 새 스터디를 만드세요: --study-name {store.study_name}_2",
+        )
+
+
+def _comparable(described: Mapping[str, Any]) -> dict[str, Any]:
+    """견줄 칸들. 캔들은 출처가 아니라 내용으로, 전략은 이름(경로)이 아니라 코드로 본다."""
+    kept = {key: described.get(key) for key in _LABELS if key not in {"data", "strategy"}}
+    data = described.get("data")
+    kept["data"] = data.get("fingerprint") if isinstance(data, Mapping) else None
+    return kept
+
+
+def _changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    before, after = _comparable(recorded), _comparable(now)
+    return [
+        f"{_LABELS[key]}: {_detail(key, recorded.get(key), now.get(key))}"
+        for key in _LABELS
+        if key in after and before[key] != after[key]
+    ]
+
+
+def _detail(key: str, before: Any, after: Any) -> str:
+    if key == "data":
+        return f"{_data_text(before)} → {_data_text(after)}"
+    if key in {"strategy_hash", "space"}:
+        return "내용이 바뀌었습니다"
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+        return ", ".join(f"{name} {before.get(name)} → {after.get(name)}" for name in keys)
+    return f"{before} → {after}"
+
+
+def _data_text(data: Any) -> str:
+    if not isinstance(data, Mapping):
+        return "모름"
+    return f"{data.get('source')} {data.get('period')} (지문 {str(data.get('fingerprint'))[:8]})"

@@ -1,0 +1,275 @@
+"""한 실행의 처음부터 끝까지: 기록을 열고, 준비하고, 탐색하고, 결과를 쓴다."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from optimize import paths
+from optimize.errors import RunError, SettingsError, WizardError
+from optimize.protocol import (
+    DoneEvent,
+    ErrorEvent,
+    Hello,
+    PlanEvent,
+    StudyEvent,
+    StudyResult,
+    new_run_id,
+)
+from optimize.runner.cell import CellRun, CellSearch
+from optimize.runner.coordinator import Coordinator, Limits
+from optimize.runner.events import PLAN_FILE, EventWriter
+from optimize.runner.executors import ExecutorFactory, dask_factory, local_factory
+from optimize.runner.journal import Journal, run_lock, write_private
+from optimize.runner.keeper import StoreKeeper
+from optimize.runner.opening import (
+    OpenedStudy,
+    load_candles,
+    make_objective,
+    open_studies,
+    reach_storage,
+    recover,
+    storage_secrets,
+)
+from optimize.runner.pool import WorkerPool
+from optimize.runner.pruning import PruningRule
+from optimize.runner.results import print_results, write_results
+from optimize.runner.signals import EXIT_INTERRUPTED, interruptible
+from optimize.runner.terminal import RunLog, make_terminal
+from optimize.runner.worker import Job
+
+if TYPE_CHECKING:
+    from optimize.backtest.costs import CostModel
+    from optimize.data.dataset import DatasetRef
+    from optimize.search.objective import Objective
+    from optimize.search.space import SearchSpace
+    from optimize.settings.plan import Plan
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """계획에서 나온, 모든 칸이 함께 쓰는 것."""
+
+    space: SearchSpace
+    objective: Objective
+    costs: CostModel
+    strategy_hash: str
+
+
+def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
+    """계획을 실행하고 exit code를 준다. 실패는 `error`와 `done` 사건을 낸 뒤 WizardError로 올린다.
+
+    run_id: 실행의 이름, None이면 시각으로 짓는다. events: `--events`의 값.
+    """
+    name = run_id or new_run_id()
+    if not _RUN_ID.fullmatch(name):
+        raise SettingsError(
+            "실행의 이름을 쓸 수 없습니다",
+            f"--run-id {name}",
+            "영문, 숫자, '.', '_', '-'로 100자 이하의 이름을 주세요",
+        )
+    run_dir = paths.run_dir(plan.cells[0].slug, name)
+    _make_run_dir(run_dir)
+    terminal = make_terminal(quiet=events == "-")
+    log = RunLog(run_dir)
+    with run_lock(run_dir), interruptible():
+        writer = EventWriter(run_dir, events, plan.secrets, [log, terminal])
+        try:
+            return _guarded(plan, name, writer, out=sys.stderr if events == "-" else sys.stdout)
+        finally:
+            terminal.close()
+            writer.close()
+            log.close()
+
+
+def _make_run_dir(run_dir: Path) -> None:
+    """`studies/`부터 실행의 폴더까지 0700으로 만든다."""
+    try:
+        for folder in (paths.studies_dir(), run_dir.parent.parent, run_dir.parent, run_dir):
+            paths.private_dir(folder)
+    except OSError as error:
+        raise RunError(
+            "실행 폴더를 만들지 못했습니다",
+            f"{run_dir}: {error.strerror or error}",
+            f"쓸 수 있는지 보세요: ls -ld {paths.studies_dir()}",
+        ) from error
+
+
+def _guarded(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+    """실패를 사건으로 남기고 다시 올린다. Ctrl-C는 130."""
+    try:
+        return _execute(plan, run_id, events, out)
+    except WizardError as error:
+        _emit_last(events, ErrorEvent(error.title, error.cause, error.fix), error.exit_code)
+        raise
+    except KeyboardInterrupt:
+        _emit_last(events, None, EXIT_INTERRUPTED)
+        raise
+    except Exception as error:
+        title = "프로그램 안에서 예상하지 못한 오류가 났습니다"
+        _emit_last(events, ErrorEvent(title, f"{type(error).__name__}: {error}"), 5)
+        raise
+
+
+def _emit_last(events: EventWriter, error: ErrorEvent | None, exit_code: int) -> None:
+    try:
+        events.emit(*([error] if error else []), DoneEvent([], exit_code))
+    except RunError:
+        # 기록할 수 없어 끝나는 길이다. 사용자는 stderr에서 까닭을 본다.
+        return
+
+
+def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+    events.emit(Hello(run_id, os.getpid(), _version(), socket.gethostname()))
+    search = _prepare_search(plan)
+    inbox: SimpleQueue[Any] = SimpleQueue()
+    pool = WorkerPool(_executor_factory(plan), plan.n_jobs, inbox)
+    opened: list[OpenedStudy] = []
+    try:
+        pool.warm_up(plan.params.strategy.name)
+        plan = reach_storage(plan, events)
+        _record_plan(plan, events)
+        refs = load_candles(plan, events)
+        opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
+        journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
+        journal.write()
+        recover(opened, events, events.run_dir)
+        keeper = StoreKeeper(inbox, run_id)
+        cells = _open_cells(plan, search, refs, opened, pool, keeper, events)
+        coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
+        finished = coordinator.run()
+        for item, cell in zip(opened, cells, strict=True):
+            if not cell.unsaved:
+                journal = journal.settle(item.journal)
+        exit_code = 0 if finished else EXIT_INTERRUPTED
+        write_results(plan, cells, [item.store for item in opened], events)
+        events.emit(DoneEvent(_results(cells), exit_code))
+        print_results(cells, out)
+        return exit_code
+    finally:
+        pool.shutdown(kill=True)
+        for item in opened:
+            item.store.close()
+
+
+def _prepare_search(plan: Plan) -> _Search:
+    from optimize.backtest.costs import CostModel
+    from optimize.search.space import SearchSpace
+    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+
+    params = plan.params
+    strategy = load_strategy(params.strategy.name)
+    return _Search(
+        SearchSpace(strategy.parameters, params.strategy.space),
+        make_objective(params.objective),
+        CostModel(**params.backtest.model_dump()),
+        strategy_fingerprint(params.strategy.name),
+    )
+
+
+def _executor_factory(plan: Plan) -> ExecutorFactory:
+    search = plan.params.search
+    if search.executor == "dask":
+        return dask_factory(search.dask_scheduler)
+    return local_factory(plan.n_jobs, storage_secrets(plan, os.environ))
+
+
+def _record_plan(plan: Plan, events: EventWriter) -> None:
+    masked = plan.masked()
+    text = json.dumps(masked, ensure_ascii=False, indent=2)
+    write_private(events.run_dir / PLAN_FILE, text)
+    events.emit(PlanEvent(plan.command_line(), masked))
+
+
+def _open_cells(
+    plan: Plan,
+    search: _Search,
+    refs: Sequence[DatasetRef],
+    opened: Sequence[OpenedStudy],
+    pool: WorkerPool,
+    keeper: StoreKeeper,
+    events: EventWriter,
+) -> list[CellRun]:
+    from optimize.search.proposer import make_proposer
+
+    settings = plan.params.search
+    cells = []
+    for index, (ref, item) in enumerate(zip(refs, opened, strict=True)):
+        proposer = make_proposer(
+            settings.sampler, search.space, search.objective.directions, settings.seed
+        )
+        job = Job(ref, plan.params.strategy.name, search.costs, search.objective)
+        before = item.store.load()
+        cell = CellRun(
+            index,
+            CellSearch(item.cell, job, search.space, search.objective, proposer),
+            settings.n_trials,
+            before,
+            PruningRule(settings.pruner),
+        )
+        pool.register(index, job)
+        high = max((t.number for t in before if t.number is not None), default=-1)
+        keeper.add(index, item.store, settings.n_trials, len(before), high)
+        events.emit(_study_event(cell, ref, item))
+        cells.append(cell)
+    return cells
+
+
+def _study_event(cell: CellRun, ref: DatasetRef, item: OpenedStudy) -> StudyEvent:
+    from optimize.data.period import format_period
+
+    return StudyEvent(
+        study=cell.study,
+        slug=cell.slug,
+        cell=ref.cell,
+        storage=item.cell.storage_url.masked,
+        done=cell.done,
+        target=cell.target,
+        symbol=ref.symbol,
+        data=f"{ref.source} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉",
+        is_demo=ref.is_demo,
+        best_value=cell.best.values[0] if cell.best else None,
+    )
+
+
+def _limits(plan: Plan) -> Limits:
+    search = plan.params.search
+    return Limits(
+        dataset_jobs=search.dataset_jobs,
+        timeout=search.timeout,
+        reproducible=search.seed is not None and plan.n_jobs == 1,
+    )
+
+
+def _results(cells: Sequence[CellRun]) -> list[StudyResult]:
+    return [
+        StudyResult(
+            study=cell.study,
+            slug=cell.slug,
+            n_complete=cell.states["COMPLETE"],
+            n_pruned=cell.states["PRUNED"],
+            n_failed=cell.states["FAIL"],
+            best_value=cell.best.values[0] if cell.best else None,
+            best_params=cell.best.params if cell.best else None,
+        )
+        for cell in cells
+    ]
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("backtest-wizard")
+    except PackageNotFoundError:
+        return ""

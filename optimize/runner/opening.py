@@ -1,0 +1,228 @@
+"""실행을 여는 일: 저장소에 닿아 보고, 캔들을 마련하고, 스터디를 열고, 지난 실행의 것을 되살린다."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimize import paths
+from optimize.errors import StorageError, WizardError
+from optimize.protocol import DataProgressEvent, WarningEvent
+from optimize.runner.events import EventWriter
+from optimize.runner.fingerprint import claim_study, describe_study, digest
+from optimize.runner.journal import (
+    Journal,
+    JournalStudy,
+    dead_journals,
+    note_stored,
+    unstored_trials,
+)
+
+if TYPE_CHECKING:
+    from optimize.data.dataset import DatasetRef
+    from optimize.search.objective import Objective
+    from optimize.search.space import SearchSpace
+    from optimize.settings.model import ObjectiveSection
+    from optimize.settings.plan import CellPlan, Plan
+    from optimize.storage.store import TrialStore
+
+_UNREACHABLE_FIX = (
+    "다음 가운데 하나를 고르세요:\n"
+    "서버 켜기: docker start optuna-postgres\n"
+    "어디서 막혔는지 보기: python -m optimize.storage check\n"
+    "내장 PostgreSQL: python -m optimize.storage embedded start  또는  --set search.storage_fallback=embedded\n"
+    "SQLite: --storage-url sqlite:///studies/이름.db  또는  --set search.storage_fallback=sqlite"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStudy:
+    """연 스터디 하나. journal: 이 실행이 그 스터디에 적는 자리."""
+
+    cell: CellPlan
+    store: TrialStore
+    journal: JournalStudy
+
+
+def reach_storage(plan: Plan, events: EventWriter) -> Plan:
+    """저장소에 닿는지 먼저 본다(캔들을 내려받기 전에). 닿지 못하면 StorageError.
+
+    `search.storage_fallback`이 정해져 있으면 그리로 바꾼 계획을 주고 알린다.
+    """
+    servers = {
+        cell.storage_url.masked: cell.storage_url
+        for cell in plan.cells
+        if cell.storage_url.backend == "postgresql"
+    }
+    for url in servers.values():
+        try:
+            _touch(url, plan)
+        except StorageError as error:
+            fallback = plan.params.search.storage_fallback
+            if fallback == "none":
+                raise StorageError(
+                    "PostgreSQL에 연결하지 못했습니다",
+                    f"{error.cause}\n저장소를 정한 규칙: {plan.storage_rule}",
+                    f"{error.fix}\n{_UNREACHABLE_FIX}" if error.fix else _UNREACHABLE_FIX,
+                ) from error
+            plan = _fall_back(plan, fallback)
+            events.emit(
+                WarningEvent(
+                    f"PostgreSQL에 연결하지 못해 {plan.cells[0].storage_url.masked}을(를) 씁니다",
+                    error.cause,
+                    f"search.storage_fallback이 {fallback}입니다. 멈추게 하려면 none으로 두세요",
+                )
+            )
+            break
+    return plan
+
+
+def _touch(url: Any, plan: Plan) -> None:
+    from optimize.storage.engine import make_engine
+    from optimize.storage.failures import storage_errors
+
+    engine = make_engine(url, plan.storage_options)
+    try:
+        with storage_errors(url, "저장소에 연결"), engine.connect():
+            pass
+    finally:
+        engine.dispose()
+
+
+def _fall_back(plan: Plan, fallback: str) -> Plan:
+    from optimize.storage.url import sqlite_url
+
+    if fallback == "embedded":
+        from optimize.storage.embedded import default_server
+
+        server = default_server()
+        server.start()
+        urls = [server.url() for _ in plan.cells]
+    else:
+        urls = [sqlite_url(paths.sqlite_path(c.slug, c.study_name)) for c in plan.cells]
+    cells = tuple(
+        replace(cell, storage_url=url) for cell, url in zip(plan.cells, urls, strict=True)
+    )
+    return replace(plan, cells=cells)
+
+
+def load_candles(plan: Plan, events: EventWriter) -> list[DatasetRef]:
+    """칸마다의 캔들. 준비하는 동안 `data_progress`를, 자료의 흠은 `warning`을 낸다."""
+    from optimize.data.prepare import prepare
+
+    data = plan.params.data
+    refs = prepare(
+        plan.symbol,
+        [item.cell for item in plan.cells],
+        file=plan.data_file,
+        start=data.start,
+        end=data.end,
+        offline=data.offline,
+        demo_seed=data.demo_seed,
+        demo_days=data.demo_days,
+        cache_dir=paths.cache_dir(),
+        on_progress=lambda label, done, total: events.emit(DataProgressEvent(label, done, total)),
+        floor_off_grid=data.floor_off_grid,
+    )
+    for note in dict.fromkeys(note for ref in refs for note in ref.notes):
+        events.emit(WarningEvent(f"캔들: {note}"))
+    return refs
+
+
+def make_objective(section: ObjectiveSection) -> Objective:
+    """설정의 목표와 제약. 모르는 지표면 SettingsError."""
+    from optimize.search.objective import Objective, ObjectiveGoal, ObjectiveLimit
+
+    constraints = section.constraints
+    return Objective(
+        [ObjectiveGoal(goal.metric, goal.weight) for goal in section.goals],
+        min_trades=constraints.min_trades,
+        max_drawdown_pct=constraints.max_drawdown_pct,
+        limits=[ObjectiveLimit(item.metric, item.min, item.max) for item in constraints.limits],
+        non_finite_score=section.non_finite_score,
+    )
+
+
+def open_studies(
+    plan: Plan,
+    refs: Sequence[DatasetRef],
+    space: SearchSpace,
+    objective: Objective,
+    strategy_hash: str,
+) -> list[OpenedStudy]:
+    """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다."""
+    from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
+    from optimize.storage.store import TrialStore
+
+    opened: list[OpenedStudy] = []
+    try:
+        for cell, ref in zip(plan.cells, refs, strict=True):
+            described = describe_study(plan.params, ref, space, strategy_hash)
+            store = TrialStore.open(
+                cell.storage_url,
+                plan.storage_options,
+                cell.study_name,
+                list(objective.directions),
+                space.distributions,
+                {},
+            )
+            journal = JournalStudy(
+                cell.study_name,
+                cell.storage_url.masked,
+                digest(described),
+                plan.params.search.n_trials,
+            )
+            opened.append(OpenedStudy(cell, store, journal))
+            claim_study(store, described)
+            pointer = make_pointer(
+                cell.storage_url,
+                plan.storage_options,
+                cell.study_name,
+                cell.resolved.rule,
+                cell.resolved.env_name,
+            )
+            write_pointer(pointer_path(cell.slug), pointer)
+    except BaseException:
+        for item in opened:
+            item.store.close()
+        raise
+    return opened
+
+
+def recover(opened: Sequence[OpenedStudy], events: EventWriter, run_dir: Path) -> None:
+    """죽은 실행의 기록에서 저장되지 못한 시행을 넣고, 그 실행이 맡았던 자리를 푼다."""
+    for item in opened:
+        for journal in dead_journals(item.journal, run_dir):
+            count = _recover_one(item, journal)
+            if count:
+                events.emit(
+                    WarningEvent(
+                        f"{item.cell.study_name}: 지난 실행이 저장하지 못한 시행 {count}개를 되살렸습니다",
+                        f"실행 {journal.run_dir.name}이(가) 끝까지 저장하지 못하고 멈췄습니다",
+                    )
+                )
+
+
+def _recover_one(item: OpenedStudy, journal: Journal) -> int:
+    study = next(s for s in journal.studies if s.same_study(item.journal))
+    trials = unstored_trials(journal.run_dir, study.study)
+    # 맡은 자리를 아직 쥔 채로 넣는다: 그 실행의 목표 안에서 제 자리에 들어간다.
+    numbers = item.store.append(trials, study.target)
+    item.store.claims(journal.owner).release()
+    if trials:
+        stored = {trial.uid: number for trial, number in zip(trials, numbers, strict=True)}
+        note_stored(journal.run_dir, study.study, stored)
+    # 적지 못하면 다음 시작이 같은 일을 되풀이할 뿐이다(uid가 같아 겹치지 않는다).
+    with suppress(WizardError):
+        journal.settle(study)
+    return sum(number >= 0 for number in numbers)
+
+
+def storage_secrets(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """저장소의 비밀번호가 든 환경 변수의 이름들(작업자에게 넘기지 않는다)."""
+    search = plan.params.search
+    names = {"PGPASSWORD", search.storage_url_env or "", plan.cells[0].resolved.env_name or ""}
+    return tuple(sorted(name for name in names if name and environ.get(name)))

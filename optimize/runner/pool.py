@@ -1,0 +1,223 @@
+"""작업자 무리에 시행을 나누어 보내고 결과를 거둔다. 작업자가 죽어도 시행을 잃지 않는다.
+
+작업자 하나가 죽으면 loky는 무리 전체를 닫는다. 그때 나가 있던 시행은 어느 것이 죽였는지 모르므로
+용의자가 되어 하나씩 나누어 다시 보내고, 두 번 잃은 시행은 혼자 보낸다. 혼자 있을 때 작업자를 죽인
+시행이 범인이며 실패(FAIL)로 끝난다. 우연히 죽은 작업자의 시행은 다시 계산될 뿐이다.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from time import time
+from typing import Any
+
+from optimize.errors import RunError
+from optimize.runner.executors import ExecutorFactory, stop_executor
+from optimize.runner.signals import terminal_signals_blocked
+from optimize.runner.worker import Gate, Job, Outcome, evaluate, warm_up
+from optimize.trial import Params
+
+MAX_LOSSES = 2
+_MAX_IDLE_BREAKS = 3
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """보낼 시행 하나. cell: 칸의 번호. params: 켜진 것만, full: 기본값까지 모두.
+
+    losses: 작업자와 함께 잃은 횟수.
+    """
+
+    uid: str
+    cell: int
+    params: Params
+    full: Params
+    losses: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """한 번에 보낸 시행들. generation: 몇 번째 executor에 보냈는가."""
+
+    tasks: list[Task]
+    gates: Sequence[Gate]
+    generation: int
+    future: Future[list[Outcome]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDone:
+    """inbox에 오는 알림: 묶음 하나가 끝났다(잘 되었든 아니든)."""
+
+    chunk: Chunk
+
+
+@dataclass(slots=True)
+class Collected:
+    """거둔 것. done: 끝난 시행과 결과. lost: 작업자와 함께 잃어 다시 보낼 시행의 수."""
+
+    done: list[tuple[Task, Outcome]] = field(default_factory=list)
+    lost: int = 0
+
+
+class WorkerPool:
+    """main thread에서만 부른다. 끝난 묶음은 inbox에 `ChunkDone`으로 오고 `collect`가 푼다."""
+
+    def __init__(
+        self,
+        factory: ExecutorFactory,
+        workers: int,
+        inbox: SimpleQueue[Any],
+        *,
+        look_ahead: int = 1,
+    ) -> None:
+        """look_ahead: 작업자마다 미리 보내 둘 묶음의 수(작업자가 쉬지 않게)."""
+        self.workers = workers
+        self._factory = factory
+        self._inbox = inbox
+        self._look_ahead = look_ahead
+        self._executor: Executor | None = None
+        self._generation = 0
+        self._jobs: dict[int, tuple[str, bytes]] = {}
+        self._in_flight: dict[int, Chunk] = {}
+        self._suspects: deque[tuple[Task, Sequence[Gate]]] = deque()
+        self._idle_breaks = 0
+
+    def register(self, cell: int, job: Job) -> None:
+        """칸의 `Job`을 알린다. 묶음마다 같은 bytes를 보내고 작업자는 한 번만 푼다."""
+        packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
+        self._jobs[cell] = (f"{cell}:{job.ref.fingerprint}", packed)
+
+    def warm_up(self, strategy: str) -> None:
+        """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
+        with terminal_signals_blocked():
+            executor = self._running()
+            for _ in range(self.workers):
+                executor.submit(warm_up, strategy)
+
+    @property
+    def busy(self) -> bool:
+        """나가 있거나 다시 보낼 시행이 있는가."""
+        return bool(self._in_flight or self._suspects)
+
+    @property
+    def free_slots(self) -> int:
+        """새 묶음을 더 보낼 수 있는 수. 용의자를 가리는 동안은 0이다."""
+        if self._suspects or any(t.losses for c in self._in_flight.values() for t in c.tasks):
+            return 0
+        return max(self.workers * (1 + self._look_ahead) - len(self._in_flight), 0)
+
+    def submit(self, tasks: list[Task], gates: Sequence[Gate]) -> None:
+        """한 칸의 시행들을 한 묶음으로 보낸다. executor를 거듭 띄우지 못하면 RunError."""
+        chunk = Chunk(tasks, gates, self._generation)
+        key, packed = self._jobs[tasks[0].cell]
+        batch = [task.full for task in tasks]
+        while True:
+            with terminal_signals_blocked():
+                try:
+                    executor = self._running()
+                    chunk.generation = self._generation
+                    chunk.future = executor.submit(evaluate, key, packed, gates, batch)
+                    break
+                except BrokenExecutor as error:
+                    self._abandon(error)
+        self._in_flight[id(chunk)] = chunk
+        chunk.future.add_done_callback(lambda _: self._inbox.put(ChunkDone(chunk)))
+
+    def collect(self, chunk: Chunk) -> Collected:
+        """끝난 묶음을 푼다. 이미 거둔(앞선 고장으로 잃은) 묶음이면 빈 것을 준다."""
+        collected = Collected()
+        if id(chunk) not in self._in_flight or chunk.future is None:
+            return collected
+        error = _failure(chunk.future)
+        if error is None:
+            del self._in_flight[id(chunk)]
+            collected.done = list(zip(chunk.tasks, chunk.future.result(), strict=True))
+            self._idle_breaks = 0
+        elif isinstance(error, BrokenExecutor):
+            self._break(collected, error)
+        else:
+            # 무리는 살아 있고 이 묶음만 잃었다(dask의 KilledWorker, 결과를 옮기지 못함).
+            del self._in_flight[id(chunk)]
+            self._lose(chunk, collected, _describe(error), alone=len(chunk.tasks) == 1)
+        return collected
+
+    def resubmit_suspects(self) -> None:
+        """용의자를 다시 보낸다: 한 번 잃은 것은 작업자 수만큼 나란히, 두 번 잃은 것은 혼자."""
+        while self._suspects and len(self._in_flight) < self.workers:
+            task, gates = self._suspects[0]
+            flying = [t for c in self._in_flight.values() for t in c.tasks]
+            if flying and (
+                task.losses >= MAX_LOSSES or any(t.losses >= MAX_LOSSES for t in flying)
+            ):
+                return
+            self._suspects.popleft()
+            self.submit([task], gates)
+
+    def shutdown(self, *, kill: bool) -> None:
+        """작업자들을 끝낸다. kill: 도는 시행을 기다리지 않는다."""
+        if self._executor is not None:
+            executor, self._executor = self._executor, None
+            stop_executor(executor, kill=kill)
+
+    def _running(self) -> Executor:
+        if self._executor is None:
+            self._executor = self._factory()
+            self._generation += 1
+        return self._executor
+
+    def _abandon(self, error: BaseException) -> None:
+        """망가진 executor를 버린다. 시행 없이도 거듭 망가지면 RunError."""
+        self.shutdown(kill=True)
+        self._idle_breaks += 1
+        if self._idle_breaks > _MAX_IDLE_BREAKS and not self.busy:
+            raise RunError(
+                "작업자 프로세스를 띄우지 못했습니다",
+                _describe(error),
+                "남은 메모리(free -h)와 프로세스 한도(ulimit -u)를 보고 --n-jobs 를 줄여 보세요",
+            ) from error
+
+    def _break(self, collected: Collected, error: BaseException) -> None:
+        """무리가 닫혔다: 아직 끝나지 않은 묶음의 시행을 모두 잃은 것으로 본다."""
+        lost = [
+            chunk
+            for chunk in self._in_flight.values()
+            if chunk.generation == self._generation
+            and chunk.future is not None
+            and not (chunk.future.done() and _failure(chunk.future) is None)
+        ]
+        for chunk in lost:
+            del self._in_flight[id(chunk)]
+        alone = sum(len(chunk.tasks) for chunk in lost) == 1
+        for chunk in lost:
+            self._lose(chunk, collected, _describe(error), alone=alone)
+        self._abandon(error)
+
+    def _lose(self, chunk: Chunk, collected: Collected, reason: str, *, alone: bool) -> None:
+        for task in chunk.tasks:
+            task.losses += 1
+            if alone and task.losses >= MAX_LOSSES:
+                text = f"이 시행을 계산하던 작업자 프로세스가 {task.losses}번 죽었습니다: {reason}"
+                collected.done.append((task, Outcome(None, text, time(), 0.0, {}, False)))
+            else:
+                collected.lost += 1
+                self._suspects.append((task, chunk.gates))
+
+
+def _failure(future: Future[list[Outcome]]) -> BaseException | None:
+    if future.cancelled():
+        return RunError("보낸 시행이 취소되었습니다")
+    return future.exception()
+
+
+def _describe(error: BaseException) -> str:
+    """executor가 준 글의 첫 줄과 exit code."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    codes = next((line for line in lines if "exit code" in line.lower()), "")
+    codes = codes.partition(" are ")[2] or codes
+    return codes or (lines[0] if lines else type(error).__name__)

@@ -1,0 +1,188 @@
+"""화면 없이 실행할 때의 터미널: stderr의 진행 막대나 조용한 줄, 그리고 `run.log`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optimize.protocol import (
+    DataProgressEvent,
+    DoneEvent,
+    ErrorEvent,
+    Event,
+    Hello,
+    ProgressEvent,
+    StudyEvent,
+    TrialEvent,
+    WarningEvent,
+)
+from optimize.runner.events import LOG_FILE, LineFile
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_PLAIN_SECONDS = 10.0
+
+
+class Terminal(Protocol):
+    """사건을 듣는 터미널."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None:
+        """화면을 되돌린다."""
+        ...
+
+
+def make_terminal(*, quiet: bool) -> Terminal:
+    """stderr가 터미널이면 진행 막대, 아니면 줄. quiet: 사건이 stdout으로 가므로 경고만 쓴다."""
+    if not quiet and sys.stderr.isatty():
+        return BarTerminal()
+    return LineTerminal(quiet=quiet)
+
+
+class Wording:
+    """사건을 사람이 읽는 줄로. 진행은 칸마다 `every`초에 한 번만 말한다."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._said: dict[str, float] = {}
+        self._best: dict[str, float] = {}
+
+    def lines(self, event: Event) -> Iterator[str]:
+        """이 사건의 줄들. 말할 것이 없으면 비었다."""
+        if isinstance(event, Hello):
+            yield f"실행 {event.run_id} (pid {event.pid})"
+        elif isinstance(event, DataProgressEvent):
+            yield from self._data(event)
+        elif isinstance(event, StudyEvent):
+            yield f"{event.study}: {event.done}/{event.target} · {event.data} · {event.storage}"
+        elif isinstance(event, TrialEvent):
+            if event.is_best and event.score is not None:
+                self._best[event.study] = event.score
+        elif isinstance(event, ProgressEvent):
+            yield from self._progress(event)
+        elif isinstance(event, (WarningEvent, ErrorEvent)):
+            yield from problem_lines(event)
+        elif isinstance(event, DoneEvent):
+            yield f"끝 (exit code {event.exit_code})"
+
+    def _data(self, event: DataProgressEvent) -> Iterator[str]:
+        if self._is_time(event.label) or event.done == event.total:
+            share = f" {event.done}/{event.total}" if event.total > 1 else ""
+            yield f"캔들: {event.label}{share}"
+
+    def _progress(self, event: ProgressEvent) -> Iterator[str]:
+        if not (self._is_time(event.study) or event.done >= event.target):
+            return
+        best = self._best.get(event.study)
+        text = f"{event.study}: {event.done}/{event.target} · {event.rate:.1f}/초"
+        yield text + (f" · 최선 {best:.4g}" if best is not None else "")
+
+    def _is_time(self, key: str) -> bool:
+        now = time.monotonic()
+        due = now - self._said.get(key, 0.0) >= self._every
+        if due:
+            self._said[key] = now
+        return due
+
+
+def problem_lines(event: WarningEvent | ErrorEvent) -> Iterator[str]:
+    """경고나 오류의 줄들."""
+    yield f"{'경고' if isinstance(event, WarningEvent) else '오류'}: {event.title}"
+    for label, body in (("원인", event.cause), ("해결", event.fix)):
+        for line in body.splitlines():
+            yield f"  {label}: {line}"
+
+
+class RunLog:
+    """사람이 읽는 기록 `run.log`(0600). 줄마다 UTC 시각이 붙는다."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._file = LineFile(run_dir / LOG_FILE)
+        self._wording = Wording(_PLAIN_SECONDS)
+
+    def __call__(self, event: Event) -> None:
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        self._file.write([f"{stamp} {line}" for line in self._wording.lines(event)])
+
+    def close(self) -> None:
+        """닫는다."""
+        self._file.close()
+
+
+class LineTerminal:
+    """터미널이 아닐 때: stderr에 줄로. 오류는 명령의 입구가 쓰므로 여기서 쓰지 않는다."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._wording = Wording(_PLAIN_SECONDS)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, ErrorEvent) or (self._quiet and not isinstance(event, WarningEvent)):
+            return
+        for line in self._wording.lines(event):
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """되돌릴 것이 없다."""
+
+
+class BarTerminal:
+    """칸마다 진행 막대 하나."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self._progress: Progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[best]}"),
+            Remaining(),
+            console=Console(stderr=True),
+            expand=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, DataProgressEvent):
+            task = self._task(f"캔들 · {event.label}", event.total or 1)
+            self._progress.update(task, completed=event.done, total=event.total or None)
+        elif isinstance(event, StudyEvent):
+            task = self._task(event.study, event.target)
+            self._progress.update(task, completed=event.done, best=_best(event.best_value))
+            self._print(f"{event.study} · {event.data} · {event.storage}")
+        elif isinstance(event, ProgressEvent):
+            task = self._task(event.study, event.target)
+            self._progress.update(task, completed=event.done, rate=f"{event.rate:.1f}/초")
+        elif isinstance(event, TrialEvent) and event.is_best:
+            self._progress.update(self._task(event.study, None), best=_best(event.score))
+        elif isinstance(event, WarningEvent):
+            for line in problem_lines(event):
+                self._print(line)
+
+    def close(self) -> None:
+        """막대를 멈추고 화면을 되돌린다."""
+        self._progress.stop()
+
+    def _task(self, name: str, total: int | None) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total, rate="", best="")
+        return self._tasks[name]
+
+    def _print(self, text: str) -> None:
+        # 남이 지은 이름 속의 `[…]`을 꾸밈으로 읽지 않는다.
+        self._progress.console.print(text, markup=False, highlight=False)
+
+
+def _best(value: Any) -> str:
+    return "" if value is None else f"최선 {value:.4g}"

@@ -1,0 +1,249 @@
+"""작업자 프로세스에서 도는 함수들. 파라미터를 받아 지표를 돌려줄 뿐 저장소를 모른다.
+
+무거운 import(numba, 전략, 엔진)는 작업자 안에서 한 번만 한다. 캔들은 프로세스마다 한 번
+memory map하고, 전략과 배열(Workspace)은 시행들이 함께 쓴다.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from optimize.errors import WizardError
+from optimize.masking import mask_secrets
+from optimize.trial import Params
+
+if TYPE_CHECKING:
+    from optimize.backtest.costs import CostModel
+    from optimize.data.dataset import Candles, Dataset, DatasetRef
+    from optimize.search.objective import Objective
+    from optimize.strategy.protocol import Strategy, Workspace
+
+# 행렬 곱이 제 thread를 더 띄우지 않게 한다: 병렬은 프로세스가 맡는다.
+SINGLE_THREAD_ENV: Mapping[str, str] = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+    ),
+    "1",
+)
+_PARENT_POLL_SECONDS = 0.5
+_MAX_ERROR_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """한 칸의 시행들이 함께 쓰는 것. 작업자로 한 번 건너가 남는다.
+
+    strategy: `load_strategy`가 읽는 이름. objective: 앞 구간의 점수를 매길 때만 쓴다.
+    """
+
+    ref: DatasetRef
+    strategy: str
+    costs: CostModel
+    objective: Objective
+
+
+class Gate(NamedTuple):
+    """앞 구간의 문턱. fraction: 앞에서부터 볼 봉의 비율. minimum: 이보다 낮은 점수면 멈춘다(None은 보기만)."""
+
+    fraction: float
+    minimum: float | None
+
+
+class Outcome(NamedTuple):
+    """시행 하나의 결과. metrics가 None이면 실패이고 error가 까닭이다.
+
+    started: UTC epoch 초. seconds: 계산에 걸린 초. intermediate: 앞 구간의 백분율 → 점수.
+    pruned: 문턱을 넘지 못해 멈췄다(metrics는 그 앞 구간의 것이다).
+    """
+
+    metrics: dict[str, float] | None
+    error: str
+    started: float
+    seconds: float
+    intermediate: dict[int, float]
+    pruned: bool
+
+
+def start_worker(coordinator: int | None) -> None:
+    """작업자가 시작할 때: 터미널의 신호를 무시하고, coordinator가 죽으면 따라 끝난다.
+
+    coordinator: 부모의 pid. None이면 지켜보지 않는다(다른 호스트의 작업자).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if coordinator is not None:
+        threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
+
+
+def _follow(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_SECONDS)
+    os._exit(1)
+
+
+def warm_up(strategy: str) -> int:
+    """전략과 엔진을 미리 읽는다(첫 시행이 기다리지 않게). 이 프로세스의 pid."""
+    from optimize.backtest import engine  # noqa: F401 — 컴파일된 커널을 캐시에서 읽어 둔다
+
+    _strategy(strategy)
+    return os.getpid()
+
+
+def evaluate(
+    key: str, packed: bytes, gates: Sequence[Gate], batch: Sequence[Params]
+) -> list[Outcome]:
+    """시행 묶음을 차례로 평가한다.
+
+    key, packed: 칸의 이름과 pickle한 `Job`. 같은 것은 한 번만 푼다.
+    batch: 꺼진 파라미터의 기본값까지 든 파라미터들. 시행의 예외는 그 시행의 실패로 돌려준다.
+    """
+    started = time.time()
+    try:
+        bench = _bench(key, packed)
+    except Exception as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
+        failed = Outcome(None, _reason(error), started, 0.0, {}, False)
+        return [failed] * len(batch)
+    if len(batch) > 1 and not gates:
+        together = _evaluate_together(bench, batch)
+        if together is not None:
+            return together
+    return [_evaluate_one(bench, gates, params) for params in batch]
+
+
+def _evaluate_together(bench: _Bench, batch: Sequence[Params]) -> list[Outcome] | None:
+    """한 번에 함께 평가한다. 하나라도 실패하면 None(하나씩 평가해 어느 것인지 가린다)."""
+    started, clock = time.time(), time.perf_counter()
+    try:
+        results = bench.run_batch(batch)
+    except Exception:  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
+        return None
+    each = (time.perf_counter() - clock) / len(batch)
+    return [
+        Outcome(metrics, "", started + index * each, each, {}, False)
+        for index, metrics in enumerate(results)
+    ]
+
+
+def _evaluate_one(bench: _Bench, gates: Sequence[Gate], params: Params) -> Outcome:
+    started, clock = time.time(), time.perf_counter()
+    intermediate: dict[int, float] = {}
+    try:
+        for gate in gates:
+            metrics = bench.run(params, gate.fraction)
+            score = bench.job.objective.score(metrics).values[0]
+            intermediate[round(gate.fraction * 100)] = score
+            if gate.minimum is not None and score < gate.minimum:
+                seconds = time.perf_counter() - clock
+                return Outcome(metrics, "", started, seconds, intermediate, True)
+        metrics = bench.run(params)
+    except Exception as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
+        seconds = time.perf_counter() - clock
+        return Outcome(None, _reason(error), started, seconds, intermediate, False)
+    return Outcome(metrics, "", started, time.perf_counter() - clock, intermediate, False)
+
+
+class _Bench:
+    """한 칸을 평가할 자리: 연 캔들과 전략, 시행마다 다시 쓰는 배열."""
+
+    def __init__(self, job: Job) -> None:
+        from optimize.strategy.protocol import Workspace
+
+        self.job = job
+        self._strategy = _strategy(job.strategy)
+        self._new_workspace = Workspace
+        self._parts: dict[float, tuple[Dataset, Workspace]] = {1.0: (job.ref.open(), Workspace())}
+
+    def run(self, params: Params, fraction: float = 1.0) -> dict[str, float]:
+        """자료의 앞 fraction만큼의 지표."""
+        from optimize.backtest.engine import run_backtest
+
+        dataset, workspace = self._part(fraction)
+        return dict(
+            run_backtest(dataset, self._strategy, params, self.job.costs, workspace).metrics
+        )
+
+    def run_batch(self, batch: Sequence[Params]) -> list[dict[str, float]]:
+        """여러 조합의 지표. 하나씩 평가한 것과 같다."""
+        from optimize.backtest.engine import run_batch
+
+        dataset, workspace = self._part(1.0)
+        results = run_batch(dataset, self._strategy, batch, self.job.costs, workspace)
+        return [dict(result.metrics) for result in results]
+
+    def _part(self, fraction: float) -> tuple[Dataset, Workspace]:
+        if fraction not in self._parts:
+            whole = self._parts[1.0][0]
+            self._parts[fraction] = (_front(whole, fraction), self._new_workspace())
+        return self._parts[fraction]
+
+
+def _reason(error: Exception) -> str:
+    """한 줄로 줄인 까닭: 예외의 이름, 글, 난 자리."""
+    if isinstance(error, WizardError):
+        return " ".join(f"{error.title}: {error.cause}".split())[:_MAX_ERROR_LENGTH]
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        code = trace.tb_frame.f_code
+        where = f" ({os.path.basename(code.co_filename)}:{trace.tb_lineno})"
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return mask_secrets(text[:_MAX_ERROR_LENGTH] + where)
+
+
+# 칸이 많아도 프로세스가 연 파일이 한없이 늘지 않게 한다.
+@lru_cache(maxsize=64)
+def _bench(key: str, packed: bytes) -> _Bench:
+    del key
+    job: Job = pickle.loads(packed)  # noqa: S301 — 같은 실행의 coordinator가 보낸 것이다
+    return _Bench(job)
+
+
+@lru_cache(maxsize=8)
+def _strategy(spec: str) -> Strategy:
+    from optimize.strategy.registry import load_strategy
+
+    return load_strategy(spec)
+
+
+def _front(whole: Dataset, fraction: float) -> Dataset:
+    """자료의 앞부분(같은 메모리의 view). 미래를 읽지 않으므로 신호와 체결은 전체의 앞 구간과 같다."""
+    n = max(int(len(whole.ltf) * fraction), 1)
+    end_ms = int(whole.ltf.open_time[n]) if n < len(whole.ltf) else whole.ref.end_ms
+    base, base_start = whole.base, whole.base_start
+    if base is not None and base_start is not None:
+        base, base_start = _cut(base, int(base_start[n])), base_start[: n + 1]
+    return replace(
+        whole,
+        ref=replace(whole.ref, bars=n, end_ms=end_ms),
+        ltf=_cut(whole.ltf, n),
+        htf_index=None if whole.htf_index is None else whole.htf_index[:n],
+        base=base,
+        base_start=base_start,
+    )
+
+
+def _cut(candles: Candles, n: int) -> Candles:
+    return replace(
+        candles,
+        open_time=candles.open_time[:n],
+        open=candles.open[:n],
+        high=candles.high[:n],
+        low=candles.low[:n],
+        close=candles.close[:n],
+        volume=candles.volume[:n],
+        filled=candles.filled[:n],
+    )
