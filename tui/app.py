@@ -79,11 +79,20 @@ class WizardApp(App[None]):
 
     # ── 화면
 
-    def action_new_run(self) -> None:
-        """마법사의 첫 단계를 연다."""
+    async def action_new_run(self) -> None:
+        """마법사의 첫 단계를 연다. 설정 파일이 틀렸으면 오류 창을 보인다."""
+        from asyncio import to_thread
+
+        from tui import bridge
         from tui.screens.wizard_symbol import SymbolScreen
 
-        self.push_screen(SymbolScreen())
+        if not self.screen.is_modal:
+            try:
+                draft = await to_thread(bridge.new_draft)
+            except ProblemError as error:
+                self.show_problem(error.problem)
+                return
+            await self.push_screen(SymbolScreen(draft))
 
     def action_studies(self) -> None:
         """스터디 목록을 연다."""

@@ -1,11 +1,25 @@
-"""`tui`에서 `optimize`를 아는 단 하나의 모듈. 무거운 것은 함수 안에서 import한다."""
+"""`tui`에서 `optimize`를 아는 단 하나의 모듈. 무거운 것은 함수 안에서 import한다.
+
+`optimize`의 오류는 `ProblemError`로 바꾸어 낸다. 비밀번호는 자식의 환경으로만 건넨다.
+"""
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optimize import paths
+from optimize.data.symbols import Symbol, SymbolError, parse_symbol
+from optimize.data.timeframes import Cell, Timeframe, TimeframeError, format_grid, parse_grid
+from optimize.errors import WizardError
+from optimize.masking import mask_secrets
 from optimize.protocol import (
     DataProgressEvent,
     DoneEvent,
@@ -20,9 +34,19 @@ from optimize.protocol import (
     TrialEvent,
     WarningEvent,
     decode,
+    new_run_id,
 )
+from tui.draft import DEFAULT_ENV, Draft, StorageChoice
+from tui.environment import child_environment
+from tui.problem import Problem, ProblemError
+from tui.processes import Finished, json_lines, spawn_detached
+
+if TYPE_CHECKING:
+    from optimize.data.manifest import CachedSymbol
+    from optimize.settings.plan import Plan
 
 __all__ = [
+    "Cell",
     "DataProgressEvent",
     "DoneEvent",
     "ErrorEvent",
@@ -33,9 +57,44 @@ __all__ = [
     "StoredEvent",
     "StudyEvent",
     "StudyResult",
+    "Symbol",
+    "SymbolError",
+    "Timeframe",
+    "TimeframeError",
     "TrialEvent",
     "WarningEvent",
+    "format_grid",
+    "mask_secrets",
+    "parse_grid",
+    "parse_symbol",
 ]
+
+CHECK_ENV = "BACKTEST_WIZARD_CHECK_URL"
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class StorageTarget:
+    """정해진 저장소. url: 비밀번호까지 든 URL(점검하는 자식의 환경으로만 간다)."""
+
+    backend: str
+    rule: str
+    rule_ko: str
+    masked: str
+    url: str
+    env_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """띄운 실행."""
+
+    run_dir: Path
+    run_id: str
+    pid: int
+
+
+# ── 자리와 사건
 
 
 def decode_event(line: str) -> Event | None:
@@ -56,3 +115,246 @@ def studies_dir() -> Path:
 def host_name() -> str:
     """이 컴퓨터의 이름(`hello` 사건의 host와 견준다)."""
     return platform.node()
+
+
+def cores() -> int:
+    """이 프로세스가 쓸 수 있는 코어 수."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_bytes() -> tuple[int, int]:
+    """(남은 메모리, 전체 메모리) 바이트. 알 수 없으면 (0, 0)."""
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in text.splitlines()}
+        return values["MemAvailable"], values["MemTotal"]
+    except (OSError, KeyError, ValueError, IndexError):
+        return 0, 0
+
+
+def translated(work: Callable[[], ResultT]) -> ResultT:
+    """work를 부르고 `optimize`의 오류를 `ProblemError`로 바꾼다."""
+    try:
+        return work()
+    except WizardError as error:
+        raise ProblemError(Problem(error.title, error.cause, error.fix)) from None
+
+
+# ── 설정
+
+
+def new_draft() -> Draft:
+    """`config/params.yaml`의 값으로 채운 초안. 설정이 틀렸으면 ProblemError."""
+    from optimize.settings.load import load_params
+
+    params = translated(lambda: load_params(None))
+    return Draft(
+        symbol=params.symbol,
+        grid=params.timeframe_grid,
+        start=params.data.start or "",
+        end=params.data.end or "",
+        data_file=params.data.file or "",
+        strategy=params.strategy.name,
+        n_trials=params.search.n_trials,
+        n_jobs=params.search.n_jobs,
+        dataset_jobs=params.search.dataset_jobs,
+        sampler=params.search.sampler,
+        seed=params.search.seed,
+        storage=StorageChoice(env_name=params.search.storage_url_env or DEFAULT_ENV),
+    )
+
+
+def strategies() -> tuple[str, ...]:
+    """함께 오는 전략의 이름."""
+    from optimize.strategy.registry import BUILTIN_STRATEGIES
+
+    return BUILTIN_STRATEGIES
+
+
+def samplers() -> tuple[str, ...]:
+    """고를 수 있는 탐색 방법."""
+    from optimize.settings.model import SAMPLERS
+
+    return SAMPLERS
+
+
+def make_plan(draft: Draft) -> Plan:
+    """초안이 세우는 계획(검증까지). 틀렸으면 ProblemError."""
+    from optimize.settings.arguments import parse_run_arguments
+    from optimize.settings.plan import make_plan as plan_of
+
+    environ = {**os.environ, **_storage_environment(draft.storage)}
+    return translated(lambda: plan_of(parse_run_arguments(run_arguments(draft)), environ))
+
+
+# ── 캔들
+
+
+def cached_symbols() -> list[CachedSymbol]:
+    """캔들 캐시에 든 심볼들."""
+    from optimize.data.manifest import list_cached
+
+    return list_cached(paths.cache_dir())
+
+
+async def probe_exchange(symbol: str) -> tuple[bool, str]:
+    """거래소에 닿는가: (닿음, 까닭 한 줄). 취소할 수 있다."""
+    argv = [sys.executable, "-m", "optimize.data", "probe", "--symbol", symbol, "--json"]
+    reachable, reason = False, ""
+    async with aclosing(json_lines(argv, child_environment(), paths.home())) as lines:
+        async for item in lines:
+            if isinstance(item, Finished):
+                reason = reason or mask_secrets(item.stderr.strip())
+            else:
+                reachable, reason = item.get("reachable") is True, str(item.get("detail", ""))
+    return reachable, reason
+
+
+# ── 저장소
+
+
+def resolve_storage(choice: StorageChoice, draft: Draft) -> StorageTarget:
+    """고른 저장소가 가리키는 곳. 틀린 URL·빠진 비밀번호는 ProblemError. 내장 서버가 꺼졌으면 ProblemError."""
+    if choice.kind == "embedded":
+        from optimize.storage.embedded import default_server
+
+        url = translated(lambda: default_server().url())
+        return StorageTarget("postgresql", "embedded", "", url.masked, url.secret)
+    plan = make_plan(_with_storage(draft, choice))
+    first = plan.cells[0]
+    return StorageTarget(
+        first.storage_url.backend,
+        first.resolved.rule,
+        first.resolved.rule_ko,
+        first.storage_url.masked,
+        first.storage_url.secret,
+        first.resolved.env_name,
+    )
+
+
+def _with_storage(draft: Draft, choice: StorageChoice) -> Draft:
+    from dataclasses import replace
+
+    return replace(draft, storage=choice)
+
+
+async def check_storage(
+    target: StorageTarget, *, quick: bool = True, connections: int = 0
+) -> AsyncGenerator[dict[str, Any], None]:
+    """`optimize.storage check`의 단계들을 나오는 대로. 마지막은 `{"type": "result", …}`.
+
+    connections: 실행에 필요한 연결 수(0이면 설정의 값). 도중에 그만두면 자식을 끝낸다.
+    """
+    argv = [sys.executable, "-m", "optimize.storage", "check", "--json"]
+    argv += ["--quick"] if quick else []
+    argv += ["--connections", str(connections)] if connections else []
+    argv += ["--storage-url-env", CHECK_ENV]
+    env = child_environment({CHECK_ENV: target.url})
+    finished = False
+    async with aclosing(json_lines(argv, env, paths.home())) as lines:
+        async for item in lines:
+            if isinstance(item, Finished):
+                if not finished:
+                    yield {"type": "result", "ok": False, "cause_ko": mask_secrets(item.stderr)}
+                return
+            finished = finished or item.get("type") == "result"
+            yield item
+
+
+def embedded_state() -> str:
+    """내장 PostgreSQL: running | stopped | absent | unusable(실행 파일이 없다)."""
+    from optimize.storage.embedded import default_server
+    from optimize.storage.embedded_process import wheel_binaries
+
+    try:
+        wheel_binaries()
+        return default_server().status().state
+    except WizardError:
+        return "unusable"
+
+
+def start_embedded() -> None:
+    """내장 PostgreSQL을 켠다(처음이면 만든다). 몇 초 걸릴 수 있으니 다른 thread에서 부른다."""
+    from optimize.storage.embedded import default_server
+
+    translated(lambda: default_server().start())
+
+
+# ── 실행
+
+
+def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:
+    """`python -m optimize.run` 뒤의 인자. 비밀번호는 들지 않는다."""
+    pairs: list[tuple[str, str]] = [
+        ("--symbol", draft.symbol),
+        ("--timeframe-grid", draft.grid),
+        ("--strategy", draft.strategy),
+        ("--n-trials", str(draft.n_trials)),
+        ("--n-jobs", str(draft.n_jobs)),
+        ("--dataset-jobs", str(draft.dataset_jobs)),
+        ("--sampler", draft.sampler),
+    ]
+    pairs += [("--seed", str(draft.seed))] if draft.seed is not None else []
+    pairs += [("--data", draft.data_file)] if draft.data_file else []
+    pairs += [("--start", draft.start)] if draft.start else []
+    pairs += [("--end", draft.end)] if draft.end else []
+    if draft.storage.kind != "auto":
+        pairs.append(("--storage-url-env", draft.storage.env_name))
+    pairs += [("--run-id", run_id)] if run_id else []
+    return [part for pair in pairs for part in pair]
+
+
+def shown_command(draft: Draft) -> str:
+    """같은 일을 하는 명령 한 줄, 비밀번호는 `***`."""
+    command = shlex.join(("python", "-m", "optimize.run", *run_arguments(draft)))
+    name = draft.storage.env_name
+    match draft.storage.kind:
+        case "url":
+            return f"{name}={shlex.quote(mask_secrets(draft.storage.url))} {command}"
+        case "embedded":
+            return f'{name}="$(python -m optimize.storage embedded url)" {command}'
+        case "sqlite":
+            return f"{name}= {command}"
+        case _:
+            return command
+
+
+def _storage_environment(choice: StorageChoice) -> dict[str, str]:
+    match choice.kind:
+        case "url":
+            return {choice.env_name: choice.url}
+        case "embedded":
+            from optimize.storage.embedded import default_server
+
+            return {choice.env_name: translated(lambda: default_server().url().secret)}
+        case "sqlite":
+            return {choice.env_name: ""}
+        case _:
+            return {}
+
+
+def start_run(draft: Draft) -> StartedRun:
+    """실행을 새 session에서 띄운다. 설정이 틀렸거나 폴더에 쓸 수 없으면 ProblemError."""
+    plan = make_plan(draft)
+    run_id = new_run_id()
+    run_dir = paths.run_dir(plan.cells[0].slug, run_id)
+    argv = [sys.executable, "-m", "optimize.run", *run_arguments(draft, run_id)]
+    env = child_environment(_storage_environment(draft.storage))
+    try:
+        for folder in _chain(run_dir, paths.studies_dir()):
+            paths.private_dir(folder)
+        pid = spawn_detached(argv, env, paths.home(), run_dir / "run.log")
+    except OSError as error:
+        from tui.text.wizard import START_FAILED, START_FAILED_FIX
+
+        problem = Problem(START_FAILED, f"{run_dir}: {error.strerror}", START_FAILED_FIX)
+        raise ProblemError(problem) from error
+    return StartedRun(run_dir, run_id, pid)
+
+
+def _chain(leaf: Path, top: Path) -> Iterable[Path]:
+    """top부터 leaf까지의 폴더들."""
+    between = leaf.relative_to(top).parts
+    return [top, *(top.joinpath(*between[: i + 1]) for i in range(len(between)))]

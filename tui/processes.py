@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Finished:
 
 async def json_lines(
     argv: Sequence[str], env: Mapping[str, str], cwd: Path
-) -> AsyncIterator[dict[str, Any] | Finished]:
+) -> AsyncGenerator[dict[str, Any] | Finished, None]:
     """자식이 쓰는 JSON 줄들을 나오는 대로, 끝나면 `Finished` 하나를 준다.
 
     그만 읽거나(aclose) 취소하면 자식과 그 자손을 끝낸다. JSON이 아닌 줄은 건너뛴다.

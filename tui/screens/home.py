@@ -98,16 +98,16 @@ class HomeScreen(BaseScreen[None]):
             ko.SUMMARY.format(running=len(running), recent=len(recent)) if runs else ""
         )
 
-    def action_open(self) -> None:
+    async def action_open(self) -> None:
         """새 실행이면 마법사를, 아니면 그 실행을 연다."""
         row = self.query_one(RowTable).current
         if row is None or row.key == _NEW:
-            self.wizard.action_new_run()
+            await self.wizard.action_new_run()
         else:
             self.wizard.open_run(Path(row.key))
 
-    def on_row_table_clicked(self) -> None:
-        self.action_open()
+    async def on_row_table_clicked(self) -> None:
+        await self.action_open()
 
 
 def _row(run: RunSummary, moment: datetime) -> Row:

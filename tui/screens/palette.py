@@ -40,12 +40,12 @@ class PaletteScreen(BaseModal[Command | None]):
                 [Column("", 12), Column("", 0), Column("", 8, "right", priority=1)],
                 show_header=False,
                 empty=ko.PALETTE_EMPTY,
+                driven=True,
                 id="palette-list",
             )
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one(RowTable).can_focus = False
         self._show("")
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -105,10 +105,14 @@ class RowTable(ScrollView, can_focus=True):
         *,
         show_header: bool = True,
         empty: str = ko.EMPTY_TABLE,
+        driven: bool = False,
         id: str | None = None,  # noqa: A002 — Textual의 이름
         classes: str | None = None,
     ) -> None:
+        """driven: 초점은 곁의 글 칸에 두고 화면이 커서를 옮긴다."""
         super().__init__(id=id, classes=classes)
+        self.can_focus = not driven
+        self._driven = driven
         self.columns = tuple(columns)
         self.rows: tuple[Row, ...] = ()
         self.show_header = show_header
@@ -240,7 +244,7 @@ class RowTable(ScrollView, can_focus=True):
         if row.heading:
             return Strip([Segment(fit(f" {row.cells[0]}", width), self._style("heading"))])
         if index == self.cursor:
-            name = "cursor" if self.has_focus else "cursor-blurred"
+            name = "cursor" if self.has_focus or self._driven else "cursor-blurred"
             return self._strip(row.cells, self._style(name), (), width, marker=">")
         return self._strip(row.cells, base, row.tones, width)
 

@@ -1,0 +1,50 @@
+"""마법사가 모으는 것: 무엇을(심볼·격자), 어디에(저장소), 얼마나(병렬) 실행할지."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StorageKind = Literal["auto", "env", "url", "embedded", "sqlite"]
+STORAGE_KINDS: tuple[StorageKind, ...] = ("auto", "env", "url", "embedded", "sqlite")
+DEFAULT_ENV = "OPTUNA_STORAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageChoice:
+    """고른 저장소.
+
+    auto: 인자를 주지 않고 정해진 규칙(환경 변수 → 설정 → 지난 기록 → 기본)을 따른다.
+    env: `env_name`의 변수. url: 입력한 URL(환경으로만 건넨다). embedded·sqlite: 그대로.
+    """
+
+    kind: StorageKind = "auto"
+    env_name: str = DEFAULT_ENV
+    url: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class Draft:
+    """아직 시작하지 않은 실행. 화면들이 함께 고친다.
+
+    n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
+    start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙.
+    """
+
+    symbol: str
+    grid: str
+    start: str = ""
+    end: str = ""
+    data_file: str = ""
+    strategy: str = "squeeze_momentum"
+    n_trials: int = 500
+    n_jobs: int = -1
+    dataset_jobs: int = 0
+    sampler: str = "tpe"
+    seed: int | None = None
+    storage: StorageChoice = field(default_factory=StorageChoice)
+
+    @property
+    def is_demo(self) -> bool:
+        """합성 데모인가. 파일을 주면 그 파일이 이긴다."""
+        return self.symbol.startswith("DEMO:") and not self.data_file

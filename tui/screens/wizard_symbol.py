@@ -1,0 +1,285 @@
+"""1단계: 심볼과 캔들의 출처."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Label, Static
+
+from tui import bridge
+from tui.commands import Command
+from tui.draft import Draft
+from tui.hangul import matches
+from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
+from tui.text import symbols
+from tui.text import wizard as ko
+from tui.widgets.fields import TextField
+from tui.widgets.row_table import Column, Row, RowTable
+
+_DOWNLOADABLE = ("BINANCE", "UPBIT")
+_TONES = {
+    "cached": "good",
+    "file": "good",
+    "download": "good",
+    "unreachable": "warn",
+    "demo": "warn",
+    "unknown": "bad",
+    "invalid": "bad",
+}
+
+
+class SymbolScreen(StepScreen):
+    """글 칸에 초점을 둔 채 위·아래로 목록을 고른다."""
+
+    INDEX = 0
+    QUESTION = ko.SYMBOL_QUESTION
+    HELP_TEXT = ko.SYMBOL_HELP
+    COMMAND_LIST = (
+        NEXT,
+        BACK,
+        Command("symbol.retest", "f5", "retest", *ko.RETEST),
+        *FIELD_MOVES,
+    )
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self._cached = {item.symbol: item for item in bridge.cached_symbols()}
+        # (거래소, 무기한) → (닿음, 까닭)
+        self._reachable: dict[tuple[str, bool], tuple[bool, str]] = {}
+        self._waiting = False
+
+    def compose_step(self) -> ComposeResult:
+        titles = ko.SYMBOL_COLUMNS
+        with Horizontal(classes="field-row"):
+            yield Label(ko.SYMBOL_FILTER, classes="field-label")
+            yield TextField(placeholder=ko.SYMBOL_PLACEHOLDER, id="symbol-filter", classes="wide")
+        yield RowTable(
+            [
+                Column(titles[0], 20),
+                Column(titles[1], 0, min_width=12),
+                Column(titles[2], 9),
+                Column(titles[3], 24, priority=1),
+            ],
+            driven=True,
+            id="symbol-list",
+        )
+        with Vertical(classes="fields"):
+            with Horizontal(classes="field-row"):
+                yield Label(ko.PERIOD_FIELD, classes="field-label")
+                yield TextField(
+                    self.draft.start, placeholder=ko.START_PLACEHOLDER, id="start", max_length=10
+                )
+                yield TextField(
+                    self.draft.end, placeholder=ko.END_PLACEHOLDER, id="end", max_length=10
+                )
+                yield Label(ko.PERIOD_HINT, classes="field-hint")
+            with Horizontal(classes="field-row"):
+                yield Label(ko.FILE_FIELD, classes="field-label")
+                yield TextField(
+                    self.draft.data_file, placeholder=ko.FILE_HINT, id="file", classes="wide"
+                )
+        with Vertical(classes="panel", id="source"):
+            yield Static("", id="source-line", markup=False)
+            yield Static("", id="source-detail", classes="muted", markup=False)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        recent = self.wizard.settings.recent_symbols
+        self._show("", key=recent[0] if recent else self.draft.symbol)
+        self.query_one("#symbol-filter").focus()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._cached = {item.symbol: item for item in bridge.cached_symbols()}
+        self._refresh_source(0)
+
+    # ── 목록
+
+    def _show(self, query: str, key: str | None = None) -> None:
+        rows: list[Row] = []
+        free = _free_entry(query)
+        known = {symbol for symbol, _ in self._known()}
+        if free and free not in known:
+            rows.append(self._row(free, ko.FREE_ENTRY))
+        found = [
+            (symbol, name)
+            for symbol, name in self._known()
+            if matches(query, f"{symbol} {name} {_market(symbol)}")
+        ]
+        # 똑같이 입력한 심볼이 맨 앞이다.
+        found.sort(key=lambda item: item[0] != free)
+        rows += [self._row(symbol, name) for symbol, name in found]
+        self.query_one(RowTable).set_rows(rows, key=key if key is not None else "")
+        self._refresh_source()
+
+    def _known(self) -> Iterable[tuple[str, str]]:
+        """최근 → 캐시에 있는 것 → 함께 온 목록. 한 번씩만."""
+        names = dict(symbols.CATALOG)
+        recent = self.wizard.settings.recent_symbols
+        ordered = dict.fromkeys((*recent, self.draft.symbol, *self._cached, *names))
+        for symbol in ordered:
+            label = names.get(symbol, "")
+            yield symbol, f"{label} ({ko.RECENT})".strip() if symbol in recent else label
+
+    def _row(self, symbol: str, name: str) -> Row:
+        cached = self._cached.get(symbol)
+        period = _period(cached.start_ms, cached.end_ms) if cached else ko.NO_CACHE
+        tone = "good" if cached else "muted"
+        return Row(symbol, (symbol, name, _market(symbol), period), ("strong", "", "muted", tone))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "symbol-filter":
+            self._show(event.value)
+        else:
+            self._refresh_source()
+
+    def on_row_table_highlighted(self) -> None:
+        self._refresh_source()
+
+    def on_row_table_clicked(self) -> None:
+        self.action_next()
+
+    def action_move(self, step: int) -> None:
+        """찾기 칸에서는 목록의 위·아래, 다른 칸에서는 앞뒤 칸으로."""
+        if self.focused is None or self.focused.id == "symbol-filter":
+            table = self.query_one(RowTable)
+            if step < 0:
+                table.action_cursor_up()
+            else:
+                table.action_cursor_down()
+        else:
+            super().action_move(step)
+
+    # ── 출처
+
+    @property
+    def symbol(self) -> bridge.Symbol | None:
+        """지금 고른 심볼."""
+        row = self.query_one(RowTable).current
+        return bridge.parse_symbol(row.key) if row else None
+
+    def _text(self, name: str) -> str:
+        return self.query_one(f"#{name}", TextField).value.strip()
+
+    def _state(self) -> tuple[str, str, str]:
+        """(상태 이름, 한 줄, 덧붙일 말)."""
+        problem = _period_problem(self._text("start"), self._text("end"))
+        if problem:
+            return "invalid", problem, ""
+        file = self._text("file")
+        if file:
+            path = bridge.home() / Path(file).expanduser()
+            if not path.is_file():
+                return "invalid", ko.SOURCE_FILE_MISSING.format(path=path), ""
+            return "file", ko.SOURCE_FILE, str(path)
+        symbol = self.symbol
+        if symbol is None:
+            return "unknown", "", ""
+        if symbol.is_demo:
+            return "demo", ko.SOURCE_DEMO, ""
+        cached = self._cached.get(str(symbol))
+        if cached:
+            period = _period(cached.start_ms, cached.end_ms)
+            line = ko.SOURCE_CACHED.format(period=period, bars=cached.bars)
+            return "cached", line, cached.source
+        exchange = symbols.EXCHANGE_NAMES.get(symbol.exchange, symbol.exchange)
+        if symbol.exchange not in _DOWNLOADABLE:
+            return "unknown", ko.SOURCE_UNKNOWN_EXCHANGE, ""
+        answer = self._reachable.get((symbol.exchange, symbol.is_perpetual))
+        if answer is None:
+            return "probing", ko.SOURCE_PROBING.format(exchange=exchange), ""
+        reachable, reason = answer
+        if reachable:
+            period_given = self._text("start") or self._text("end")
+            line = ko.SOURCE_DOWNLOAD_PERIOD if period_given else ko.SOURCE_DOWNLOAD
+            return "download", line.format(exchange=exchange), ""
+        line = ko.SOURCE_UNREACHABLE.format(exchange=exchange)
+        return "unreachable", line, ko.SOURCE_UNREACHABLE_DETAIL.format(reason=reason)
+
+    def _refresh_source(self, delay: float | None = None) -> None:
+        if not self.is_mounted:
+            return
+        state, line, detail = self._state()
+        word = ko.SOURCE_STATES[state]
+        source = self.query_one("#source-line", Static)
+        source.set_classes(_TONES.get(state, ""))
+        source.update(f"{word}  {line}")
+        self.query_one("#source-detail", Static).update(
+            ko.WAIT_PROBE if self._waiting and state == "probing" else detail
+        )
+        self.top_bar.badge = ko.SOURCE_STATES["demo"] if state == "demo" else ""
+        symbol = self.symbol
+        if state == "probing" and symbol is not None:
+            if delay is None:
+                self.debounce(self._probe(symbol))
+            else:
+                self.debounce(self._probe(symbol), delay)
+        elif state != "probing":
+            self._waiting = False
+            self.workers.cancel_group(self, "test")
+
+    async def _probe(self, symbol: bridge.Symbol) -> None:
+        answer = await bridge.probe_exchange(str(symbol))
+        self._reachable[(symbol.exchange, symbol.is_perpetual)] = answer
+        go_on = self._waiting and answer[0] and symbol == self.symbol
+        self._refresh_source()
+        if go_on:
+            self.accept()
+
+    def action_retest(self) -> None:
+        """거래소에 닿는지 다시 본다."""
+        self._reachable.clear()
+        self._refresh_source(0)
+
+    # ── 다음
+
+    def accept(self) -> None:
+        """닿지 않고 캐시도 없으면 합성 데모로 간다(화면이 이미 그렇게 알렸다)."""
+        state, line, _ = self._state()
+        symbol = self.symbol
+        if symbol is None or state in ("invalid", "unknown"):
+            self.wizard.toast(line or ko.SOURCE_UNKNOWN_EXCHANGE, severity="warning")
+            return
+        if state == "probing":
+            self._waiting = True
+            self._refresh_source(0)
+            return
+        self.draft.symbol = f"DEMO:{symbol.ticker}" if state == "unreachable" else str(symbol)
+        self.draft.start, self.draft.end = self._text("start"), self._text("end")
+        self.draft.data_file = self._text("file")
+        from tui.screens.wizard_grid import GridScreen
+
+        self.app.push_screen(GridScreen(self.draft))
+
+
+def _free_entry(query: str) -> str:
+    try:
+        return str(bridge.parse_symbol(query))
+    except bridge.SymbolError:
+        return ""
+
+
+def _market(symbol: str) -> str:
+    if symbol.startswith("DEMO:"):
+        return symbols.SYNTHETIC
+    return symbols.PERPETUAL if symbol.endswith(".P") else symbols.SPOT
+
+
+def _period(start_ms: int, end_ms: int) -> str:
+    """`2024-01-01 ~ 2024-12-31`, 둘 다 봉이 있는 날."""
+    first = datetime.fromtimestamp(start_ms / 1000, UTC)
+    last = datetime.fromtimestamp((end_ms - 1) / 1000, UTC)
+    return f"{first:%Y-%m-%d} ~ {last:%Y-%m-%d}"
+
+
+def _period_problem(start: str, end: str) -> str:
+    try:
+        dates = [date.fromisoformat(text) if text else None for text in (start, end)]
+    except ValueError:
+        return ko.BAD_DATE
+    first, last = dates
+    return ko.BAD_PERIOD if first and last and last <= first else ""

@@ -1,0 +1,188 @@
+"""새 실행을 준비하는 단계들의 글."""
+
+from __future__ import annotations
+
+PATH = "새 실행"
+STEPS = ("심볼", "시간 격자", "저장소", "병렬", "확인")
+STEP_OF = "{index}/{total} 단계"
+NEXT = ("다음", "이 단계를 마치고 다음으로 갑니다")
+BACK = ("뒤로", "앞 단계로 돌아갑니다. 고른 것은 그대로입니다")
+START = ("시작", "최적화를 시작합니다")
+START_FAILED = "실행을 시작하지 못했습니다"
+START_FAILED_FIX = "studies/ 폴더에 쓸 수 있는지 보세요: ls -ld studies"
+
+# ── 심볼
+SYMBOL_HELP = (
+    "최적화할 종목을 고릅니다. 글을 입력하면 목록이 좁혀지고, 목록에 없는 종목도 그대로 쓸 수 있습니다.\n"
+    "BINANCE:BTCUSDT는 현물, 끝에 .P가 붙으면 무기한 선물, DEMO:는 합성 데모입니다."
+)
+SYMBOL_QUESTION = "어느 종목을 최적화할까요?"
+SYMBOL_FILTER = "찾기"
+SYMBOL_PLACEHOLDER = "이름이나 심볼 (예: 비트, ㅂㅌ, ethusdt.p)"
+SYMBOL_COLUMNS = ("심볼", "이름", "시장", "캐시에 있는 캔들")
+FREE_ENTRY = "직접 입력"
+RECENT = "최근"
+NO_CACHE = "-"
+PERIOD_FIELD = "기간"
+PERIOD_HINT = "YYYY-MM-DD (UTC), 비우면 자동"
+FILE_FIELD = "캔들 파일"
+FILE_HINT = "csv, csv.gz, parquet, arrow, zip. 비우면 캐시와 거래소"
+START_PLACEHOLDER = "시작"
+END_PLACEHOLDER = "끝"
+SOURCE_CACHED = "캐시의 캔들을 씁니다: {period} ({bars:,}개)"
+SOURCE_FILE = "파일의 캔들을 씁니다"
+SOURCE_FILE_MISSING = "그 파일이 없습니다: {path}"
+SOURCE_DEMO = "합성 데모 캔들입니다. 실제 시세가 아니며 모든 화면에 그렇게 표시됩니다"
+SOURCE_PROBING = "{exchange}에 닿는지 확인하고 있습니다"
+SOURCE_DOWNLOAD = "{exchange}에서 최근 365일을 내려받습니다 (실행이 시작되면 받습니다)"
+SOURCE_DOWNLOAD_PERIOD = "{exchange}에서 고른 기간을 내려받습니다 (실행이 시작되면 받습니다)"
+SOURCE_UNREACHABLE = (
+    "{exchange}에 닿을 수 없고 캐시도 비었습니다. Enter를 누르면 합성 데모로 갑니다"
+)
+SOURCE_UNREACHABLE_DETAIL = "까닭: {reason}"
+SOURCE_UNKNOWN_EXCHANGE = (
+    "이 거래소에서는 내려받을 수 없고 캐시도 비었습니다. 캔들 파일을 주거나 다른 종목을 고르세요"
+)
+WAIT_PROBE = "확인이 끝나면 다음으로 갑니다"
+BAD_DATE = "날짜는 2024-01-31처럼 YYYY-MM-DD로 씁니다"
+BAD_PERIOD = "끝 날짜는 시작 날짜보다 뒤여야 합니다"
+RETEST = ("다시 확인", "연결을 다시 확인합니다")
+SOURCE_STATES = {
+    "cached": "캐시",
+    "file": "파일",
+    "demo": "합성 데모",
+    "probing": "확인 중",
+    "download": "내려받기",
+    "unreachable": "연결 안 됨",
+    "unknown": "없음",
+    "invalid": "입력 오류",
+}
+
+# ── 시간 격자
+GRID_HELP = (
+    "신호를 내는 LTF(줄)와 추세를 거르는 HTF(열)를 고릅니다. 켠 칸마다 스터디가 하나씩 생깁니다.\n"
+    "화살표로 옮기고 Space로 켜고 끕니다. 아래 글 칸에서 바로 고칠 수도 있습니다."
+)
+GRID_QUESTION = "어느 시간 단위를 겨룰까요?"
+GRID_HINT = "줄은 신호를 내는 LTF, 열은 추세를 거르는 HTF입니다"
+GRID_TOGGLE = ("켜기/끄기", "지금 칸을 켜거나 끕니다")
+GRID_TEXT = "격자"
+GRID_NO_HTF = "없음"
+GRID_COUNT = "칸 {count}개, 스터디 {count}개"
+GRID_CELL_ON = "{cell}: 켬"
+GRID_CELL_OFF = "{cell}: 끔"
+GRID_CELL_IMPOSSIBLE = "쓸 수 없는 칸입니다. {reason}"
+GRID_HTF_NOT_LARGER = "HTF {htf}은(는) LTF {ltf}보다 커야 합니다"
+GRID_HTF_NOT_MULTIPLE = "HTF {htf}은(는) LTF {ltf}의 정수배여야 합니다"
+GRID_OUTSIDE = "표에 없는 칸: {cells}"
+GRID_MOVE = ("옮기기", "옆 칸으로 갑니다")
+
+# ── 저장소
+STORAGE_HELP = (
+    "시행을 어디에 저장할지 고릅니다. 고르는 동안 연결을 시험해 보여 줍니다.\n"
+    "PostgreSQL은 여러 작업과 여러 컴퓨터가 함께 쓸 수 있고, SQLite는 준비 없이 파일 하나에 씁니다."
+)
+STORAGE_QUESTION = "시행을 어디에 저장할까요?"
+STORAGE_COLUMNS = ("저장소", "자리", "상태")
+STORAGE_AUTO = {
+    "yaml_env": "환경 변수 {env}",
+    "cli_env": "환경 변수 {env}",
+    "yaml_url": "설정 파일의 URL",
+    "pointer": "지난 실행의 저장소",
+    "default": "기본 PostgreSQL",
+}
+STORAGE_ENV = "PostgreSQL, 환경 변수로"
+STORAGE_ENV_PLACE = "변수의 이름을 적습니다"
+STORAGE_URL = "PostgreSQL, 주소로"
+STORAGE_URL_PLACE = "서버와 비밀번호를 적습니다"
+STORAGE_EMBEDDED = "내장 PostgreSQL"
+STORAGE_SQLITE = "SQLite 파일"
+STORAGE_SQLITE_PLACE = "studies/<스터디>/<스터디>.db"
+EMBEDDED_PLACE = {
+    "running": "켜져 있습니다",
+    "stopped": "Enter를 누르면 켭니다",
+    "absent": "Enter를 누르면 만들어 켭니다",
+    "unusable": "이 컴퓨터에는 설치되지 않았습니다",
+}
+STORAGE_STATES = {
+    "": "",
+    "idle": "",
+    "testing": "시험 중",
+    "ok": "연결됨",
+    "failed": "실패",
+    "ready": "준비됨",
+    "starting": "켜는 중",
+    "incomplete": "입력 필요",
+}
+ENV_NAME = "변수 이름"
+ENV_HINT = "예: OPTUNA_STORAGE. 셸이나 .env에 URL을 둡니다"
+ENV_MISSING = "환경 변수 {name}이(가) 없습니다"
+ENV_MISSING_FIX = "export {name}='postgresql://사용자:비밀번호@127.0.0.1:5432/optuna'"
+FIELD_HOST, FIELD_PORT, FIELD_DATABASE = "서버", "포트", "데이터베이스"
+FIELD_USER, FIELD_PASSWORD = "사용자", "비밀번호"
+PASSWORD_HINT = "가려서 보입니다. URL을 서버 칸에 붙이면 나누어 채웁니다"  # noqa: S105
+TEST_TITLE = "연결 시험"
+TEST_IDENTITY = "데이터베이스 {database}, 사용자 {user}, 서버 {version}"
+TEST_LATENCY = "왕복 {ms:.1f} ms"
+TEST_CAUSE = "원인: {text}"
+TEST_FIX = "해결: {text}"
+TEST_WAIT = "시험이 끝나면 다음으로 갑니다"
+TEST_MORE = "자세한 점검은 F9"
+FALLBACK_EMBEDDED = "{name}에 닿을 수 없습니다. Enter를 누르면 내장 PostgreSQL에 저장합니다"
+FALLBACK_SQLITE = "{name}에 닿을 수 없습니다. Enter를 누르면 SQLite 파일에 저장합니다"
+STORAGE_NOT_READY = "이 저장소는 지금 쓸 수 없습니다. 다른 것을 고르거나 F5로 다시 시험하세요"
+STORAGE_RULE = "고른 까닭: {rule}"
+EMBEDDED_STARTING = "내장 PostgreSQL을 켜고 있습니다. 처음에는 몇 초 걸립니다"
+SQLITE_NOTE = "시행은 한 프로세스가 모아 쓰므로 작업 수가 많아도 잠기지 않습니다"
+
+# ── 병렬
+PARALLEL_HELP = (
+    "한꺼번에 돌릴 작업의 수와 시행의 수를 정합니다. 기본값은 이 컴퓨터에 맞춘 것입니다.\n"
+    "위·아래로 칸을 옮기고, < > 표시가 있는 칸은 왼쪽·오른쪽으로 바꿉니다."
+)
+PARALLEL_QUESTION = "얼마나, 어떻게 찾을까요?"
+STRATEGY = ("전략", "신호를 내는 규칙")
+N_TRIALS = ("시행 수", "스터디마다의 목표 총수. 모자란 만큼만 더 돌립니다")
+SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
+N_JOBS = ("작업 수", "-1은 모든 코어 ({cores}개)")
+DATASET_JOBS = ("동시 칸 수", "0은 모든 칸을 함께")
+SEED = ("seed", "비우면 매번 다릅니다. 작업 1개면 똑같이 되풀이됩니다")
+STRATEGY_NAMES = {
+    "squeeze_momentum": "스퀴즈 모멘텀",
+    "ma_cross": "이동평균 교차",
+    "donchian_breakout": "돈치안 돌파",
+}
+SAMPLER_NAMES = {
+    "tpe": "TPE (기본)",
+    "random": "무작위",
+    "nsga2": "NSGA-II",
+    "cmaes": "CMA-ES",
+    "tpe_optuna": "TPE (Optuna 원본)",
+}
+PREFLIGHT_TITLE = "미리 보기"
+PREFLIGHT_WORDS = {"ok": "알맞음", "warn": "많음", "unknown": "모름"}
+PREFLIGHT_CORES = "코어 {cores}개에 작업 {jobs}개"
+PREFLIGHT_MEMORY = "메모리 약 {need}, 남은 것 {free}"
+PREFLIGHT_CONNECTIONS = "연결 최대 {need}개, 서버에 남은 것 {free}개"
+PREFLIGHT_CONNECTIONS_ONE = "저장은 coordinator 하나가 맡아 연결을 {need}개까지만 씁니다"
+PREFLIGHT_SQLITE = "SQLite는 한 프로세스가 모아 씁니다"
+PREFLIGHT_TOTAL = "스터디 {cells}개 x 시행 {trials:,}번 = {total:,}번"
+BAD_INT = "{label}: 정수가 필요합니다"
+BAD_RANGE = "{label}: {low} 이상 {high:,} 이하여야 합니다"
+BAD_JOBS = "작업 수는 1 이상이거나 -1(모든 코어)입니다"
+
+# ── 확인
+REVIEW_HELP = "고른 것을 한눈에 봅니다. Enter를 누르면 시작하고, c를 누르면 명령을 복사합니다."
+REVIEW_QUESTION = "이대로 시작할까요?"
+REVIEW_SYMBOL, REVIEW_DATA, REVIEW_GRID = "심볼", "캔들", "시간 격자"
+REVIEW_STRATEGY, REVIEW_STORAGE, REVIEW_TRIALS = "전략", "저장소", "시행"
+REVIEW_PARALLEL, REVIEW_COMMAND, REVIEW_ESTIMATE = "병렬", "명령", "예상"
+REVIEW_JOBS = "작업 {jobs}개, 동시 칸 {cells}"
+REVIEW_ALL_CELLS = "모두"
+REVIEW_TRIALS_VALUE = "스터디 {cells}개 x {trials:,}번, {sampler}, seed {seed}"
+REVIEW_NO_SEED = "없음"
+REVIEW_COPY = ("명령 복사", "이 실행의 명령을 복사합니다")
+REVIEW_COPIED = "명령을 복사했습니다. 비밀번호는 ***로 가렸습니다"
+REVIEW_STARTING = "시작하고 있습니다"
+REVIEW_EXISTING = "이미 끝난 시행은 다시 돌리지 않습니다"
+LEAVE_FIRST = "뒤로 가면 고른 것을 버립니다"
