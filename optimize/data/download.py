@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 from filelock import FileLock, Timeout
 
+from optimize.data import clock
 from optimize.data.binance import BinanceMarket
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
@@ -64,7 +64,7 @@ def download(
     exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
     if exchange is None:
         raise DataError(f"{store.symbol.exchange}에서는 내려받을 수 없습니다", "", fix)
-    end_ms = min(end_ms, _now_ms())
+    end_ms = min(end_ms, clock.now_ms())
     cancel = threading.Event()
     http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
     store.folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,7 @@ class _Session:
                 missing = [part for span in missing for part in subtract(span, [before])]
                 notes.append(f"{self.store.symbol}의 첫 캔들은 {format_ms(listed)}(UTC)입니다")
             months = _by_month(missing)
-            worker = _MonthWorker(market, listed, _now_ms())
+            worker = _MonthWorker(market, listed, clock.now_ms())
             notes += self._run(
                 [partial(worker.month, key, spans) for key, spans in months],
                 market.label,
@@ -315,11 +315,6 @@ class _MonthWorker:
                 return
             piece.candles.append(candles)
             piece.covered.append((part[0], until))
-
-
-def _now_ms() -> int:
-    """지금의 분, UTC ms."""
-    return int(time.time() * 1000) // MINUTE_MS * MINUTE_MS
 
 
 def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:

@@ -146,10 +146,10 @@ class HttpSource:
     def _refused(self, status: int, url: str, body: bytes) -> Exception:
         code, message = _exchange_error(body)
         host = httpx.URL(url).host
+        if status == httpx.codes.NOT_FOUND and not isinstance(code, int):
+            return NotThere(url)
         if code is not None:
             return self._coded(code, message)
-        if status == httpx.codes.NOT_FOUND:
-            return NotThere(url)
         if status == httpx.codes.UNAVAILABLE_FOR_LEGAL_REASONS:
             return UnreachableError(
                 f"{self.exchange}가 이 지역의 접속을 막았습니다 (HTTP 451)",

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from optimize.data import clock
 from optimize.data.dataset import DatasetRef, FundingSchedule
 from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
 from optimize.data.files import file_digest, read_candles, read_funding
@@ -204,7 +204,7 @@ def choose_period(
 
     newest: 캐시에 있는 만큼이 아니라 오늘 0시(UTC)까지로 잡는다(내려받기). 고른 기간이 캐시를 벗어나고 offline이면 DataError.
     """
-    today = int(time.time() * 1000) // DAY_MS * DAY_MS
+    today = clock.now_ms() // DAY_MS * DAY_MS
     held = max(_held(manifest), key=lambda span: span[1] - span[0], default=None)
     if held is not None and newest:
         held = (held[0], max(held[1], today))
