@@ -12,8 +12,8 @@ from multiprocessing import get_context
 import optuna
 import pytest
 import sqlalchemy as sa
-from conftest import OPTIONS, SPACE, OpenStore, make_trial
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from store_kit import OPTIONS, SPACE, OpenStore, make_trial
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables
