@@ -18,6 +18,7 @@ from optimize.storage.check_step import (
     skipped,
 )
 from optimize.storage.diagnosis import diagnose_probe
+from optimize.storage.diagnosis_server import USER_CHECK
 from optimize.storage.diagnosis_situation import Situation
 from optimize.storage.options import StorageOptions
 from optimize.storage.probe import Probe, ProbeError, Target
@@ -127,7 +128,9 @@ class _PostgresCheck:
         try:
             self._probe.login_or_retry_plain()
         except ProbeError as error:
-            if error.stage != "database":
+            # 사용자 자신의 제한(LOGIN, CONNECTION LIMIT)은 비밀번호를 확인한 뒤에 알려 준다.
+            own_limit = error.server is not None and error.server.routine == USER_CHECK
+            if error.stage != "database" or own_limit:
                 raise
             # 인증은 되었고 데이터베이스를 여는 데서 막혔다: 다음 단계의 실패로 알린다.
             self._database_error = error

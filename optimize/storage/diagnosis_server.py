@@ -12,6 +12,8 @@ from optimize.storage.check_step import Outcome, Remedy
 from optimize.storage.diagnosis_situation import CONTAINER, Situation, hba_line
 from optimize.storage.probe import ProbeError
 
+# 사용자의 제한을 보는 서버 함수의 이름.
+USER_CHECK = "InitializeSessionUserId"
 Finding = tuple[str, str, Remedy]
 
 
@@ -37,7 +39,7 @@ def _bad_password(s: Situation, error: ProbeError) -> Finding:
 
 
 def _not_authorised(s: Situation, error: ProbeError) -> Finding:
-    if error.server is not None and error.server.routine == "InitializeSessionUserId":
+    if error.server is not None and error.server.routine == USER_CHECK:
         return (
             f"사용자 '{s.target.user}'이(가) 없거나 로그인 권한(LOGIN)이 없습니다",
             f"관리자로: ALTER ROLE {s.role} LOGIN;\n없는 사용자라면: CREATE ROLE {s.role} LOGIN PASSWORD '비밀번호';",
@@ -113,7 +115,7 @@ def _stopped(s: Situation, error: ProbeError) -> Finding:
 def _too_many(s: Situation, error: ProbeError) -> Finding:
     routine = error.server.routine if error.server else ""
     lower = "config/params.yaml 에 storage_pool_size: 4 와 storage_max_overflow: 4"
-    if routine == "InitializeSessionUserId":
+    if routine == USER_CHECK:
         return (
             f"사용자 '{s.target.user}'에게 허락된 연결 수(CONNECTION LIMIT)가 모두 찼습니다",
             f"관리자로: ALTER ROLE {s.role} CONNECTION LIMIT -1;\n또는 {lower}",

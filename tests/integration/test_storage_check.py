@@ -1,0 +1,282 @@
+"""연결 점검: 오류 표의 모든 줄이 진짜 서버에서, 서버가 어느 언어로 말하든 같은 판정을 받는다."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from postgres import PostgresServer
+from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
+
+from optimize.storage.check import run_check
+from optimize.storage.check_step import POSTGRES_STEPS, CheckStep
+from optimize.storage.options import StorageOptions
+from optimize.storage.url import StorageUrl
+
+OPTIONS = StorageOptions(connect_timeout=5)
+
+
+@pytest.fixture(scope="module", params=list(LANGUAGES))
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    lab = make_lab(request.param)
+    yield lab
+    lab.close()
+
+
+def check(
+    url: StorageUrl, options: StorageOptions = OPTIONS, **kwargs: Any
+) -> dict[str, CheckStep]:
+    steps = list(run_check(url, options, 5, **kwargs))
+    for step in steps:
+        for text in (step.detail_ko, step.cause_ko, step.fix_ko):
+            assert PASSWORD not in text
+        if step.status in {"fail", "warn"}:
+            assert step.cause_ko, step
+            assert step.fix_ko, step
+    return {step.name: step for step in steps}
+
+
+@dataclass(frozen=True)
+class Row:
+    """오류 표의 한 줄: 어디로 접속하면 어느 단계가 어떤 판정을 내는가."""
+
+    id: str
+    step: str
+    cause: str
+    fix: str
+    database: str = "main"
+    user: str = "plain"
+    sslmode: str = ""
+    sqlstate: str = ""
+    status: str = "fail"
+    remedy: str = ""
+    change: Callable[[StorageUrl], StorageUrl] = lambda url: url
+
+
+def wrong_password(url: StorageUrl) -> StorageUrl:
+    return replace(url, password="틀린 비밀번호")
+
+
+def no_password(url: StorageUrl) -> StorageUrl:
+    return replace(url, password=None)
+
+
+ROWS = [
+    Row("wrong_password", "auth", "비밀번호가 틀렸거나", "docker exec -it optuna-postgres psql",
+        sqlstate="28P01", change=wrong_password),
+    Row("unknown_role", "auth", "그 사용자가 없거나", "postgresql://", user="nobody_here",
+        sqlstate="28P01"),
+    Row("expired_role", "auth", "유효 기간이 지났습니다", "VALID UNTIL 'infinity'", user="expired",
+        sqlstate="28P01"),
+    Row("no_password", "auth", "비밀번호가 없습니다", "export PGPASSWORD=", change=no_password),
+    Row("no_database", "database", "'missing'이(가) 없습니다", 'CREATE DATABASE "missing";',
+        database="missing", sqlstate="3D000", remedy="create_database"),
+    Row("hba_rejects", "auth", "pg_hba.conf가 127.0.0.1에서 온", "host   main   rejected   127.0.0.1/32",
+        user="rejected", sqlstate="28000"),
+    Row("hba_wants_ssl", "auth", "SSL 접속만 허락", "sslmode=require", user="sslonly",
+        sslmode="disable", sqlstate="28000"),
+    Row("may_not_log_in", "auth", "로그인 권한", 'ALTER ROLE "nologin" LOGIN;', user="nologin",
+        sqlstate="28000"),
+    Row("no_connect", "database", "CONNECT 권한이 없습니다",
+        'GRANT CONNECT ON DATABASE "noconnect" TO "plain";', database="noconnect", sqlstate="42501"),
+    Row("database_closed", "database", "닫혀 있습니다", "ALLOW_CONNECTIONS true", database="closed",
+        sqlstate="55000"),
+    Row("role_limit", "auth", "CONNECTION LIMIT", 'ALTER ROLE "limited" CONNECTION LIMIT -1',
+        user="limited", sqlstate="53300"),
+    Row("database_limit", "database", "데이터베이스 'limited'에 허락된 연결 수",
+        'ALTER DATABASE "limited" CONNECTION LIMIT -1', database="limited", sqlstate="53300"),
+    Row("bad_certificate", "tls", "인증서를 sslmode=verify-full로 확인할 수 없습니다", "root.crt",
+        sslmode="verify-full"),
+    Row("no_create", "write", "만들 권한(CREATE)이 없습니다",
+        'GRANT USAGE, CREATE ON SCHEMA "public" TO "reader";', user="reader", sqlstate="42501"),
+    Row("select_only", "write", "읽기만 할 수 있습니다", "GRANT SELECT, INSERT, UPDATE, DELETE",
+        database="readers", user="reader"),
+    Row("read_only", "read_only", "읽기 전용입니다", "RESET default_transaction_read_only",
+        database="readonly"),
+    Row("older_schema", "schema", "옛 Optuna의 것", "--fix upgrade_schema", database="older",
+        remedy="upgrade_schema"),
+    Row("newer_schema", "schema", "더 새로운 Optuna의 것", "pip install -U optuna", database="newer"),
+    Row("foreign_table", "schema", "같은 이름의 테이블(studies)", "CREATE DATABASE optuna_wizard",
+        database="foreign_one"),
+    Row("sql_ascii", "encoding", "UTF8이 아니어서", "ENCODING 'UTF8'", database="sqlascii",
+        status="warn"),
+    Row("repeatable_read", "isolation", "번호를 겹치게", "default_transaction_isolation",
+        database="serial", status="warn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_every_row_of_the_error_table(lab: Lab, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    """각 줄은 그 단계에서, 그 원인과 붙여 넣을 해결로 판정된다. 앞 단계들은 정상이다."""
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    monkeypatch.setenv("PGPASSFILE", "/nonexistent")
+    url = row.change(lab.url(row.database, row.user))
+    if row.sslmode:
+        url = replace(url, query=(("sslmode", row.sslmode),))
+    found = check(url)
+    step = found[row.step]
+    assert step.status == row.status, step
+    assert step.remedy == row.remedy
+    assert row.fix in step.fix_ko
+    assert row.cause in step.cause_ko
+    if row.sqlstate:
+        assert f"SQLSTATE {row.sqlstate}" in step.detail_ko
+        said = any("가" <= char <= "힣" for char in step.detail_ko.partition("서버의 말:")[2])
+        assert said == (lab.language != "english"), step.detail_ko
+    before = POSTGRES_STEPS[: POSTGRES_STEPS.index(row.step)]
+    assert {found[name].status for name in before} <= {"ok", "warn", "skip"}
+
+
+def test_too_many_clients(lab: Lab) -> None:
+    """연결 자리가 모두 찼다: 관리자 자리만 남은 경우와 아무 자리도 없는 경우."""
+    with lab.filled():
+        step = check(lab.url())["auth"]
+    assert step.status == "fail"
+    assert "SQLSTATE 53300" in step.detail_ko
+    assert "max_connections" in step.cause_ko
+    assert "storage_pool_size: 4" in step.fix_ko
+    assert "ALTER SYSTEM SET max_connections" in step.fix_ko
+
+
+def test_lock_timeout(lab: Lab) -> None:
+    with lab.locked("older", "alembic_version"):
+        step = check(lab.url("older"), replace(OPTIONS, lock_timeout_ms=200))["schema"]
+    assert "SQLSTATE 55P03" in step.detail_ko
+    assert "잠그고 있어" in step.cause_ko
+    assert "pg_blocking_pids" in step.fix_ko
+
+
+def test_statement_timeout(lab: Lab) -> None:
+    with lab.locked("older", "alembic_version"):
+        step = check(lab.url("older"), replace(OPTIONS, statement_timeout_ms=200))["schema"]
+    assert "SQLSTATE 57014" in step.detail_ko
+    assert "statement_timeout" in step.cause_ko
+    assert "storage_statement_timeout_ms: 600000" in step.fix_ko
+
+
+def test_healthy_database_is_all_green_over_tls(lab: Lab) -> None:
+    """함정이 없는 데이터베이스는 모든 단계가 정상이고 SSL로 이어진다(EUC-KR만 인코딩을 주의한다)."""
+    found = check(lab.url())
+    assert tuple(found) == POSTGRES_STEPS
+    bad = {name for name, step in found.items() if step.status != "ok"}
+    assert bad == ({"encoding"} if lab.language == "korean_euckr" else set())
+    assert "암호화됨" in found["tls"].detail_ko
+    assert "데이터베이스 main · 사용자 plain" in found["identity"].detail_ko
+    assert "statement_timeout 5min · READ COMMITTED · TimeZone UTC" in found["session"].detail_ko
+
+
+def test_md5_and_ssl_rejected_then_plain(lab: Lab) -> None:
+    """md5 인증도 말한다. sslonly 사용자는 prefer로 그냥 통과한다."""
+    assert check(lab.url(user="md5user"), quick=True)["auth"].status == "ok"
+    assert check(lab.url(user="sslonly"), quick=True)["identity"].status == "ok"
+
+
+def test_check_writes_nothing(lab: Lab) -> None:
+    """쓰기 시험은 되돌려져 테이블이 남지 않는다."""
+    check(lab.url())
+    tables = lab.server.execute(
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", database="main"
+    )
+    assert tables == [(0,)]
+
+
+def test_shutting_down(make_postgres: Callable[..., PostgresServer]) -> None:
+    """꺼지는 중인 서버(57P03)."""
+    import os
+    import signal
+    import time
+
+    server = make_postgres()
+    url = server.create_database()
+    import psycopg2
+
+    holder = psycopg2.connect(
+        host=url.host, port=url.port, user=url.username, password=url.password, dbname="postgres"
+    )
+    try:
+        os.kill(server.pid, signal.SIGTERM)  # smart: 이어진 연결이 끝나기를 기다린다
+        deadline = time.monotonic() + 5
+        step = check(url)["auth"]
+        while step.status == "ok" and time.monotonic() < deadline:
+            step = check(url)["auth"]
+    finally:
+        holder.close()
+    assert "SQLSTATE 57P03" in step.detail_ko
+    assert "켜지는 중이거나 꺼지는 중" in step.cause_ko
+    assert "docker logs" in step.fix_ko
+
+
+def test_server_without_ssl(postgres_url: StorageUrl) -> None:
+    """SSL이 없는 서버에 SSL을 요구했다."""
+    step = check(replace(postgres_url, query=(("sslmode", "require"),)))["tls"]
+    assert step.status == "fail"
+    assert "SSL을 지원하지 않는데" in step.cause_ko
+    assert "sslmode=prefer" in step.fix_ko
+
+
+def test_server_dies_during_the_check(make_postgres: Callable[..., PostgresServer]) -> None:
+    """점검 도중 서버가 죽으면 그 단계가 실패하고 뒤는 건너뛴다."""
+    server = make_postgres()
+    url = server.create_database()
+    steps = []
+    for step in run_check(url, OPTIONS, 5):
+        steps.append(step)
+        if step.name == "write":
+            server.stop("immediate")
+    by_name = {step.name: step for step in steps}
+    assert by_name["read_only"].status == "fail"
+    assert "연결을 끊었습니다" in by_name["read_only"].cause_ko
+    assert {by_name[name].status for name in ("encoding", "latency", "dead_trials")} == {"skip"}
+
+
+def test_recovering_standby(make_postgres: Callable[..., PostgresServer]) -> None:
+    """대기 서버(standby)는 읽기 전용으로 판정된다."""
+    server = make_postgres()
+    url = server.create_database()
+    server.stop()
+    data = server.server.data
+    (data / "standby.signal").touch()
+    server.start()
+    step = check(url)["read_only"]
+    assert "대기 서버" in step.cause_ko
+    assert "pg_promote" in step.fix_ko
+
+
+def test_capacity_against_the_plan(postgres_url: StorageUrl) -> None:
+    """max_connections가 계획보다 적으면 주의하고 맞는 값을 권한다."""
+    steps = {step.name: step for step in run_check(postgres_url, OPTIONS, 10_000)}
+    assert steps["capacity"].status == "warn"
+    assert "storage_pool_size" in steps["capacity"].fix_ko
+    assert "10000개까지" in steps["capacity"].cause_ko
+
+
+def test_both_versions_are_green(any_postgres_url: StorageUrl) -> None:
+    """갓 만든 데이터베이스에서 15와 18 모두 모든 단계가 정상이다."""
+    assert {step.status for step in check(any_postgres_url).values()} == {"ok"}
+
+
+def test_psycopg2_is_not_loaded_by_the_quick_check(postgres_url: StorageUrl) -> None:
+    """빠른 점검은 SQLAlchemy도 드라이버도 읽지 않고 0.3초 안에 끝난다(파이썬을 켜는 시간까지)."""
+    import os
+    import subprocess
+    import sys
+    import time
+
+    began = time.perf_counter()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-m", "optimize.storage", "check"),
+            *("--quick", "--json", "--storage-url-env", "CHECK_URL"),
+        ],
+        env={**os.environ, "CHECK_URL": postgres_url.secret},
+        capture_output=True,
+        text=True,
+    )
+    elapsed = time.perf_counter() - began
+    assert done.returncode == 0, done.stderr
+    assert '"name": "identity"' in done.stdout
+    for module in ("sqlalchemy", "psycopg2", "pydantic", "optuna"):
+        assert f" {module}\n" not in done.stderr
+    assert elapsed < 1.0  # 홀로 돌면 0.1초: 바쁜 컴퓨터의 여유
