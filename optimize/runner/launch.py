@@ -136,7 +136,8 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
     pool = WorkerPool(_executor_factory(plan), plan.n_jobs, inbox)
     opened: list[OpenedStudy] = []
     try:
-        pool.warm_up(plan.params.strategy.name)
+        first = plan.cells[0].cell
+        pool.warm_up(plan.params.strategy.name, search.costs, str(plan.symbol), str(first))
         plan = reach_storage(plan, events)
         _record_plan(plan, events)
         refs = load_candles(plan, events)

@@ -14,13 +14,16 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimize.errors import RunError
 from optimize.runner.executors import ExecutorFactory, stop_executor
 from optimize.runner.signals import terminal_signals_blocked
 from optimize.runner.worker import Gate, Job, Outcome, evaluate, warm_up
 from optimize.trial import Params
+
+if TYPE_CHECKING:
+    from optimize.backtest.costs import CostModel
 
 MAX_LOSSES = 2
 _MAX_IDLE_BREAKS = 3
@@ -93,12 +96,12 @@ class WorkerPool:
         packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
         self._jobs[cell] = (f"{cell}:{job.ref.fingerprint}", packed)
 
-    def warm_up(self, strategy: str) -> None:
+    def warm_up(self, strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
         """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
         with terminal_signals_blocked():
             executor = self._running()
             for _ in range(self.workers):
-                executor.submit(warm_up, strategy)
+                executor.submit(warm_up, strategy, costs, symbol, cell)
 
     @property
     def busy(self) -> bool:

@@ -93,11 +93,11 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def warm_up(strategy: str) -> int:
-    """전략과 엔진을 미리 읽는다(첫 시행이 기다리지 않게). 이 프로세스의 pid."""
-    from optimize.backtest import engine  # noqa: F401 — 컴파일된 커널을 캐시에서 읽어 둔다
+def warm_up(strategy: str, costs: CostModel, symbol: str, cell: str) -> int:
+    """전략과 엔진과 커널을 미리 읽는다(첫 시행이 기다리지 않게). 이 프로세스의 pid."""
+    from optimize.runner.rehearsal import rehearse
 
-    _strategy(strategy)
+    rehearse(strategy, costs, symbol, cell)
     return os.getpid()
 
 

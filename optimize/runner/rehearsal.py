@@ -1,0 +1,81 @@
+"""작업자의 예행: 작은 가짜 봉으로 한 번 돌려, 컴파일된 커널을 디스크 캐시에서 미리 읽어 둔다.
+
+캔들을 준비하고 저장소를 여는 동안 작업자들이 이 일을 마친다. 값은 쓰지 않는다.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from optimize.data.dataset import Candles, Dataset, DatasetRef
+from optimize.data.timeframes import MINUTE_MS, parse_cell
+
+if TYPE_CHECKING:
+    from optimize.backtest.costs import CostModel
+
+_BARS = 600
+
+
+def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
+    """전략을 기본값으로 한 번 평가한다. 전략이 올리는 예외는 진짜 시행이 말하게 둔다."""
+    from optimize.backtest.engine import run_backtest
+    from optimize.strategy.registry import load_strategy
+
+    with suppress(Exception):
+        loaded = load_strategy(strategy)
+        params = {parameter.name: parameter.default for parameter in loaded.parameters}
+        run_backtest(rehearsal_dataset(symbol, cell), loaded, params, costs)
+
+
+def rehearsal_dataset(symbol: str, cell: str) -> Dataset:
+    """진짜 자료와 배열의 형(dtype, 읽기 전용)이 같은 600봉."""
+    import numpy as np
+
+    frames = parse_cell(cell)
+    ltf = _candles(_BARS, frames.ltf.ms)
+    htf = htf_index = None
+    if frames.htf is not None:
+        ratio = frames.htf.minutes // frames.ltf.minutes
+        htf = _candles(_BARS // ratio + 1, frames.htf.ms)
+        htf_index = ((np.arange(_BARS) + 1) // ratio - 1).astype(np.int32)
+        htf_index.flags.writeable = False
+    base = base_start = None
+    if frames.ltf.ms > MINUTE_MS:
+        base = _candles(2 * _BARS, frames.ltf.ms // 2)
+        base_start = np.arange(0, 2 * _BARS + 1, 2, dtype=np.int64)
+        base_start.flags.writeable = False
+    ref = DatasetRef(
+        symbol=symbol,
+        cell=cell,
+        start_ms=0,
+        end_ms=_BARS * frames.ltf.ms,
+        fingerprint="rehearsal",
+        source="예행",
+        is_demo=True,
+        bars=_BARS,
+        filled_bars=0,
+        ltf_path="",
+        tick_size=0.01,
+    )
+    return Dataset(ref, ltf, htf, htf_index, base, base_start)
+
+
+def _candles(bars: int, step_ms: int) -> Candles:
+    import numpy as np
+
+    middle = 100.0 + np.sin(np.arange(bars + 1) / 7.0)
+    opened, close = middle[:-1].copy(), middle[1:].copy()
+    candles = Candles(
+        open_time=np.arange(bars, dtype=np.int64) * step_ms,
+        open=opened,
+        high=np.maximum(opened, close) + 0.1,
+        low=np.minimum(opened, close) - 0.1,
+        close=close,
+        volume=np.ones(bars),
+        filled=np.zeros(bars, dtype=np.bool_),
+    )
+    for item in fields(candles):
+        getattr(candles, item.name).flags.writeable = False
+    return candles
