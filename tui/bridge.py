@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -215,14 +215,20 @@ async def probe_exchange(symbol: str) -> tuple[bool, str]:
 # ── 저장소
 
 
-def resolve_storage(choice: StorageChoice, draft: Draft) -> StorageTarget:
-    """고른 저장소가 가리키는 곳. 틀린 URL·빠진 비밀번호는 ProblemError. 내장 서버가 꺼졌으면 ProblemError."""
+def resolve_storage(choice: StorageChoice | None, draft: Draft | None = None) -> StorageTarget:
+    """고른 저장소가 가리키는 곳. None이면 설정이 정하는 것.
+
+    ProblemError: 틀린 URL, 빠진 환경 변수나 비밀번호, 꺼진 내장 서버.
+    """
+    choice = choice or StorageChoice()
     if choice.kind == "embedded":
         from optimize.storage.embedded import default_server
 
         url = translated(lambda: default_server().url())
         return StorageTarget("postgresql", "embedded", "", url.masked, url.secret)
-    plan = make_plan(_with_storage(draft, choice))
+    if choice.kind == "env":
+        _require_variable(choice.env_name)
+    plan = make_plan(replace(draft or new_draft(), storage=choice))
     first = plan.cells[0]
     return StorageTarget(
         first.storage_url.backend,
@@ -234,10 +240,70 @@ def resolve_storage(choice: StorageChoice, draft: Draft) -> StorageTarget:
     )
 
 
-def _with_storage(draft: Draft, choice: StorageChoice) -> Draft:
-    from dataclasses import replace
+def _require_variable(name: str) -> None:
+    """고른 변수가 없으면 다음 규칙으로 조용히 넘어가지 않게 한다."""
+    from optimize.settings.load import read_dotenv
 
-    return replace(draft, storage=choice)
+    if name not in os.environ and name not in read_dotenv():
+        from tui.text.wizard import ENV_MISSING, ENV_MISSING_FIX
+
+        raise ProblemError(
+            Problem(ENV_MISSING.format(name=name), fix=ENV_MISSING_FIX.format(name=name))
+        )
+
+
+def storage_url(host: str, port: str, database: str, user: str, password: str) -> str:
+    """나누어 적은 칸들로 만든 PostgreSQL URL(비밀번호 포함). 포트가 틀리면 ProblemError."""
+    from optimize.storage.url import StorageUrl, parse_storage_url
+
+    number = int(port) if port.isascii() and port.isdigit() else None
+    url = StorageUrl(
+        "postgresql",
+        "psycopg2",
+        user or None,
+        password or None,
+        host or None,
+        number,
+        database or None,
+    )
+    if port and (number is None or not 1 <= number <= 65535):
+        return translated(lambda: parse_storage_url(f"postgresql://{host}:{port}")).secret
+    return url.secret
+
+
+def split_url(text: str) -> dict[str, str] | None:
+    """붙여 넣은 PostgreSQL URL을 칸들로 나눈다. URL이 아니면 None."""
+    from optimize.storage.url import parse_storage_url
+
+    try:
+        url = parse_storage_url(text)
+    except WizardError:
+        return None
+    if url.backend != "postgresql":
+        return None
+    port = str(url.port) if url.port else ""
+    return {
+        "host": url.host or "",
+        "port": port,
+        "database": url.database or "",
+        "user": url.username or "",
+        "password": url.password or "",
+    }
+
+
+def pointer_is_embedded(draft: Draft) -> bool:
+    """지난 실행이 이 프로젝트의 내장 PostgreSQL을 썼는가."""
+    from optimize.storage.embedded import default_server
+    from optimize.storage.pointer import pointer_path, read_pointer
+
+    slugs = [f"{parse_symbol(draft.symbol).slug}_{cell.slug}" for cell in parse_grid(draft.grid)]
+    try:
+        pointer = next(filter(None, (read_pointer(pointer_path(slug)) for slug in slugs)), None)
+        url = pointer.url() if pointer else None
+        port = (default_server().directory / "port").read_text(encoding="ascii").strip()
+    except (WizardError, OSError):
+        return False
+    return url is not None and url.host == "127.0.0.1" and str(url.port) == port
 
 
 async def check_storage(
@@ -249,7 +315,7 @@ async def check_storage(
     """
     argv = [sys.executable, "-m", "optimize.storage", "check", "--json"]
     argv += ["--quick"] if quick else []
-    argv += ["--connections", str(connections)] if connections else []
+    argv += ["--needed", str(connections)] if connections else []
     argv += ["--storage-url-env", CHECK_ENV]
     env = child_environment({CHECK_ENV: target.url})
     finished = False

@@ -28,7 +28,7 @@ class Draft:
     """아직 시작하지 않은 실행. 화면들이 함께 고친다.
 
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
-    start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙.
+    start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
     """
 
     symbol: str
@@ -36,6 +36,7 @@ class Draft:
     start: str = ""
     end: str = ""
     data_file: str = ""
+    data_note: str = ""
     strategy: str = "squeeze_momentum"
     n_trials: int = 500
     n_jobs: int = -1

@@ -60,7 +60,7 @@ class StepScreen(BaseScreen[None]):
 
     INDEX: ClassVar[int] = 0
     QUESTION: ClassVar[str] = ""
-    COMMAND_LIST = (NEXT, BACK)
+    COMMAND_LIST: ClassVar[tuple[Command, ...]] = (NEXT, BACK)
 
     def __init__(self, draft: Draft) -> None:
         super().__init__()

@@ -248,7 +248,9 @@ class SymbolScreen(StepScreen):
             self._waiting = True
             self._refresh_source(0)
             return
-        self.draft.symbol = f"DEMO:{symbol.ticker}" if state == "unreachable" else str(symbol)
+        to_demo = state == "unreachable"
+        self.draft.symbol = f"DEMO:{symbol.ticker}" if to_demo else str(symbol)
+        self.draft.data_note = ko.SOURCE_DEMO if to_demo else line
         self.draft.start, self.draft.end = self._text("start"), self._text("end")
         self.draft.data_file = self._text("file")
         from tui.screens.wizard_grid import GridScreen

@@ -120,7 +120,8 @@ ENV_MISSING = "환경 변수 {name}이(가) 없습니다"
 ENV_MISSING_FIX = "export {name}='postgresql://사용자:비밀번호@127.0.0.1:5432/optuna'"
 FIELD_HOST, FIELD_PORT, FIELD_DATABASE = "서버", "포트", "데이터베이스"
 FIELD_USER, FIELD_PASSWORD = "사용자", "비밀번호"
-PASSWORD_HINT = "가려서 보입니다. URL을 서버 칸에 붙이면 나누어 채웁니다"  # noqa: S105
+URL_HINT = "URL을 통째로 붙여 넣어도 됩니다"
+PASSWORD_HINT = "가려서 보이고 저장하지 않습니다"  # noqa: S105
 TEST_TITLE = "연결 시험"
 TEST_IDENTITY = "데이터베이스 {database}, 사용자 {user}, 서버 {version}"
 TEST_LATENCY = "왕복 {ms:.1f} ms"
@@ -160,7 +161,7 @@ SAMPLER_NAMES = {
     "tpe_optuna": "TPE (Optuna 원본)",
 }
 PREFLIGHT_TITLE = "미리 보기"
-PREFLIGHT_WORDS = {"ok": "알맞음", "warn": "많음", "unknown": "모름"}
+PREFLIGHT_WORDS = {"ok": "알맞음", "warn": "빠듯함", "fail": "모자람", "unknown": "모름"}
 PREFLIGHT_CORES = "코어 {cores}개에 작업 {jobs}개"
 PREFLIGHT_MEMORY = "메모리 약 {need}, 남은 것 {free}"
 PREFLIGHT_CONNECTIONS = "연결 최대 {need}개, 서버에 남은 것 {free}개"

@@ -35,7 +35,7 @@ class GridMatrix(Widget, can_focus=True):
     }
     BINDINGS: ClassVar = bindings(
         (
-            Command("matrix.toggle", "space", "toggle", *ko.GRID_TOGGLE, in_palette=False),
+            Command("matrix.toggle", "space", "toggle_cell", *ko.GRID_TOGGLE, in_palette=False),
             *(
                 Command(
                     f"matrix.{key}",
@@ -97,14 +97,14 @@ class GridMatrix(Widget, can_focus=True):
         self.column = min(max(0, self.column + columns), len(self.column_labels) - 1)
         self.post_message(self.Moved(self, self.row, self.column))
 
-    def action_toggle(self) -> None:
+    def action_toggle_cell(self) -> None:
         self.post_message(self.Toggled(self, self.row, self.column))
 
     def on_click(self, event: events.Click) -> None:
         row, column = event.y - 1, (event.x - _LABEL_CELLS) // _CELL_CELLS
         if 0 <= row < len(self.row_labels) and 0 <= column < len(self.column_labels):
             self.row, self.column = row, column
-            self.action_toggle()
+            self.action_toggle_cell()
 
     def on_focus(self) -> None:
         self.refresh()

@@ -1,0 +1,183 @@
+"""4단계: 전략, 시행 수, 병렬. 이 컴퓨터와 서버에 맞는지 미리 본다."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import aclosing
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input, Label, Static
+
+from tui import bridge
+from tui.draft import Draft
+from tui.problem import ProblemError
+from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
+from tui.storage_test import readable
+from tui.text import wizard as ko
+from tui.widgets.fields import Choice, TextField
+
+# 작업자 하나(Python, numba, 커널의 작업 공간)와 coordinator의 대략의 메모리. 캔들은 나누어 쓴다.
+_WORKER_BYTES = 220 * 2**20
+_COORDINATOR_BYTES = 300 * 2**20
+_TONES = {"ok": "good", "warn": "warn", "fail": "bad", "unknown": "muted"}
+
+
+class ParallelScreen(StepScreen):
+    """칸을 고칠 때마다 미리 보기가 바뀐다."""
+
+    INDEX = 3
+    QUESTION = ko.PARALLEL_QUESTION
+    HELP_TEXT = ko.PARALLEL_HELP
+    COMMAND_LIST = (NEXT, BACK, *FIELD_MOVES)
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self._server: tuple[str, str] = ("", "")
+
+    def compose_step(self) -> ComposeResult:
+        draft = self.draft
+        strategies = dict.fromkeys((*bridge.strategies(), draft.strategy))
+        yield from _row(
+            ko.STRATEGY,
+            Choice(
+                {n: ko.STRATEGY_NAMES.get(n, n) for n in strategies}, draft.strategy, id="strategy"
+            ),
+        )
+        yield from _row(ko.N_TRIALS, _number(str(draft.n_trials), "n-trials"))
+        yield from _row(
+            ko.SAMPLER,
+            Choice(
+                {name: ko.SAMPLER_NAMES.get(name, name) for name in bridge.samplers()},
+                draft.sampler,
+                id="sampler",
+            ),
+        )
+        jobs_hint = ko.N_JOBS[1].format(cores=bridge.cores())
+        yield from _row((ko.N_JOBS[0], jobs_hint), _number(str(draft.n_jobs), "n-jobs"))
+        yield from _row(ko.DATASET_JOBS, _number(str(draft.dataset_jobs), "dataset-jobs"))
+        yield from _row(ko.SEED, _number("" if draft.seed is None else str(draft.seed), "seed"))
+        with Vertical(classes="panel", id="preflight"):
+            yield Static(ko.PREFLIGHT_TITLE, classes="section-title")
+            for name in ("total", "cores", "memory", "server"):
+                yield Static("", id=f"preflight-{name}", markup=False)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#n-trials").focus()
+        self._preflight()
+        self.run_worker(self._ask_server(), group="test", exclusive=True)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._preflight()
+
+    # ── 미리 보기
+
+    async def _ask_server(self) -> None:
+        """서버에 남은 연결을 묻는다. SQLite이면 물을 것이 없다."""
+        try:
+            target = bridge.resolve_storage(self.draft.storage, self.draft)
+            if target.backend == "sqlite":
+                self._server = ("ok", ko.PREFLIGHT_SQLITE)
+            else:
+                async with aclosing(bridge.check_storage(target, quick=False)) as steps:
+                    async for step in steps:
+                        if step.get("name") == "capacity":
+                            text = str(step.get("detail_ko") or step.get("cause_ko"))
+                            self._server = (str(step.get("status")), readable(text))
+        except ProblemError as error:
+            self._server = ("fail", error.problem.title)
+        self._preflight()
+
+    def _preflight(self) -> None:
+        if not self.is_mounted:
+            return
+        try:
+            jobs, trials = self._jobs(), self._int("n-trials", ko.N_TRIALS[0], 1, 10_000_000)
+        except ValueError as error:
+            self._line("total", "bad", str(error))
+            return
+        cells = len(bridge.parse_grid(self.draft.grid))
+        total = ko.PREFLIGHT_TOTAL.format(cells=cells, trials=trials, total=cells * trials)
+        self._line("total", "", total)
+        cores = bridge.cores()
+        self._judged(
+            "cores",
+            "ok" if jobs <= cores else "warn",
+            ko.PREFLIGHT_CORES.format(cores=cores, jobs=jobs),
+        )
+        need, (free, _) = jobs * _WORKER_BYTES + _COORDINATOR_BYTES, bridge.memory_bytes()
+        self._judged(
+            "memory",
+            "unknown" if not free else "ok" if need < free else "warn",
+            ko.PREFLIGHT_MEMORY.format(need=_gib(need), free=_gib(free)),
+        )
+        status, text = self._server
+        if text:
+            self._judged("server", status, text)
+
+    def _judged(self, name: str, status: str, text: str) -> None:
+        word = ko.PREFLIGHT_WORDS.get(status, ko.PREFLIGHT_WORDS["unknown"])
+        self._line(name, _TONES.get(status, ""), f"{word}  {text}")
+
+    def _line(self, name: str, tone: str, text: str) -> None:
+        line = self.query_one(f"#preflight-{name}", Static)
+        line.set_classes(tone)
+        line.update(text)
+
+    # ── 읽기
+
+    def _int(self, name: str, label: str, low: int, high: int) -> int:
+        text = self.query_one(f"#{name}", TextField).value.strip()
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(ko.BAD_INT.format(label=label)) from None
+        if not low <= value <= high:
+            raise ValueError(ko.BAD_RANGE.format(label=label, low=low, high=high))
+        return value
+
+    def _jobs(self) -> int:
+        """작업 수. -1은 코어 수로 바꾼다."""
+        value = self._int("n-jobs", ko.N_JOBS[0], -1, 4096)
+        if value == 0:
+            raise ValueError(ko.BAD_JOBS)
+        return bridge.cores() if value == -1 else value
+
+    def accept(self) -> None:
+        """모든 칸이 맞아야 다음으로 간다."""
+        try:
+            self._jobs()
+            n_trials = self._int("n-trials", ko.N_TRIALS[0], 1, 10_000_000)
+            dataset_jobs = self._int("dataset-jobs", ko.DATASET_JOBS[0], 0, 4096)
+            has_seed = bool(self.query_one("#seed", TextField).value.strip())
+            seed = self._int("seed", ko.SEED[0], 0, 2**32 - 1) if has_seed else None
+        except ValueError as error:
+            self.wizard.toast(str(error), severity="warning")
+            return
+        draft = self.draft
+        draft.n_trials, draft.dataset_jobs, draft.seed = n_trials, dataset_jobs, seed
+        draft.n_jobs = int(self.query_one("#n-jobs", TextField).value)
+        draft.strategy = self.query_one("#strategy", Choice).value
+        draft.sampler = self.query_one("#sampler", Choice).value
+        from tui.screens.wizard_review import ReviewScreen
+
+        self.app.push_screen(ReviewScreen(draft))
+
+
+def _row(texts: tuple[str, str], field: TextField | Choice) -> Iterable[Horizontal]:
+    label, hint = texts
+    yield Horizontal(
+        Label(label, classes="field-label"),
+        field,
+        Label(hint, classes="field-hint"),
+        classes="field-row",
+    )
+
+
+def _number(value: str, name: str) -> TextField:
+    return TextField(value, restrict=r"-?[0-9]*", max_length=10, id=name)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GB"

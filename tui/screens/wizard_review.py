@@ -1,0 +1,123 @@
+"""5단계: 고른 것을 한 쪽에서 보고 시작한다."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Static
+
+from tui import bridge
+from tui.cells import fit, plain
+from tui.commands import Command
+from tui.draft import Draft
+from tui.problem import ProblemError
+from tui.screens.wizard_base import BACK, StepScreen
+from tui.storage_test import readable
+from tui.text import common
+from tui.text import wizard as ko
+
+_LABEL_CELLS = 12
+
+
+class ReviewScreen(StepScreen):
+    """명령은 그대로 복사해 쓸 수 있다."""
+
+    INDEX = 4
+    QUESTION = ko.REVIEW_QUESTION
+    HELP_TEXT = ko.REVIEW_HELP
+    COMMAND_LIST = (
+        Command("review.start", "enter", "next", *ko.START),
+        Command("review.copy", "f6,c", "copy_command", *ko.REVIEW_COPY),
+        BACK,
+    )
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__(draft)
+        self._starting = False
+
+    def compose_step(self) -> ComposeResult:
+        with VerticalScroll(id="review"):
+            yield Static("", id="review-rows")
+            yield Static(ko.REVIEW_COMMAND, classes="section-title")
+            with Vertical(classes="panel"):
+                yield Static(Text(bridge.shown_command(self.draft)), id="command")
+            yield Static("", id="review-state", classes="muted", markup=False)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#review", VerticalScroll).focus()
+        self.run_worker(self._describe(), group="describe")
+
+    async def _describe(self) -> None:
+        try:
+            target = await asyncio.to_thread(bridge.resolve_storage, self.draft.storage, self.draft)
+            storage = target.masked
+        except ProblemError as error:
+            storage = error.problem.title
+        self.query_one("#review-rows", Static).update(_table(_rows(self.draft, storage)))
+
+    def action_copy_command(self) -> None:
+        """명령을 클립보드에."""
+        self.app.copy_to_clipboard(bridge.shown_command(self.draft))
+        self.wizard.toast(ko.REVIEW_COPIED)
+
+    def accept(self) -> None:
+        """한 번만 시작한다."""
+        if not self._starting:
+            self._starting = True
+            self.query_one("#review-state", Static).update(ko.REVIEW_STARTING)
+            # 화면을 떠나도 시작은 끝까지 한다.
+            self.app.run_worker(self._start(), group="start-run")
+
+    async def _start(self) -> None:
+        try:
+            started = await asyncio.to_thread(bridge.start_run, self.draft)
+        except ProblemError as error:
+            self._starting = False
+            self.query_one("#review-state", Static).update("")
+            self.wizard.show_problem(error.problem)
+            return
+        settings = self.wizard.settings.with_recent(self.draft.symbol)
+        self.wizard.update_settings(replace(settings, last_grid=self.draft.grid))
+        self.wizard.open_run(started.run_dir)
+
+
+def _rows(draft: Draft, storage: str) -> list[tuple[str, str, str]]:
+    """(이름, 값, 색)."""
+    cells = len(bridge.parse_grid(draft.grid))
+    jobs = bridge.cores() if draft.n_jobs == -1 else draft.n_jobs
+    together = str(draft.dataset_jobs) if draft.dataset_jobs else ko.REVIEW_ALL_CELLS
+    symbol = f"{draft.symbol}  ({common.DEMO})" if draft.is_demo else draft.symbol
+    seed = ko.REVIEW_NO_SEED if draft.seed is None else str(draft.seed)
+    strategy = ko.STRATEGY_NAMES.get(draft.strategy)
+    return [
+        (ko.REVIEW_SYMBOL, symbol, "strong"),
+        (ko.REVIEW_DATA, draft.data_note, "warn" if draft.is_demo else ""),
+        (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
+        (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
+        (ko.REVIEW_STORAGE, readable(storage), ""),
+        (
+            ko.REVIEW_TRIALS,
+            ko.REVIEW_TRIALS_VALUE.format(
+                cells=cells,
+                trials=draft.n_trials,
+                sampler=ko.SAMPLER_NAMES.get(draft.sampler, draft.sampler),
+                seed=seed,
+            ),
+            "",
+        ),
+        (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=jobs, cells=together), ""),
+    ]
+
+
+def _table(rows: list[tuple[str, str, str]]) -> Text:
+    text = Text()
+    for index, (label, value, tone) in enumerate(rows):
+        text.append("\n" if index else "")
+        text.append(fit(label, _LABEL_CELLS), "dim")
+        text.append(plain(value), {"strong": "bold", "warn": "bold"}.get(tone, ""))
+    return text
