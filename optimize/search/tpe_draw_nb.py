@@ -24,31 +24,6 @@ _VOID = -1e30
 
 
 @njit(cache=True, nogil=True)
-def _is_on_nb(layout: Layout, d: int, x: NDArray[np.float64]) -> bool:
-    """앞선 좌표들이 차원 d를 켜는가."""
-    for c in range(layout.condition_start[d], layout.condition_start[d + 1]):
-        controller = layout.condition_dim[c]
-        u = x[controller]
-        if math.isnan(u):
-            return False
-        if layout.kind[controller] == KIND_CHOICE:
-            level = int(u)
-        elif layout.kind[controller] == KIND_GRID:
-            level = int(u * layout.levels[controller])
-        else:
-            span = layout.high[controller] - layout.low[controller]
-            first = round(math.exp(layout.low[controller]) + 0.5)
-            level = round(math.exp(layout.low[controller] + u * span)) - first
-        met = False
-        for i in range(layout.level_start[c], layout.level_start[c + 1]):
-            if layout.level[i] == level:
-                met = True
-        if not met:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
 def _snap_nb(layout: Layout, d: int, u: float) -> float:
     """좌표를 눈금 위로."""
     if layout.kind[d] == KIND_GRID:
@@ -67,39 +42,35 @@ def _snap_nb(layout: Layout, d: int, u: float) -> float:
 
 @njit(cache=True, nogil=True)
 def sample_nb(
-    kernels: Kernels, layout: Layout, n_rows: int, size: int, rng: np.random.Generator
+    kernels: Kernels, layout: Layout, size: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """앞의 n_rows개 커널과 사전 커널에서 고르게 하나씩 골라 후보를 뽑는다. float64[size, D]."""
+    """0행부터의 커널들과 사전 커널에서 고르게 하나씩 골라 후보를 뽑는다. float64[size, D]."""
+    n_rows = kernels.size[0]
     n_dimensions = layout.kind.shape[0]
-    x = np.full((size, n_dimensions), np.nan)
+    x = np.empty((size, n_dimensions))
     for c in range(size):
         row = int(rng.random() * (n_rows + 1))
+        is_prior = row >= n_rows
         for d in range(n_dimensions):
-            if not (layout.always[d] or _is_on_nb(layout, d, x[c])):
-                continue
-            known = row < n_rows and kernels.present[d, row] == 1
             if layout.kind[d] == KIND_CHOICE:
                 choices = layout.levels[d]
-                inverse = 1.0 / (kernels.counts[d] + 1.0)
+                inverse = 1.0 / (n_rows + 1.0)
                 other = inverse / (1.0 + choices * inverse)
                 u = rng.random()
-                if not known:
+                if is_prior:
                     x[c, d] = int(u * choices)
                 elif u < other * (choices - 1):
                     pick = int(u / other)
                     x[c, d] = pick if pick < kernels.mu[d, row] else pick + 1
                 else:
                     x[c, d] = kernels.mu[d, row]
-            else:
-                if row < n_rows and not known:
-                    u = rng.random()
-                else:
-                    mu = kernels.mu[d, row] if known else 0.5
-                    sigma = kernels.sigma[d, row] if known else 1.0
-                    u = mu + sigma * rng.standard_normal()
-                    while u < 0.0 or u > 1.0:  # 받아들여질 확률이 0.34 이상이다
-                        u = mu + sigma * rng.standard_normal()
-                x[c, d] = _snap_nb(layout, d, u)
+                continue
+            mu = 0.5 if is_prior else kernels.mu[d, row]
+            sigma = 1.0 if is_prior else kernels.sigma[d, row]
+            u = mu + sigma * rng.standard_normal()
+            while u < 0.0 or u > 1.0:  # 받아들여질 확률이 0.34 이상이다
+                u = mu + sigma * rng.standard_normal()
+            x[c, d] = _snap_nb(layout, d, u)
     return x
 
 
@@ -108,8 +79,6 @@ def _prior_nb(layout: Layout, x: NDArray[np.float64]) -> float:
     """사전 커널의 로그 밀도."""
     total = 0.0
     for d in range(layout.kind.shape[0]):
-        if math.isnan(x[d]):
-            continue
         if layout.kind[d] == KIND_CHOICE:
             total -= math.log(layout.levels[d])
         else:
@@ -126,43 +95,29 @@ def _block_nb(
     start: int,
     stop: int,
     x: NDArray[np.float32],
-    on: NDArray[np.bool_],
-    n_extra: int,
+    n_kernels: int,
     weight: NDArray[np.float32],
     acc: NDArray[np.float32],
 ) -> float:
     """행 start부터 stop까지의 로그 커널 값을 acc에 담고 가장 큰 것을 준다."""
     n = stop - start
     for j in range(n):
-        acc[j] = np.float32(kernels.base[start + j])
+        acc[j] = kernels.base[start + j]
     for d in range(layout.kind.shape[0]):
-        if not on[d]:
-            continue
         v = x[d]
         mu = kernels.mu[d, start:stop]
         if layout.kind[d] == KIND_CHOICE:
-            inverse = 1.0 / (kernels.counts[d] + n_extra + 1.0)
+            inverse = 1.0 / n_kernels
             norm = math.log(1.0 + layout.levels[d] * inverse)
             same = np.float32(math.log(1.0 + inverse) - norm)
             other = np.float32(math.log(inverse) - norm)
-            if layout.always[d]:
-                for j in range(n):
-                    acc[j] += same if mu[j] == v else other
-            else:
-                missing = np.float32(-math.log(layout.levels[d]))
-                for j in range(n):
-                    acc[j] += same if mu[j] == v else (missing if mu[j] < 0 else other)
+            for j in range(n):
+                acc[j] += same if mu[j] == v else other
             continue
         inv = kernels.inv[d, start:stop]
-        if layout.always[d]:
-            for j in range(n):
-                z = (v - mu[j]) * inv[j]
-                acc[j] -= z * z
-        else:
-            logc = kernels.logc[d, start:stop]
-            for j in range(n):
-                z = (v - mu[j]) * inv[j]
-                acc[j] += logc[j] - z * z
+        for j in range(n):
+            z = (v - mu[j]) * inv[j]
+            acc[j] -= z * z
     top = np.float32(_VOID)
     for j in range(n):
         value = acc[j] if weight[start + j] > 0 else np.float32(_VOID)
@@ -175,31 +130,26 @@ def _block_nb(
 def log_density_nb(
     kernels: Kernels,
     layout: Layout,
-    n_rows: int,
-    n_extra: int,
+    n_kernels: int,
     weight: NDArray[np.float32],
     x: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """후보들의 로그 밀도 float64[C] (무게의 합으로 나누지 않은 것: 후보의 차례에 영향이 없다).
+    """후보들의 로그 밀도 float64[C]. 무게의 합으로 나누지 않는다(후보의 차례에 영향이 없다).
 
-    n_extra: count에 들지 않은 행(평가 중)의 수. weight: float32[≥n_rows], 0이면 그 행은 빠진다.
+    n_kernels: 사전 커널까지 센 커널의 수. weight: float32[행의 수], 0인 행은 빠진다.
     """
-    n_candidates, n_dimensions = x.shape
+    n_candidates = x.shape[0]
+    n_rows = weight.shape[0]
     peak = np.empty(n_candidates)
     total = np.ones(n_candidates)
-    on = np.empty((n_candidates, n_dimensions), np.bool_)
-    x32 = np.zeros((n_candidates, n_dimensions), np.float32)
+    x32 = x.astype(np.float32)
     for c in range(n_candidates):
         peak[c] = _prior_nb(layout, x[c])
-        for d in range(n_dimensions):
-            on[c, d] = not math.isnan(x[c, d])
-            if on[c, d]:
-                x32[c, d] = x[c, d]
     acc = np.empty(_BLOCK, np.float32)
     for start in range(0, n_rows, _BLOCK):
         stop = min(start + _BLOCK, n_rows)
         for c in range(n_candidates):
-            top = _block_nb(kernels, layout, start, stop, x32[c], on[c], n_extra, weight, acc)
+            top = _block_nb(kernels, layout, start, stop, x32[c], n_kernels, weight, acc)
             if top < peak[c] - _SKIP:
                 continue
             if top > peak[c]:

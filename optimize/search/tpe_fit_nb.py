@@ -9,9 +9,9 @@ multivariate TPE와 같다):
 - 눈금이 있는 수: 눈금 위의 이산 정규 분포. s² = σ² + h²/12 (h는 눈금 간격; 눈금 하나를 고른
   분포로 본 분산). 정규화는 눈금에 대한 합이다.
 - 고를 값: 같은 값 (1 + 1/n), 다른 값 1/n을 합이 1이 되게 나눈 것.
-- 커널의 시행에 꺼져 있던 차원: 고른 분포(marginalisation). 후보에 꺼진 차원은 곱에서 빠진다.
 
-새 시행은 차원마다 정렬된 자리에 끼우고 이웃의 폭만 고친다: n개를 다시 맞추지 않는다.
+새 시행은 차원마다 정렬된 자리에 끼우고 이웃의 폭만 고친다: n개를 다시 맞추지 않는다. 폭과 상수는
+그때의 정렬로만 정해지므로, 하나씩 끼우든 한꺼번에 정렬하든 같은 비트가 된다.
 
 배열의 모양: D 차원 수, N 행(시행)의 용량. 좌표는 `tpe_dimensions`의 것.
 """
@@ -34,20 +34,18 @@ _SQRT_HALF = math.sqrt(0.5)
 class Kernels(NamedTuple):
     """커널들의 기둥(column). 행은 시행.
 
-    mu: float32[D, N] 좌표, 꺼진 수는 0, 꺼진 고를 값은 −1. inv: float32[D, N] 1/(s√2), 꺼지면 0.
-    logc: float32[D, N] 수의 로그 상수, 꺼지면 0. base: float64[N] 언제나 켜진 수들의 logc 합.
-    sigma: float32[D, N] 잘리기 전 정규 분포의 폭. present: uint8[D, N].
-    order: int32[D, N] 차원별로 좌표의 차례로 늘어놓은 행. counts: int64[D] 그 수.
+    mu: float32[D, N] 좌표. sigma: float32[D, N] 잘리기 전 정규 분포의 폭.
+    inv: float32[D, N] 1/(s√2). logc: float32[D, N] 수 차원의 로그 상수. base: float32[N] 그 합.
+    order: int32[D, N] 차원별로 (좌표, 행)의 차례로 늘어놓은 행. size: int64[1] 그 수.
     """
 
     mu: NDArray[np.float32]
+    sigma: NDArray[np.float32]
     inv: NDArray[np.float32]
     logc: NDArray[np.float32]
-    base: NDArray[np.float64]
-    sigma: NDArray[np.float32]
-    present: NDArray[np.uint8]
+    base: NDArray[np.float32]
     order: NDArray[np.int32]
-    counts: NDArray[np.int64]
+    size: NDArray[np.int64]
 
 
 def empty_kernels(n_dimensions: int, capacity: int) -> Kernels:
@@ -55,13 +53,12 @@ def empty_kernels(n_dimensions: int, capacity: int) -> Kernels:
     shape = (n_dimensions, capacity)
     return Kernels(
         mu=np.zeros(shape, np.float32),
+        sigma=np.ones(shape, np.float32),
         inv=np.zeros(shape, np.float32),
         logc=np.zeros(shape, np.float32),
-        base=np.zeros(capacity, np.float64),
-        sigma=np.ones(shape, np.float32),
-        present=np.zeros(shape, np.uint8),
+        base=np.zeros(capacity, np.float32),
         order=np.zeros(shape, np.int32),
-        counts=np.zeros(n_dimensions, np.int64),
+        size=np.zeros(1, np.int64),
     )
 
 
@@ -69,25 +66,10 @@ def grown(kernels: Kernels, capacity: int) -> Kernels:
     """용량을 늘린 기둥(속은 그대로)."""
     larger = empty_kernels(kernels.mu.shape[0], capacity)
     n = kernels.base.shape[0]
-    for name in ("mu", "inv", "logc", "base", "sigma", "present", "order"):
+    for name in ("mu", "sigma", "inv", "logc", "base", "order"):
         getattr(larger, name)[..., :n] = getattr(kernels, name)
-    larger.counts[:] = kernels.counts
+    larger.size[:] = kernels.size
     return larger
-
-
-@njit(cache=True, nogil=True)
-def put_row_nb(kernels: Kernels, layout: Layout, row: int, x: NDArray[np.float64]) -> None:
-    """좌표를 행에 적는다(아직 폭은 없다)."""
-    kernels.base[row] = 0.0
-    for d in range(layout.kind.shape[0]):
-        here = not math.isnan(x[d])
-        kernels.present[d, row] = 1 if here else 0
-        kernels.inv[d, row] = 0.0
-        kernels.logc[d, row] = 0.0
-        if here:
-            kernels.mu[d, row] = x[d]
-        else:
-            kernels.mu[d, row] = -1.0 if layout.kind[d] == KIND_CHOICE else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -101,7 +83,7 @@ def _log_int_width_nb(layout: Layout, d: int, u: float) -> float:
 
 @njit(cache=True, nogil=True)
 def shape_nb(layout: Layout, d: int, mu: float, sigma: float) -> tuple[float, float]:
-    """수 차원의 (s, 로그 상수)."""
+    """수 차원의 (s, 로그 상수). 로그 커널 값은 로그 상수 − (x − mu)²/(2s²)."""
     width = 0.0
     if layout.kind[d] == KIND_GRID:
         width = 1.0 / layout.levels[d]
@@ -128,13 +110,11 @@ def _set_sigma_nb(kernels: Kernels, layout: Layout, d: int, row: int, sigma: flo
     kernels.sigma[d, row] = sigma
     kernels.inv[d, row] = _SQRT_HALF / s
     kernels.logc[d, row] = logc
-    if layout.always[d]:
-        # 더하고 빼지 않고 다시 더한다: 고친 차례와 무관하게 같은 비트가 되어야 이어 돌려도 같다.
-        total = 0.0
-        for other in range(layout.kind.shape[0]):
-            if layout.always[other]:
-                total += kernels.logc[other, row]
-        kernels.base[row] = total
+    # 더하고 빼지 않고 다시 더한다: 고친 차례와 무관하게 같은 비트가 된다.
+    total = 0.0
+    for other in range(layout.kind.shape[0]):
+        total += kernels.logc[other, row]
+    kernels.base[row] = total
 
 
 @njit(cache=True, nogil=True)
@@ -154,7 +134,7 @@ def _gap_sigma_nb(left: float, mid: float, right: float, first: bool, last: bool
 @njit(cache=True, nogil=True)
 def _refresh_nb(kernels: Kernels, layout: Layout, d: int, start: int, stop: int) -> None:
     """정렬된 자리 start부터 stop까지의 폭을 다시 매긴다."""
-    n = kernels.counts[d]
+    n = kernels.size[0]
     for p in range(max(start, 0), min(stop, n)):
         row = kernels.order[d, p]
         mid = kernels.mu[d, row]
@@ -166,9 +146,9 @@ def _refresh_nb(kernels: Kernels, layout: Layout, d: int, start: int, stop: int)
 
 @njit(cache=True, nogil=True)
 def _position_nb(kernels: Kernels, d: int, row: int) -> int:
-    """(좌표, 행 번호)의 차례에서 row가 놓일 자리."""
+    """(좌표, 행)의 차례에서 row가 놓일 자리."""
     value = kernels.mu[d, row]
-    low, high = 0, kernels.counts[d]
+    low, high = 0, kernels.size[0]
     while low < high:
         middle = (low + high) // 2
         other = kernels.order[d, middle]
@@ -182,17 +162,15 @@ def _position_nb(kernels: Kernels, d: int, row: int) -> int:
 
 @njit(cache=True, nogil=True)
 def insert_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
-    """적어 둔 행을 커널로 넣는다: 정렬된 자리에 끼우고 이웃의 폭을 고친다."""
-    kernels.base[row] = 0.0
+    """mu를 적어 둔 행을 커널로 넣는다: 정렬된 자리에 끼우고 이웃의 폭을 고친다."""
+    n = kernels.size[0]
     for d in range(layout.kind.shape[0]):
         kernels.logc[d, row] = 0.0
-        if not kernels.present[d, row]:
-            continue
-        n = kernels.counts[d]
-        p = 0 if layout.kind[d] == KIND_CHOICE else _position_nb(kernels, d, row)
-        kernels.counts[d] = n + 1
         if layout.kind[d] == KIND_CHOICE:
             continue
+        kernels.size[0] = n
+        p = _position_nb(kernels, d, row)
+        kernels.size[0] = n + 1
         for i in range(n, p, -1):
             kernels.order[d, i] = kernels.order[d, i - 1]
         kernels.order[d, p] = row
@@ -200,60 +178,58 @@ def insert_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
             _refresh_nb(kernels, layout, d, 0, n + 1)  # 폭의 바닥이 n에 따라 바뀐다
         else:
             _refresh_nb(kernels, layout, d, p - 1, p + 2)
+    kernels.size[0] = n + 1
 
 
 @njit(cache=True, nogil=True)
 def remove_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
     """커널에서 뺀다(좌표는 남는다). 그 행의 무게는 부르는 쪽이 0으로 둔다."""
+    n = kernels.size[0]
     for d in range(layout.kind.shape[0]):
-        if not kernels.present[d, row]:
-            continue
-        n = kernels.counts[d]
         if layout.kind[d] == KIND_CHOICE:
-            kernels.counts[d] = n - 1
             continue
+        kernels.size[0] = n
         p = _position_nb(kernels, d, row)
         for i in range(p, n - 1):
             kernels.order[d, i] = kernels.order[d, i + 1]
-        kernels.counts[d] = n - 1
+        kernels.size[0] = n - 1
         if n <= 101:
             _refresh_nb(kernels, layout, d, 0, n - 1)
         else:
             _refresh_nb(kernels, layout, d, p - 1, p + 1)
+    kernels.size[0] = n - 1
 
 
 @njit(cache=True, nogil=True)
 def rebuild_nb(kernels: Kernels, layout: Layout, rows: NDArray[np.int64]) -> None:
-    """rows만을 커널로 하여 처음부터 정렬하고 폭을 매긴다."""
-    for row in rows:
-        kernels.base[row] = 0.0
+    """rows(오름차순)만을 커널로 하여 처음부터 정렬하고 폭을 매긴다."""
+    n = rows.shape[0]
+    kernels.size[0] = n
+    values = np.empty(n, np.float32)
     for d in range(layout.kind.shape[0]):
-        n = 0
         for row in rows:
             kernels.logc[d, row] = 0.0
-            if kernels.present[d, row]:
-                kernels.order[d, n] = row
-                n += 1
-        kernels.counts[d] = n
-        if layout.kind[d] == KIND_CHOICE or n == 0:
+    for d in range(layout.kind.shape[0]):
+        if layout.kind[d] == KIND_CHOICE:
             continue
-        used = kernels.order[d, :n].copy()
-        values = np.empty(n, np.float32)
         for i in range(n):
-            values[i] = kernels.mu[d, used[i]]
-        kernels.order[d, :n] = used[np.argsort(values, kind="mergesort")]
+            values[i] = kernels.mu[d, rows[i]]
+        # mergesort는 안정 정렬이므로 좌표가 같으면 행의 차례가 남는다.
+        places = np.argsort(values, kind="mergesort")
+        for i in range(n):
+            kernels.order[d, i] = rows[places[i]]
         _refresh_nb(kernels, layout, d, 0, n)
 
 
 @njit(cache=True, nogil=True)
 def lie_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
     """평가 중인 조합의 행(constant liar): 정렬에 넣지 않고 이웃을 보아 자기 폭만 매긴다."""
-    kernels.base[row] = 0.0
+    n = kernels.size[0]
     for d in range(layout.kind.shape[0]):
         kernels.logc[d, row] = 0.0
-        if not kernels.present[d, row] or layout.kind[d] == KIND_CHOICE:
+    for d in range(layout.kind.shape[0]):
+        if layout.kind[d] == KIND_CHOICE:
             continue
-        n = kernels.counts[d]
         mid = kernels.mu[d, row]
         p = _position_nb(kernels, d, row)
         left = kernels.mu[d, kernels.order[d, p - 1]] if p > 0 else 0.0

@@ -1,11 +1,10 @@
-"""TPE 모형: 자라는 기둥에 시행을 쌓고, 한 번 맞추어 여러 후보를 낸다.
+"""TPE 모형: 시행을 좋은 차례로 세워 l과 g로 가르고, 차원의 묶음마다 후보를 낸다.
 
 Optuna 5의 multivariate TPE와 같은 규칙을 따른다: 좋은 쪽 l(x)는 앞의 min(⌈0.1n⌉, 25)개, 나머지와
-평가 중인 것은 g(x). 좋은 차례는 제약을 만족하고 끝난 것(점수순) → pruning된 것(간 데가 먼 것, 값순)
-→ 제약을 어긴 것(어긴 크기순). g의 무게는 오래된 것일수록 작다(1/n에서 1까지, 마지막 25개는 1).
-l에서 24개를 뽑아 log l − log g가 큰 차례로 낸다.
+평가 중인 것은 g(x). 차례는 `tpe_rank`. l에서 24개를 뽑아 log l − log g가 가장 큰 것을 낸다.
 
-다른 점은 셈뿐이다: 시행을 다시 읽지 않고 정렬된 자리에 끼우며, l과 g를 드나드는 시행만 옮긴다.
+조건부 차원: 함께 켜지는 차원들이 한 묶음이다. 묶음 안은 결합 분포, 묶음 사이는 독립이고, 묶음은 그
+차원들이 켜졌던 시행만 본다(Optuna의 `group=True`와 같은 생각). 언제나 켜진 차원들이 첫 묶음이다.
 """
 
 from __future__ import annotations
@@ -17,145 +16,104 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.search import tpe_draw_nb, tpe_fit_nb
-from optimize.search.tpe_dimensions import KIND_CHOICE, Codec
+from optimize.search.tpe_dimensions import Codec, Dimension
+from optimize.search.tpe_group import MAX_BELOW, REBUILD_FROM, TpeGroup
 from optimize.search.tpe_rank import Rank
+from optimize.strategy.parameter import Parameter
+from optimize.trial import Params, ParamValue
 
 N_CANDIDATES = 24
 
-_MAX_BELOW = 25
-_FLAT = 25
-# 새 시행이 이보다 많으면 하나씩 끼우지 않고 처음부터 정렬한다.
-_REBUILD_FROM = 64
-
 
 class TpeModel:
-    """한 스터디의 TPE 모형. 행 번호는 배운 차례다."""
+    """한 스터디의 TPE 모형."""
 
-    def __init__(self, codec: Codec, n_candidates: int = N_CANDIDATES) -> None:
-        self.codec = codec
+    def __init__(
+        self, groups: Sequence[Sequence[Parameter]], n_candidates: int = N_CANDIDATES
+    ) -> None:
+        """groups: 함께 켜지는 차원들의 묶음. 한 차원은 한 묶음에만 있다."""
         self._n_candidates = n_candidates
-        n_dimensions = len(codec.dimensions)
-        self._above = tpe_fit_nb.empty_kernels(n_dimensions, 256)
-        self._below = tpe_fit_nb.empty_kernels(n_dimensions, _MAX_BELOW)
+        self._groups = [TpeGroup(Codec([Dimension(p) for p in group])) for group in groups]
+        self._home = {name: i for i, g in enumerate(self._groups) for name in g.codec.names}
+        self._place = {
+            name: place for g in self._groups for place, name in enumerate(g.codec.names)
+        }
         self._ranked: list[tuple[Rank, int]] = []
-        self._below_rows: set[int] = set()
-        self._n_fitted = 0
-        self._n_pending = 0
-        self._n = 0
+        # 시행마다 (묶음, 그 묶음의 행)들.
+        self._rows: list[list[tuple[int, int]]] = []
 
     def __len__(self) -> int:
         """배운 시행의 수."""
-        return self._n
+        return len(self._rows)
 
-    def add(self, coordinates: NDArray[np.float64], rank: Rank) -> None:
-        """시행 하나를 배운다. coordinates: float64[D]. 폭과 갈라 놓기는 다음 `fit`이 한다."""
+    def add(self, params: Params, rank: Rank) -> None:
+        """시행 하나를 배운다. rank가 유한하지 않으면 ValueError."""
         if not all(map(math.isfinite, rank)):
             raise ValueError(f"차례를 매길 값이 유한하지 않습니다: {rank}")
-        self._clear_pending()
-        self._reserve(self._n + 1)
-        tpe_fit_nb.put_row_nb(self._above, self.codec.layout, self._n, coordinates)
-        bisect.insort(self._ranked, (rank, self._n))
-        self._n += 1
+        bisect.insort(self._ranked, (rank, len(self._rows)))
+        self._rows.append(
+            [(i, g.append(params)) for i, g in enumerate(self._groups) if g.codec.covers(params)]
+        )
 
-    def fit(self, pending: Sequence[NDArray[np.float64]] = ()) -> None:
+    def fit(self, pending: Sequence[Params] = ()) -> None:
         """배운 시행과 평가 중인 조합으로 l과 g를 맞춘다."""
-        self._clear_pending()
-        n_below = min(math.ceil(0.1 * self._n), _MAX_BELOW)
-        below = {row for _, row in self._ranked[:n_below]}
-        fresh = range(self._n_fitted, self._n)
-        if len(fresh) > _REBUILD_FROM:
-            rows = np.array([i for i in range(self._n) if i not in below], dtype=np.int64)
-            tpe_fit_nb.rebuild_nb(self._above, self.codec.layout, rows)
-        else:
-            self._move(below, fresh)
-        if below != self._below_rows or self._n_fitted == 0:
-            self._fit_below(sorted(below))
-        self._below_rows = below
-        self._n_fitted = self._n
-        for coordinates in pending:
-            self._put_pending(coordinates)
-        self._weigh()
+        n_below = min(math.ceil(0.1 * len(self._rows)), MAX_BELOW)
+        below: list[list[int]] = [[] for _ in self._groups]
+        for _, trial in self._ranked[:n_below]:
+            for place, row in self._rows[trial]:
+                below[place].append(row)
+        for group, rows in zip(self._groups, below, strict=True):
+            group.fit(sorted(rows), [p for p in pending if group.codec.covers(p)])
 
-    def _move(self, below: set[int], fresh: range) -> None:
-        """l로 들어간 것을 g에서 빼고, l에서 나온 것과 새것을 g에 끼운다."""
-        layout = self.codec.layout
-        for row in below - self._below_rows:
-            if row < self._n_fitted:
-                tpe_fit_nb.remove_row_nb(self._above, layout, row)
-        for row in sorted(self._below_rows - below):
-            tpe_fit_nb.insert_row_nb(self._above, layout, row)
-        for row in fresh:
-            if row not in below:
-                tpe_fit_nb.insert_row_nb(self._above, layout, row)
+    def add_pending(self, params: Params) -> None:
+        """방금 낸 조합을 평가 중인 것으로 더한다(constant liar). `fit` 뒤에 부른다."""
+        for group in self._groups:
+            if group.codec.covers(params):
+                group.add_pending(params)
 
-    def _fit_below(self, rows: list[int]) -> None:
-        for name in ("mu", "present"):
-            getattr(self._below, name)[:, : len(rows)] = getattr(self._above, name)[:, rows]
-        self._below.inv[:] = 0.0
-        tpe_fit_nb.rebuild_nb(self._below, self.codec.layout, np.arange(len(rows), dtype=np.int64))
+    def draw(self, rng: np.random.Generator) -> Draw:
+        """후보 한 벌. `fit` 뒤에 부른다."""
+        return Draw(self, rng)
 
-    def add_pending(self, coordinates: NDArray[np.float64]) -> None:
-        """방금 낸 조합을 g에 더한다(constant liar). `fit` 뒤에만 뜻이 있다."""
-        self._put_pending(coordinates)
-        self._weigh()
-
-    def _put_pending(self, coordinates: NDArray[np.float64]) -> None:
-        row = self._n + self._n_pending
-        self._reserve(row + 1)
-        tpe_fit_nb.put_row_nb(self._above, self.codec.layout, row, coordinates)
-        tpe_fit_nb.lie_row_nb(self._above, self.codec.layout, row)
-        self._n_pending += 1
-
-    def _clear_pending(self) -> None:
-        # 평가 중인 행은 배운 행의 뒤에 있으므로 수만 되돌리면 다음 것이 덮어쓴다.
-        self._n_pending = 0
-
-    def _weigh(self) -> None:
-        """g의 무게 float32[n + pending]. l의 행은 0, 나머지는 차례대로 1/n에서 1까지."""
-        n_rows = self._n + self._n_pending
-        inside = np.ones(n_rows, dtype=np.bool_)
-        inside[list(self._below_rows)] = False
-        n_above = n_rows - len(self._below_rows)
-        ramp = np.ones(n_above, dtype=np.float32)
-        if n_above > _FLAT:
-            ramp[: n_above - _FLAT] = np.linspace(1.0 / n_above, 1.0, n_above - _FLAT)
-        self._weight = np.zeros(n_rows, dtype=np.float32)
-        self._weight[inside] = ramp
-
-    def candidates(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """l에서 뽑은 후보를 log l − log g가 큰 차례로. float64[C, D]. `fit` 뒤에 부른다."""
-        layout = self.codec.layout
-        n_below = len(self._below_rows)
-        drawn = tpe_draw_nb.sample_nb(self._below, layout, n_below, self._n_candidates, rng)
-        good = tpe_draw_nb.log_density_nb(
-            self._below, layout, n_below, 0, np.ones(n_below, np.float32), drawn
-        )
-        rest = tpe_draw_nb.log_density_nb(
-            self._above, layout, self._n + self._n_pending, self._n_pending, self._weight, drawn
-        )
-        ordered: NDArray[np.float64] = drawn[np.argsort(rest - good, kind="stable")]
-        return ordered
-
-    def _reserve(self, rows: int) -> None:
-        capacity = self._above.base.shape[0]
-        if rows > capacity:
-            self._above = tpe_fit_nb.grown(self._above, max(2 * capacity, rows))
+    def candidates(self, group: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """묶음의 후보들, 좋은 차례."""
+        return self._groups[group].candidates(self._n_candidates, rng)
 
 
-def warm_up(codec: Codec) -> None:
-    """컴파일된 코드를 미리 불러온다(없으면 컴파일한다). 차원이 없으면 할 일이 없다."""
-    if not codec.dimensions:
-        return
+class Draw:
+    """후보 한 벌. 물은 차원의 묶음만 그때 셈한다."""
+
+    def __init__(self, model: TpeModel, rng: np.random.Generator) -> None:
+        self._model = model
+        self._rng = rng
+        self._drawn: dict[int, NDArray[np.float64]] = {}
+
+    def __len__(self) -> int:
+        """고를 수 있는 차례의 수."""
+        return self._model._n_candidates
+
+    def value(self, name: str, nth: int = 0) -> ParamValue:
+        """차원의 값. nth: 그 묶음에서 몇 번째로 좋은 후보인가(0부터)."""
+        model = self._model
+        home = model._home[name]
+        if home not in self._drawn:
+            self._drawn[home] = model.candidates(home, self._rng)
+        place = model._place[name]
+        dimension = model._groups[home].codec.dimensions[place]
+        return dimension.decode(float(self._drawn[home][nth, place]))
+
+
+def warm_up(parameter: Parameter) -> None:
+    """컴파일된 코드를 미리 불러온다(없으면 컴파일한다). parameter: 아무 차원이나 하나."""
     rng = np.random.default_rng(0)
-    middle = np.where(codec.layout.kind == KIND_CHOICE, 0.0, 0.5)
-    model = TpeModel(codec)
+    model = TpeModel([[parameter]])
+    params = {parameter.name: parameter.default}
     for _ in range(2):
-        for i in range(_REBUILD_FROM + 1):
-            # 점점 나은 시행: 좋은 쪽을 드나드는 길까지 지난다.
-            model.add(middle, (0, -float(i), 0.0))
-        model.fit([middle])
-        model.add(middle, (0, 1.0, 0.0))
-        model.add(middle, (0, -1e3, 0.0))
+        for i in range(REBUILD_FROM + 1):
+            # 점점 나은 시행: l을 드나드는 길까지 지난다.
+            model.add(params, (0, -float(i), 0.0))
+        model.fit([params])
+        model.add(params, (0, 1.0, 0.0))
+        model.add(params, (0, -1e3, 0.0))
         model.fit()
-    model.add_pending(model.candidates(rng)[0])
+    model.draw(rng).value(parameter.name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from optimize.search.proposer import DistinctProposer
 from optimize.search.space import SearchSpace
 from optimize.search.tpe_rank import Rank, rank_of
+from optimize.strategy.parameter import IntParameter, Parameter
 from optimize.trial import FinishedTrial, Params, ParamValue
 
 if TYPE_CHECKING:
@@ -38,10 +39,9 @@ class TpeProposer(DistinctProposer):
         self._loading.start()
 
     def _load(self) -> None:
-        from optimize.search.tpe_dimensions import Codec
         from optimize.search.tpe_model import warm_up
 
-        warm_up(Codec.of_space(self.space))
+        warm_up(IntParameter("any", 0))
 
     def _learn(self, trials: Sequence[FinishedTrial]) -> None:
         self._backlog += [
@@ -64,31 +64,43 @@ class TpeProposer(DistinctProposer):
             return
         import numpy as np
 
-        model = self._fed_model()
-        model.fit([model.codec.encode(params) for params in pending if self.space.contains(params)])
+        self._fed_model().fit([p for p in pending if self.space.contains(p)])
         self._rng = np.random.default_rng(rng.getrandbits(128))
 
     def _fed_model(self) -> TpeModel:
         self._loading.join()
-        from optimize.search.tpe_dimensions import Codec
         from optimize.search.tpe_model import TpeModel
 
         if self._model is None:
-            self._model = TpeModel(Codec.of_space(self.space))
+            self._model = TpeModel(condition_groups(self.space))
         for params, rank in self._backlog:
-            self._model.add(self._model.codec.encode(params), rank)
+            self._model.add(params, rank)
         self._backlog.clear()
         return self._model
 
     def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
         if self._model is None or self._rng is None:
             return self.space.draw(rng)
-        for coordinates in self._model.candidates(self._rng):
-            params = self._model.codec.decode(coordinates)
+        draw = self._model.draw(self._rng)
+        for nth in range(len(draw)):
+            params = self.space.walk(lambda p: draw.value(p.name, nth))  # noqa: B023 — 바로 부른다
             if self._is_new(params, taken):
                 return params
         return None
 
     def _accept(self, params: Params) -> None:
         if self._model is not None and self._rng is not None:
-            self._model.add_pending(self._model.codec.encode(params))
+            self._model.add_pending(params)
+
+
+def condition_groups(space: SearchSpace) -> list[list[Parameter]]:
+    """같은 조건에서 함께 켜지는 차원들의 묶음. 고정된 파라미터의 조건은 이미 맞은 것이다."""
+    groups: dict[str, list[Parameter]] = {}
+    for parameter in space.dimensions:
+        condition = sorted(
+            (name, sorted(map(repr, allowed)))
+            for name, allowed in parameter.requires.items()
+            if name not in space.fixed
+        )
+        groups.setdefault(repr(condition), []).append(parameter)
+    return list(groups.values())

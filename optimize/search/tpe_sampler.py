@@ -2,16 +2,15 @@
 
     study = optuna.create_study(sampler=FastTPESampler(seed=7))
 
-Optuna의 TPESampler(multivariate, constant_liar)와 같은 규칙이며 다른 점은 둘이다: 끝난 시행을 한 번만
-읽어 기둥에 쌓고, 조건부 차원을 따로 뽑지 않고 한 모형에서 marginalise한다(그 시행에 없던 차원은 고른
-분포로 본다). 목표는 하나여야 한다.
+Optuna의 TPESampler(multivariate, group, constant_liar)와 같은 규칙이며, 끝난 시행을 한 번만 읽어
+기둥에 쌓는 것이 다르다. 늘 함께 나온 차원들을 한 묶음으로 본다. 목표는 하나여야 한다.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.search.tpe_dimensions import Codec
 from optimize.search.tpe_model import N_CANDIDATES, TpeModel
 from optimize.search.tpe_proposer import N_STARTUP
 from optimize.search.tpe_rank import Rank, rank_of
@@ -65,6 +63,7 @@ class FastTPESampler(optuna.samplers.BaseSampler):
         self._running: list[int] = []
         self._finished: list[FrozenTrial] = []
         self._distributions: dict[str, BaseDistribution] = {}
+        self._groups: list[list[str]] = []
         self._proposed: dict[int, dict[str, Any]] = {}
         self._model: TpeModel | None = None
         self._n_learned = 0
@@ -92,12 +91,8 @@ class FastTPESampler(optuna.samplers.BaseSampler):
             return {}
         with self._lock:
             model = self._fitted(study, trial)
-            best = model.candidates(self._rng)[0]
-            params = {
-                name: value
-                for name, value in model.codec.decode(best).items()
-                if name in search_space
-            }
+            draw = model.draw(self._rng)
+            params = {name: draw.value(name) for name in search_space}
             self._proposed[trial.number] = params
         return params
 
@@ -135,36 +130,49 @@ class FastTPESampler(optuna.samplers.BaseSampler):
                 # 새 차원이나 바뀐 범위: 모형을 다시 만든다.
                 self._distributions[name] = distribution
                 self._model = None
+        self._split(trial.distributions.keys())
+
+    def _split(self, names: Collection[str]) -> None:
+        """묶음을 이 시행에 나온 것과 나오지 않은 것으로 가른다. 처음 나온 차원들은 새 묶음이 된다."""
+        known = {name for group in self._groups for name in group}
+        fresh = [name for name in names if name in self._distributions and name not in known]
+        parts = [fresh]
+        for group in self._groups:
+            parts.append([name for name in group if name in names])
+            parts.append([name for name in group if name not in names])
+        parts = [part for part in parts if part]
+        if len(parts) != len(self._groups):
+            self._groups = parts
+            self._model = None
 
     def _fitted(self, study: optuna.Study, current: FrozenTrial) -> TpeModel:
         if self._model is None:
-            parameters = [_parameter(n, d) for n, d in self._distributions.items()]
-            self._model = TpeModel(Codec.of_parameters(parameters), self._n_candidates)
+            self._model = TpeModel(
+                [[_parameter(n, self._distributions[n]) for n in names] for names in self._groups],
+                self._n_candidates,
+            )
             self._n_learned = 0
         sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
         for trial in self._finished[self._n_learned :]:
-            self._model.add(self._encoded(self._model, trial.params), _rank(trial, sign))
+            self._model.add(self._usable(trial.params), _rank(trial, sign))
         self._n_learned = len(self._finished)
         trials = study.get_trials(deepcopy=False)
         self._model.fit(
             [
-                self._encoded(
-                    self._model, {**self._proposed.get(number, {}), **trials[number].params}
-                )
+                self._usable({**self._proposed.get(number, {}), **trials[number].params})
                 for number in self._running
                 if number != current.number
             ]
         )
         return self._model
 
-    def _encoded(self, model: TpeModel, params: dict[str, Any]) -> Any:
+    def _usable(self, params: dict[str, Any]) -> dict[str, Any]:
         """지금의 범위를 벗어난 값(범위가 바뀐 차원)은 없는 것으로 본다."""
-        usable = {
+        return {
             name: value
             for name, value in params.items()
             if name in self._distributions and _contains(self._distributions[name], value)
         }
-        return model.codec.encode(usable)
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:

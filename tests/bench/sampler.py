@@ -1,0 +1,416 @@
+"""sampler 견주기: 빠른 TPE와 Optuna의 TPESampler를 같은 실행에서 잰다.
+
+    python tests/bench/sampler.py [--json] [--quick] [--only quality|timing]
+
+품질: 시험 함수 셋(섞인 종류의 차원)과 실제 캔들의 목표를 씨앗마다 짝지어 돌려, 시행 수가 같을 때의
+최선을 견준다. 짝의 차이는 정확한 Wilcoxon signed-rank 검정(양쪽)으로 본다.
+시간: 22개 차원에서 시행 하나의 ask+observe(Optuna는 ask+suggest+tell) 시간을 시행 수별로 잰다.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from optimize.search.proposer import make_proposer
+from optimize.search.space import SearchSpace
+from optimize.strategy.parameter import (
+    ChoiceParameter,
+    FloatParameter,
+    IntParameter,
+    Parameter,
+)
+from optimize.trial import FinishedTrial, ParamValue
+
+Loss = Callable[[dict[str, ParamValue]], float]
+MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
+_NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """작을수록 좋은 목표 하나. loss는 꺼진 것의 기본값까지 든 모든 파라미터를 받는다."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    loss: Loss
+    n_trials: int = 200
+
+
+def ackley_mixed() -> Problem:
+    """Ackley 10차원: 실수 5, 정수 3(눈금 [−20, 20]을 4로 나눔), 고를 값 2(네 자리의 좌표)."""
+    places = {"a": -2.0, "b": 0.0, "c": 1.5, "d": 4.0}
+    parameters: tuple[Parameter, ...] = (
+        *(FloatParameter(f"x{i}", 0.0, low=-5.0, high=5.0) for i in range(5)),
+        *(IntParameter(f"n{i}", 0, low=-20, high=20) for i in range(3)),
+        *(ChoiceParameter(f"c{i}", "a", choices=tuple(places)) for i in range(2)),
+    )
+
+    def loss(p: dict[str, ParamValue]) -> float:
+        # 답을 원점에서 옮긴다: 가운데를 좋아하는 sampler가 이득을 보지 않게.
+        x = [float(p[f"x{i}"]) - 1.3 * (i - 2) for i in range(5)]
+        x += [(float(p[f"n{i}"]) - 5 * i) / 4 for i in range(3)]
+        x += [places[str(p[f"c{i}"])] for i in range(2)]
+        n = len(x)
+        return (
+            -20 * math.exp(-0.2 * math.sqrt(sum(v * v for v in x) / n))
+            - math.exp(sum(math.cos(2 * math.pi * v) for v in x) / n)
+            + 20
+            + math.e
+        )
+
+    return Problem("ackley_mixed", parameters, loss)
+
+
+def rosenbrock_conditional() -> Problem:
+    """Rosenbrock 4차원과 log 실수·log 정수, 켜고 끄는 조건부 차원 둘."""
+    parameters: tuple[Parameter, ...] = (
+        *(FloatParameter(f"x{i}", 0.0, low=-2.0, high=2.0) for i in range(4)),
+        FloatParameter("rate", 0.1, low=1e-4, high=1.0, log=True),
+        IntParameter("length", 10, low=2, high=500, log=True),
+        ChoiceParameter("extra", False),
+        FloatParameter("gain", 0.0, requires={"extra": (True,)}, low=0.0, high=4.0, step=0.25),
+        IntParameter("lag", 1, requires={"extra": (True,)}, low=1, high=30),
+    )
+
+    def loss(p: dict[str, ParamValue]) -> float:
+        x = [float(p[f"x{i}"]) for i in range(4)]
+        valley = sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in itertools.pairwise(x))
+        total = math.log1p(valley)
+        total += abs(math.log10(float(p["rate"])) + 2.3)
+        total += abs(math.log(float(p["length"]) / 48))
+        if p["extra"]:
+            return total + 0.3 * abs(float(p["gain"]) - 2.75) + 0.05 * abs(float(p["lag"]) - 21)
+        return total + 1.0
+
+    return Problem("rosenbrock_conditional", parameters, loss)
+
+
+def styblinski_mixed() -> Problem:
+    """Styblinski–Tang 8차원: 실수 4, 간격 있는 실수 2, 고른 눈금으로 자른 고를 값 2."""
+    grid = (-4.0, -2.9, -1.0, 0.0, 1.0, 2.7, 4.0)
+    parameters: tuple[Parameter, ...] = (
+        *(FloatParameter(f"x{i}", 0.0, low=-5.0, high=5.0) for i in range(4)),
+        *(FloatParameter(f"s{i}", 0.0, low=-5.0, high=5.0, step=0.1) for i in range(2)),
+        *(ChoiceParameter(f"g{i}", 0.0, choices=grid) for i in range(2)),
+    )
+
+    def loss(p: dict[str, ParamValue]) -> float:
+        return sum(v**4 - 16 * v**2 + 5 * v for v in map(float, p.values())) / 2
+
+    return Problem("styblinski_mixed", parameters, loss)
+
+
+def real_candles(n_trials: int) -> Problem | None:
+    """BTCUSDT 2024년 15분봉(HTF 1시간), squeeze_momentum, 점수 −sharpe. 거래 30회 미만은 벌점."""
+    if not MARKET.exists():
+        return None
+    from optimize.backtest.costs import CostModel
+    from optimize.backtest.engine import run_backtest
+    from optimize.data.prepare import prepare
+    from optimize.data.symbols import parse_symbol
+    from optimize.data.timeframes import parse_grid
+    from optimize.strategy.protocol import Workspace
+    from optimize.strategy.registry import load_strategy
+
+    strategy = load_strategy("squeeze_momentum")
+    with tempfile.TemporaryDirectory() as cache:
+        refs = prepare(
+            parse_symbol("BINANCE:BTCUSDT"),
+            parse_grid("15m@1h"),
+            file=MARKET,
+            start=None,
+            end=None,
+            offline=True,
+            demo_seed=7,
+            demo_days=1,
+            cache_dir=Path(cache),
+            on_progress=lambda *_: None,
+        )
+        dataset = refs[0].open()
+        costs, workspace = CostModel(), Workspace()
+
+        def loss(p: dict[str, ParamValue]) -> float:
+            metrics = run_backtest(dataset, strategy, p, costs, workspace).metrics
+            return -metrics["sharpe"] + max(0.0, 30 - metrics["trades"]) / 10
+
+        loss(SearchSpace(strategy.parameters).complete({}))
+    # memory map은 열린 채로 남아 파일이 지워진 뒤에도 읽힌다.
+    return Problem("btcusdt_15m_1h", tuple(strategy.parameters), loss, n_trials)
+
+
+def best_by_stock(problem: Problem, seed: int) -> float:
+    """Optuna의 TPESampler(기본값)로 찾은 최선."""
+    space = SearchSpace(problem.parameters)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    for _ in range(problem.n_trials):
+        trial = study.ask()
+        params = space.walk(lambda p: suggest(trial, p))  # noqa: B023 — 바로 부른다
+        study.tell(trial, problem.loss(space.complete(params)))
+    return study.best_value
+
+
+def best_by_proposer(problem: Problem, seed: int, name: str = "tpe") -> float:
+    """우리 Proposer로 찾은 최선."""
+    space = SearchSpace(problem.parameters)
+    proposer = make_proposer(name, space, ("minimize",), seed)
+    best = math.inf
+    for _ in range(problem.n_trials):
+        params = proposer.ask(1, [])[0]
+        loss = problem.loss(space.complete(params))
+        best = min(best, loss)
+        proposer.observe([finished(params, loss)])
+    return best
+
+
+def suggest(trial: optuna.Trial, parameter: Parameter) -> ParamValue:
+    """선언대로 Optuna에 묻는다."""
+    if isinstance(parameter, IntParameter):
+        return trial.suggest_int(
+            parameter.name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
+        )
+    if isinstance(parameter, FloatParameter):
+        return trial.suggest_float(
+            parameter.name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
+        )
+    assert isinstance(parameter, ChoiceParameter)
+    return trial.suggest_categorical(parameter.name, parameter.choices)  # type: ignore[return-value]
+
+
+def finished(params: dict[str, ParamValue], loss: float) -> FinishedTrial:
+    """끝난 시행 하나."""
+    return FinishedTrial("", "COMPLETE", params, (loss,), _NOW, _NOW)
+
+
+def wilcoxon(differences: Sequence[float]) -> float:
+    """짝 차이의 정확한 양쪽 Wilcoxon signed-rank p값(0은 빼고 같은 크기는 평균 순위).
+
+    출처: Wilcoxon (1945). 순위 합의 분포를 2배한 정수 순위로 모두 센다.
+    """
+    used = sorted((d for d in differences if d != 0), key=abs)
+    if not used:
+        return 1.0
+    doubled: list[int] = []
+    for d in used:
+        ties = [i for i, other in enumerate(used) if abs(other) == abs(d)]
+        doubled.append(ties[0] + ties[-1] + 2)
+    counts = {0: 1}
+    for rank in doubled:
+        shifted = {total + rank: n for total, n in counts.items()}
+        counts = {t: counts.get(t, 0) + shifted.get(t, 0) for t in counts.keys() | shifted.keys()}
+    observed = sum(rank for rank, d in zip(doubled, used, strict=True) if d > 0)
+    middle = sum(doubled) / 2
+    extreme = sum(n for t, n in counts.items() if abs(t - middle) >= abs(observed - middle))
+    return extreme / 2 ** len(used)
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """한 문제의 결과. 값은 최선의 loss(작을수록 좋다)."""
+
+    problem: str
+    dimensions: int
+    n_trials: int
+    seeds: int
+    fast_median: float
+    stock_median: float
+    random_median: float
+    wins: int
+    losses: int
+    p_value: float
+    fast: list[float]
+    stock: list[float]
+
+
+def quality(problems: Sequence[Problem], n_seeds: int) -> list[QualityRow]:
+    """문제마다 씨앗을 짝지어 견준다."""
+    rows = []
+    for problem in problems:
+        fast = [best_by_proposer(problem, seed) for seed in range(n_seeds)]
+        stock = [best_by_stock(problem, seed) for seed in range(n_seeds)]
+        rand = [best_by_proposer(problem, seed, "random") for seed in range(n_seeds)]
+        differences = [a - b for a, b in zip(fast, stock, strict=True)]
+        rows.append(
+            QualityRow(
+                problem=problem.name,
+                dimensions=len(SearchSpace(problem.parameters).dimensions),
+                n_trials=problem.n_trials,
+                seeds=n_seeds,
+                fast_median=statistics.median(fast),
+                stock_median=statistics.median(stock),
+                random_median=statistics.median(rand),
+                wins=sum(d < 0 for d in differences),
+                losses=sum(d > 0 for d in differences),
+                p_value=wilcoxon(differences),
+                fast=fast,
+                stock=stock,
+            )
+        )
+        print(f"  {problem.name} 끝", file=sys.stderr)
+    return rows
+
+
+def wide_parameters() -> tuple[Parameter, ...]:
+    """22차원: 실수 8, 정수 6, log 2, 간격 2, 고를 값 4."""
+    return (
+        *(FloatParameter(f"f{i}", 0.5) for i in range(8)),
+        *(IntParameter(f"i{i}", 5, low=2, high=120) for i in range(6)),
+        FloatParameter("rate", 0.1, low=1e-3, high=1.0, log=True),
+        IntParameter("length", 10, low=1, high=500, log=True),
+        *(FloatParameter(f"s{i}", 0.5, low=0.0, high=5.0, step=0.1) for i in range(2)),
+        *(ChoiceParameter(f"c{i}", "a", choices=("a", "b", "c")) for i in range(4)),
+    )
+
+
+def wide_loss(params: dict[str, ParamValue]) -> float:
+    """22차원의 값싼 목표."""
+    total = sum((float(params[f"f{i}"]) - 0.3) ** 2 for i in range(8))
+    total += sum(((float(params[f"i{i}"]) - 40) / 100) ** 2 for i in range(6))
+    return total + 0.1 * sum(params[f"c{i}"] != "b" for i in range(4))
+
+
+@dataclass(frozen=True)
+class TimingRow:
+    """시행 수 n에서 시행 하나에 드는 ms(n 둘레 여러 시행의 중앙값)."""
+
+    n: int
+    fast_ms: float
+    fast_batch8_ms: float
+    stock_ms: float | None
+
+
+def timing(sizes: Sequence[int], stock_limit: int) -> list[TimingRow]:
+    """시행 수별 시간. stock_limit보다 큰 n에서는 Optuna를 재지 않는다."""
+    import random
+
+    space = SearchSpace(wide_parameters())
+    rows = []
+    for n in sizes:
+        rng = random.Random(n)
+        history = [(params, wide_loss(params)) for params in (space.draw(rng) for _ in range(n))]
+        rows.append(
+            TimingRow(
+                n,
+                _time_fast(space, history, 1),
+                _time_fast(space, history, 8),
+                _time_stock(space, history) if n <= stock_limit else None,
+            )
+        )
+        print(f"  {n}개 끝", file=sys.stderr)
+    return rows
+
+
+def _time_fast(
+    space: SearchSpace, history: list[tuple[dict[str, ParamValue], float]], batch: int
+) -> float:
+    proposer = make_proposer("tpe", space, ("minimize",), 1)
+    proposer.observe([finished(params, loss) for params, loss in history])
+    proposer.ask(1, [])
+    costs = []
+    for _ in range(30):
+        start = time.perf_counter()
+        proposed = proposer.ask(batch, [])
+        spent = time.perf_counter() - start
+        trials = [finished(params, wide_loss(params)) for params in proposed]
+        start = time.perf_counter()
+        proposer.observe(trials)
+        costs.append((spent + time.perf_counter() - start) / batch)
+    return 1e3 * statistics.median(costs)
+
+
+def _time_stock(space: SearchSpace, history: list[tuple[dict[str, ParamValue], float]]) -> float:
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))
+    study.add_trials(
+        [
+            optuna.trial.create_trial(params=p, distributions=space.distributions, value=v)
+            for p, v in history
+        ]
+    )
+    costs = []
+    for _ in range(10):
+        start = time.perf_counter()
+        trial = study.ask()
+        params = space.walk(lambda p: suggest(trial, p))  # noqa: B023 — 바로 부른다
+        spent = time.perf_counter() - start
+        loss = wide_loss(params)
+        start = time.perf_counter()
+        study.tell(trial, loss)
+        costs.append(spent + time.perf_counter() - start)
+    return 1e3 * statistics.median(costs)
+
+
+def run(quick: bool = False, only: str | None = None) -> dict[str, Any]:
+    """모든 견주기를 돌려 JSON으로 쓸 수 있는 사전을 준다."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    seeds = 3 if quick else 12
+    result: dict[str, Any] = {"optuna": optuna.__version__}
+    if only != "timing":
+        problems = [ackley_mixed(), rosenbrock_conditional(), styblinski_mixed()]
+        real = None if quick else real_candles(200)
+        rows = quality([*problems, *([real] if real else [])], seeds)
+        result["quality"] = [asdict(row) for row in rows]
+        if real is None:
+            result["real_candles"] = "quick" if quick else f"{MARKET} 없음"
+    if only != "quality":
+        sizes = (100, 1000) if quick else (100, 1000, 2000, 5000, 10_000)
+        result["timing"] = [asdict(row) for row in timing(sizes, 1000 if quick else 10_000)]
+    return result
+
+
+def report(result: dict[str, Any]) -> str:
+    """사람이 읽는 표."""
+    lines = [f"Optuna {result['optuna']}"]
+    if "quality" in result:
+        lines.append("\n[품질] 시행 수가 같을 때의 최선의 loss, 작을수록 좋다")
+        lines.append(
+            f"{'문제':<24}{'차원':>5}{'시행':>6}{'씨앗':>5}"
+            f"{'빠른 TPE':>12}{'Optuna TPE':>12}{'무작위':>12}{'승-패':>8}{'p':>8}"
+        )
+        lines.extend(
+            f"{row['problem']:<24}{row['dimensions']:>6}{row['n_trials']:>7}{row['seeds']:>6}"
+            f"{row['fast_median']:>14.4f}{row['stock_median']:>12.4f}"
+            f"{row['random_median']:>13.4f}{row['wins']:>7}-{row['losses']:<3}"
+            f"{row['p_value']:>7.3f}"
+            for row in result["quality"]
+        )
+    if "timing" in result:
+        lines.append("\n[시간] 22차원, 시행 하나에 드는 ms")
+        lines.append(f"{'시행 수':>8}{'빠른 TPE':>12}{'8개씩':>10}{'Optuna TPE':>12}{'배':>8}")
+        for row in result["timing"]:
+            stock = row["stock_ms"]
+            tail = (
+                f"{stock:>12.1f}{stock / row['fast_ms']:>9.0f}" if stock else f"{'-':>12}{'-':>9}"
+            )
+            lines.append(
+                f"{row['n']:>9}{row['fast_ms']:>13.3f}{row['fast_batch8_ms']:>12.3f}{tail}"
+            )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str]) -> int:
+    """명령의 입구."""
+    parser = argparse.ArgumentParser(description="sampler 견주기")
+    parser.add_argument("--json", action="store_true", help="JSON으로 쓴다")
+    parser.add_argument("--quick", action="store_true", help="작게 돌려 본다")
+    parser.add_argument("--only", choices=("quality", "timing"))
+    options = parser.parse_args(argv)
+    result = run(options.quick, options.only)
+    print(json.dumps(result, ensure_ascii=False) if options.json else report(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
