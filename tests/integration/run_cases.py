@@ -1,0 +1,224 @@
+"""`python -m optimize.run`을 진짜 프로세스로 돌리는 시험들의 연장."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+
+from optimize.storage.url import StorageUrl
+
+SLUG = "demo_btcusdt_15m_1h"
+# 한 시행에 `seconds`초를 쉬고, 드물게 거래하는 전략. 표시 파일이 있으면 그 뜻대로 망가진다.
+STRATEGY = """
+import os, signal, time
+import numpy as np
+from pathlib import Path
+from optimize.strategy.parameter import FloatParameter, IntParameter
+from optimize.strategy.protocol import Signals
+
+SECONDS = {seconds}
+FAULT = {fault!r}
+
+class Case:
+    name = "case"
+    parameters = (
+        IntParameter("every", 50, "봉", low=20, high=400),
+        FloatParameter("shift", 0.5, "비율", low=0.0, high=1.0),
+        IntParameter("grid", 1, "격자", low=1, high={grid}),
+    )
+
+    def signals(self, dataset, params):
+        time.sleep(SECONDS)
+        if FAULT == "raise":
+            raise ValueError("일부러 낸 오류")
+        if FAULT == "kill" and params["every"] % 5 == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        n = len(dataset.ltf)
+        start = int(params["shift"] * params["every"])
+        entry = np.zeros(n, dtype=np.int8)
+        entry[start :: params["every"]] = 1
+        leave = np.zeros(n, dtype=np.bool_)
+        leave[start + params["every"] // 2 :: params["every"]] = True
+        return Signals(entry, leave, np.zeros(n, dtype=np.bool_))
+"""
+
+
+class RunCase:
+    """한 시험의 폴더와 전략, 그 위에서 도는 실행들."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.folder = folder
+        self.home = home
+        self.processes: list[subprocess.Popen[str]] = []
+        self.strategy()
+
+    def strategy(self, *, seconds: float = 0.0, fault: str = "", grid: int = 50) -> None:
+        """전략 파일을 (다시) 쓴다."""
+        text = STRATEGY.format(seconds=seconds, fault=fault, grid=grid)
+        (self.folder / "case.py").write_text(text, encoding="utf-8")
+
+    def command(self, *extra: str, n: int = 40, jobs: int = 2) -> list[str]:
+        return [
+            *(sys.executable, "-m", "optimize.run", "--symbol", "DEMO:BTCUSDT"),
+            *("--strategy", f"{self.folder / 'case.py'}:Case", "--n-trials", str(n)),
+            *("--n-jobs", str(jobs), "--timeframe-grid", "15m@1h"),
+            *("--set", "data.demo_days=10", "--set", "objective.constraints.min_trades=0"),
+            *extra,
+        ]
+
+    def run(self, *extra: str, n: int = 40, jobs: int = 2) -> subprocess.CompletedProcess[str]:
+        """끝까지 돌린다."""
+        return subprocess.run(
+            self.command(*extra, n=n, jobs=jobs),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=self.environ(),
+            check=False,
+        )
+
+    def start(
+        self, *extra: str, n: int = 40, jobs: int = 2, session: bool = True
+    ) -> subprocess.Popen[str]:
+        """띄우기만 한다. session: 새 session에서(화면이 띄우듯이)."""
+        process = subprocess.Popen(
+            self.command(*extra, n=n, jobs=jobs),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environ(),
+            start_new_session=session,
+        )
+        self.processes.append(process)
+        return process
+
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "BACKTEST_WIZARD_HOME": str(self.home)}
+
+    def close(self) -> None:
+        """아직 도는 실행을 (자식까지) 끝낸다."""
+        for process in self.processes:
+            if process.poll() is None:
+                for child in children(process.pid):
+                    child.kill()
+                process.kill()
+            process.communicate(timeout=30)
+
+    @property
+    def sqlite(self) -> Path:
+        return self.home / "studies" / "t.db"
+
+    @property
+    def sqlite_url(self) -> str:
+        return f"sqlite:///{self.sqlite}"
+
+    def run_dirs(self) -> list[Path]:
+        return sorted((self.home / "studies").glob("*/runs/*"))
+
+    def events(self, index: int = -1) -> list[dict[str, Any]]:
+        return read_events(self.run_dirs()[index] / "events.ndjson")
+
+    def wait_for_trials(self, count: int, seconds: float = 60) -> None:
+        """아무 실행의 기록에나 시행이 count개 적힐 때까지 기다린다."""
+
+        def enough() -> bool:
+            paths = [folder / "events.ndjson" for folder in self.run_dirs()]
+            texts = [path.read_text(encoding="utf-8") for path in paths if path.exists()]
+            return sum(text.count('"type":"trial"') for text in texts) >= count
+
+        wait_until(enough, seconds, f"시행 {count}개가 적히지 않는다")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.02)
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def workers(pid: int) -> list[psutil.Process]:
+    """coordinator의 작업자들(loky의 resource tracker를 뺀)."""
+    found = []
+    for child in children(pid):
+        try:
+            if "loky.backend.popen_loky_posix" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.Error:
+            continue
+    return found
+
+
+def load(url: str | StorageUrl, name: str = SLUG) -> optuna.Study:
+    """아무 도구나 하듯이 Optuna로 연다."""
+    text = url if isinstance(url, str) else url.secret
+    return optuna.load_study(study_name=name, storage=text)
+
+
+def assert_exact(study: optuna.Study, total: int) -> list[optuna.trial.FrozenTrial]:
+    """끝난 시행이 꼭 total개, 번호가 이어지고, RUNNING이 없고, 같은 조합이 두 번 없다."""
+    trials = study.get_trials()
+    unfinished = [trial.number for trial in trials if not trial.state.is_finished()]
+    assert unfinished == []
+    assert [trial.number for trial in trials] == list(range(total))
+    uids = [trial.user_attrs["wizard"]["uid"] for trial in trials]
+    assert len(set(uids)) == total
+    combinations = {json.dumps(trial.params, sort_keys=True) for trial in trials}
+    assert len(combinations) == total
+    for trial in trials:
+        if trial.state == optuna.trial.TrialState.COMPLETE:
+            assert trial.params
+            assert trial.values is not None
+    return trials
+
+
+def assert_wal_is_stored(case: RunCase, study: optuna.Study) -> None:
+    """모든 실행이 기록한 시행이 스터디에 같은 값과 파라미터로 있다."""
+    stored = {trial.user_attrs["wizard"]["uid"]: trial for trial in study.get_trials()}
+    for folder in case.run_dirs():
+        for line in (folder / "events.ndjson").read_text(encoding="utf-8").splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # kill -9가 남긴 반 줄
+            if event["type"] == "trial":
+                trial = stored[event["uid"]]
+                assert trial.params == event["params"]
+                assert list(trial.values or []) == event["values"]
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:
+    os.kill(process.pid, number)
+
+
+def modes(paths: Sequence[Path]) -> set[int]:
+    return {path.stat().st_mode & 0o777 for path in paths}
+
+
+def journal_mode(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    try:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    finally:
+        connection.close()

@@ -1,0 +1,184 @@
+"""`python -m optimize.run`이 처음부터 끝까지: 꼭 그 수만큼, 다시 하면 더하지 않고, 결과가 되먹여진다."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from run_cases import SLUG, RunCase, assert_exact, load, modes
+
+from optimize import protocol
+from optimize.storage.url import StorageUrl
+
+
+@pytest.fixture
+def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
+    made = RunCase(tmp_path, wizard_home)
+    yield made
+    made.close()
+
+
+def test_two_cells_reach_the_target_exactly_and_a_second_run_adds_nothing(case: RunCase) -> None:
+    grid = ("--timeframe-grid", "15m@1h,15m@4h", "--storage-url", case.sqlite_url)
+    first = case.run(*grid)
+    assert first.returncode == 0, first.stderr
+    names = [SLUG, "demo_btcusdt_15m_4h"]
+    for name in names:
+        assert_exact(load(case.sqlite_url, name), 40)
+        assert name in first.stdout
+    assert "합성 데모" in first.stdout
+
+    again = case.run(*grid)
+    assert again.returncode == 0, again.stderr
+    for name in names:
+        assert_exact(load(case.sqlite_url, name), 40)
+    assert [event["type"] for event in case.events()].count("trial") == 0
+
+
+def test_a_larger_target_adds_only_what_is_missing(case: RunCase) -> None:
+    assert case.run("--storage-url", case.sqlite_url, n=10).returncode == 0
+    before = [t.user_attrs["wizard"]["uid"] for t in load(case.sqlite_url).get_trials()]
+    assert case.run("--storage-url", case.sqlite_url, n=25).returncode == 0
+    after = assert_exact(load(case.sqlite_url), 25)
+    assert [t.user_attrs["wizard"]["uid"] for t in after[:10]] == before
+
+
+def test_postgresql_holds_the_same_exact_study(case: RunCase, any_postgres_url: StorageUrl) -> None:
+    case_env = {"CASE_STORAGE": any_postgres_url.secret}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASE_STORAGE", case_env["CASE_STORAGE"])
+        for _ in range(2):
+            done = case.run("--storage-url-env", "CASE_STORAGE")
+            assert done.returncode == 0, done.stderr
+            assert_exact(load(any_postgres_url), 40)
+    password = any_postgres_url.password
+    assert password
+    for path in (case.home / "studies").rglob("*"):
+        if path.is_file():
+            assert password.encode() not in path.read_bytes(), path
+
+
+def test_events_tell_the_whole_run_in_order(case: RunCase) -> None:
+    assert case.run("--storage-url", case.sqlite_url, "--run-id", "the-run").returncode == 0
+    (run_dir,) = case.run_dirs()
+    assert run_dir.name == "the-run"
+    lines = (run_dir / "events.ndjson").read_text(encoding="utf-8").splitlines()
+    events = [protocol.decode(line) for line in lines]
+    kinds = [event.type for event in events if event is not None]
+    assert len(kinds) == len(lines)
+    assert kinds[:2] == ["hello", "plan"]
+    assert kinds[-1] == "done"
+    assert kinds.index("study") < kinds.index("trial")
+    trials = {e.uid: e for e in events if isinstance(e, protocol.TrialEvent)}
+    stored = {
+        uid: number
+        for e in events
+        if isinstance(e, protocol.StoredEvent)
+        for uid, number in zip(e.uids, e.numbers, strict=True)
+    }
+    assert set(stored) == set(trials)
+    assert sorted(stored.values()) == list(range(40))
+    done = events[-1]
+    assert isinstance(done, protocol.DoneEvent)
+    assert done.studies[0].n_complete == 40
+    best = max(e.score for e in trials.values() if e.score is not None)
+    assert done.studies[0].best_value == pytest.approx(best)
+    assert [e for e in trials.values() if e.is_best][-1].score == best
+
+
+def test_events_to_stdout_are_alone_there(case: RunCase) -> None:
+    done = case.run("--storage-url", case.sqlite_url, "--events", "-", n=10)
+    assert done.returncode == 0, done.stderr
+    decoded = [protocol.decode(line) for line in done.stdout.splitlines()]
+    assert None not in decoded
+    assert [e.type for e in decoded if e is not None].count("trial") == 10
+
+
+def test_results_beside_the_study_and_best_feeds_back(case: RunCase) -> None:
+    assert case.run("--storage-url", case.sqlite_url).returncode == 0
+    folder = case.home / "studies" / SLUG
+    with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    study = load(case.sqlite_url)
+    assert [int(row["number"]) for row in rows] == list(range(40))
+    for row, trial in zip(rows, study.get_trials(), strict=True):
+        assert float(row["score"]) == trial.value
+        assert int(row["param.every"]) == trial.params["every"]
+        assert float(row["sharpe"]) == trial.user_attrs["wizard"]["metrics"]["sharpe"]
+    best = study.best_trial
+    with (folder / "best_trades.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == best.user_attrs["wizard"]["metrics"]["trades"]
+    config = folder / "best.yaml"
+    space = yaml.safe_load(config.read_text(encoding="utf-8"))["strategy"]["space"]
+    assert space == {**best.params}
+
+    fed = case.run("--config", str(config), "--storage-url", case.sqlite_url, n=1)
+    assert fed.returncode == 0, fed.stderr
+    (trial,) = load(case.sqlite_url, f"{SLUG}_best").get_trials()
+    assert trial.value == best.value
+
+
+def test_files_under_studies_are_private(case: RunCase) -> None:
+    assert case.run(n=5).returncode == 3  # 기본 PostgreSQL이 없다
+    assert case.run("--storage-url", case.sqlite_url, n=5).returncode == 0
+    found = list((case.home / "studies").rglob("*"))
+    assert modes([path for path in found if path.is_dir()]) == {0o700}
+    assert modes([path for path in found if path.is_file()]) == {0o600}
+
+
+def test_one_job_and_a_seed_repeat_the_same_trials_in_the_same_order(case: RunCase) -> None:
+    seen = []
+    for name in ("a", "b"):
+        url = f"sqlite:///{case.home / name}.db"
+        done = case.run(*("--storage-url", url, "--seed", "11", "--study-name", name), n=40, jobs=1)
+        assert done.returncode == 0, done.stderr
+        seen.append([(t.params, t.values) for t in load(url, name).get_trials()])
+    assert seen[0] == seen[1]
+
+
+def test_an_exhausted_space_stops_with_a_warning(case: RunCase) -> None:
+    space = ("--set", "strategy.space.every=100", "--set", "strategy.space.shift=0.5")
+    case.strategy(grid=7)
+    done = case.run("--storage-url", case.sqlite_url, *space)
+    assert done.returncode == 0, done.stderr
+    assert_exact(load(case.sqlite_url), 7)
+    assert "모든 조합" in done.stderr
+
+
+def test_pruner_stops_hopeless_trials_and_records_the_steps(case: RunCase) -> None:
+    done = case.run("--storage-url", case.sqlite_url, "--pruner", "median", n=80)
+    assert done.returncode == 0, done.stderr
+    trials = assert_exact(load(case.sqlite_url), 80)
+    pruned = [trial for trial in trials if trial.state.name == "PRUNED"]
+    assert pruned
+    assert all(set(trial.intermediate_values) <= {25, 50} for trial in trials)
+    assert all(trial.intermediate_values for trial in trials)
+
+
+def test_a_changed_setting_is_refused_naming_it_and_a_new_name_is_accepted(case: RunCase) -> None:
+    url = ("--storage-url", case.sqlite_url)
+    assert case.run(*url, n=5).returncode == 0
+    refused = case.run(*url, "--set", "backtest.fee_rate=0.001", n=10)
+    assert refused.returncode == 2
+    assert "fee_rate 0.0005 → 0.001" in refused.stderr
+    assert "--study-name" in refused.stderr
+    assert_exact(load(case.sqlite_url), 5)
+    assert (
+        case.run(*url, "--set", "backtest.fee_rate=0.001", "--study-name", "other", n=5).returncode
+        == 0
+    )
+    longer = case.run(*url, "--set", "data.demo_days=11", n=10)
+    assert longer.returncode == 2
+    assert "캔들" in longer.stderr
+
+
+def test_timeout_ends_cleanly_with_what_is_done(case: RunCase) -> None:
+    case.strategy(seconds=0.05)
+    done = case.run("--storage-url", case.sqlite_url, "--timeout", "2", n=5000)
+    assert done.returncode == 0, done.stderr
+    trials = load(case.sqlite_url).get_trials()
+    assert 0 < len(trials) < 200
+    assert_exact(load(case.sqlite_url), len(trials))
