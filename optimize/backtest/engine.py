@@ -121,7 +121,7 @@ def _simulate(
     curve: NDArray[np.float64],
 ) -> tuple[Outcome, NDArray[np.float64], int]:
     """(kernel의 결과, daily float64[d], 첫 날)."""
-    from optimize.backtest.engine_nb import simulate_nb
+    from optimize.backtest.engine_nb import Books, simulate_nb
 
     if len(dataset.ltf) < 2:
         raise DataError(
@@ -137,10 +137,7 @@ def _simulate(
         _funding(dataset, costs),
         _orders(dataset, signals),
         _account(dataset, costs),
-        day_last,
-        trades,
-        daily,
-        curve,
+        Books(trades, daily, day_last, curve),
     )
     return outcome, daily, first_day
 

@@ -18,6 +18,7 @@ from optimize.strategy.jit import compiled
 
 SIGNAL, STOP, TRAIL, TARGET, TIME, LIQUIDATION, END = 1, 2, 3, 4, 5, 6, 7
 OPEN_POSITION = 0
+RUIN = 1e-9  # 평가금이 처음 돈의 이만큼 이하면 다시 들어가지 않는다(반올림의 찌꺼기로 거래하지 않게)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -87,6 +88,19 @@ class Account(NamedTuple):
     min_notional: float
 
 
+class Books(NamedTuple):
+    """kernel이 채우는 자리. trades: TRADE_DTYPE[n]. daily: float64[d].
+
+    day_last: int64[d], 날마다 마지막으로 닫힌 봉(-1 없음), 입력이다.
+    curve: 봉마다의 평가금 float64[n], 길이 0이면 쓰지 않는다.
+    """
+
+    trades: NDArray[np.void]
+    daily: Floats
+    day_last: Ints
+    curve: Floats
+
+
 class Outcome(NamedTuple):
     """trades: 거래 수. max_drawdown: 비율. held: 포지션을 가진 봉. final: 마지막 평가금."""
 
@@ -96,65 +110,328 @@ class Outcome(NamedTuple):
     final: float
 
 
+# 계좌의 상태 float64[16]. 포지션의 값은 long 공간이다.
+WALLET, PEAK, WORST, EQUITY = 0, 1, 2, 3
+SIDE, BASE, QUANTITY, MARGIN, BANKRUPT, LIQ = 4, 5, 6, 7, 8, 9
+STOP_AT, TRAIL_AT, TARGET_AT = 10, 11, 12
+PAID, ENTRY_FEE, ENTRY_EQUITY = 13, 14, 15
+STATE_SIZE = 16
+# 자리표 int64[4]. MARKED: 평가를 마친 마지막 봉.
+DAY, FUND, MARKED, ENTRY_BAR = 0, 1, 2, 3
+CURSOR_SIZE = 4
+
+
+@compiled
+def _mark_nb(state: Floats, equity: float) -> None:
+    """평가금의 고점과 낙폭."""
+    if equity > state[PEAK]:
+        state[PEAK] = equity
+    else:
+        drop = 1.0 - equity / state[PEAK]
+        if drop > state[WORST]:
+            state[WORST] = drop
+    state[EQUITY] = equity
+
+
+@compiled
+def _close_days_nb(state: Floats, cursor: Ints, books: Books, before: int) -> None:
+    """봉 before보다 먼저 끝난 날들에 마지막 평가금을 적는다."""
+    d = cursor[DAY]
+    while d < len(books.day_last) and books.day_last[d] < before:
+        books.daily[d] = state[EQUITY]
+        d += 1
+    cursor[DAY] = d
+
+
+@compiled
+def _stay_flat_nb(state: Floats, cursor: Ints, books: Books, until: int) -> None:
+    """포지션 없이 지난 봉들을 평가한다. until은 포함하지 않는다."""
+    _close_days_nb(state, cursor, books, cursor[MARKED] + 1)
+    if until > cursor[MARKED] + 1:
+        if len(books.curve) > 0:
+            books.curve[cursor[MARKED] + 1 : until] = state[WALLET]
+        _mark_nb(state, state[WALLET])
+        cursor[MARKED] = until - 1
+    _close_days_nb(state, cursor, books, until)
+
+
 @compiled
 def _touch_nb(
-    o: float, h: float, low: float, stop: float, liq: float, target: float
+    o: float, h: float, low: float, level: float, liq: float, target: float
 ) -> tuple[int, float]:
     """long 공간의 한 봉이 손절·청산가·익절에 닿았는가. (까닭, 값), 닿지 않으면 (0, 0)."""
+    if low > level and low > liq and h < target:
+        return OPEN_POSITION, 0.0
     if o <= liq:
         return LIQUIDATION, o
-    if o <= stop:
+    if o <= level:
         return STOP, o
     if o >= target:
         return TARGET, o
-    if low <= stop or low <= liq:
-        if stop >= liq:
-            return STOP, stop
+    if low <= level or low <= liq:
+        if level >= liq:
+            return STOP, level
         return LIQUIDATION, liq
-    if h >= target:
-        return TARGET, target
-    return OPEN_POSITION, 0.0
+    return TARGET, target
+
+
+@compiled
+def _set_liquidation_nb(state: Floats, maintenance: float) -> None:
+    """격리 증거금이 0이 되는 값과 유지 증거금에 닿는 값(long 공간)."""
+    state[BANKRUPT] = state[BASE] - state[MARGIN] / state[QUANTITY]
+    state[LIQ] = state[BANKRUPT] / (1.0 - state[SIDE] * maintenance)
+
+
+@compiled
+def _pay_funding_nb(state: Floats, price: float, rate: float, maintenance: float) -> None:
+    """펀딩은 남는 돈에서 내고 모자라면 증거금에서 낸다: 청산가가 다가온다."""
+    paid = state[SIDE] * state[QUANTITY] * price * rate
+    state[PAID] += paid
+    state[WALLET] -= paid
+    if state[WALLET] < state[MARGIN]:
+        state[MARGIN] = state[WALLET]
+        _set_liquidation_nb(state, maintenance)
 
 
 @compiled
 def _walk_sub_bars_nb(
     sub: SubBars,
-    k: int,
-    side: float,
-    stop: float,
-    liq: float,
-    target: float,
     rows: FundingRows,
-    f: int,
-    quantity: float,
-) -> tuple[int, float, int, float]:
-    """LTF 봉 k를 바탕 봉으로 훑는다. (까닭, long 공간의 값, 다음 펀딩 행, 낸 펀딩)."""
-    paid = 0.0
+    k: int,
+    level: float,
+    state: Floats,
+    cursor: Ints,
+    maintenance: float,
+) -> tuple[int, float]:
+    """LTF 봉 k를 바탕 봉의 차례로 지난다. (까닭, long 공간의 값)."""
+    side = state[SIDE]
     for s in range(sub.start[k], sub.start[k + 1]):
+        f = cursor[FUND]
         while f < len(rows.bar) and rows.bar[f] == k and rows.sub[f] <= s:
-            paid += side * quantity * rows.price[f] * rows.rate[f]
+            _pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
             f += 1
+        cursor[FUND] = f
         if sub.filled[s]:
             continue
         top = sub.high[s] if side > 0 else -sub.low[s]
         bottom = sub.low[s] if side > 0 else -sub.high[s]
-        reason, price = _touch_nb(side * sub.open[s], top, bottom, stop, liq, target)
+        reason, price = _touch_nb(
+            side * sub.open[s], top, bottom, level, state[LIQ], state[TARGET_AT]
+        )
         if reason != OPEN_POSITION:
-            return reason, price, f, paid
-    return OPEN_POSITION, 0.0, f, paid
+            return reason, price
+    return OPEN_POSITION, 0.0
+
+
+@compiled
+def _fund_inside_nb(
+    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
+) -> None:
+    """바탕 봉이 없는 봉 k 안의 펀딩: 봉의 시가로, 손절보다 먼저."""
+    f = cursor[FUND]
+    while f < len(rows.bar) and rows.bar[f] == k:
+        _pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        f += 1
+    cursor[FUND] = f
 
 
 @compiled
 def _quantity_nb(equity: float, fill: float, account: Account) -> float:
     """증거금 + 진입 수수료 = 평가금 × fraction이 되는 수량. 최소 주문에 못 미치면 0."""
-    budget = equity * account.fraction
-    notional = budget * account.leverage / (1.0 + account.fee * account.leverage)
-    quantity = notional / fill
+    notional = equity * account.fraction * account.leverage
+    quantity = notional / (1.0 + account.fee * account.leverage) / fill
     if account.step > 0.0:
         quantity = np.floor(quantity / account.step + 1e-9) * account.step
-    if quantity * fill < account.min_notional:
-        return 0.0
-    return quantity
+    return quantity if quantity * fill >= account.min_notional else 0.0
+
+
+@compiled
+def _enter_nb(
+    bars: Bars,
+    rows: FundingRows,
+    orders: Orders,
+    account: Account,
+    i: int,
+    state: Floats,
+    cursor: Ints,
+) -> bool:
+    """봉 i의 신호를 i+1의 시가에 체결한다. 수량이 나오지 않으면 False이고 아무것도 바꾸지 않는다."""
+    j = i + 1
+    side = 1.0 if orders.entry[i] > 0 else -1.0
+    fill = bars.open[j] * (1.0 + side * account.slip) + side * account.slip_price
+    if fill <= 0.0:
+        return False
+    quantity = _quantity_nb(state[WALLET], fill, account)
+    if quantity <= 0.0:
+        return False
+    state[ENTRY_EQUITY] = state[WALLET]
+    state[ENTRY_FEE] = account.fee * quantity * fill
+    state[WALLET] -= state[ENTRY_FEE]
+    state[PAID] = 0.0
+    base = side * fill
+    state[SIDE], state[BASE], state[QUANTITY] = side, base, quantity
+    state[MARGIN] = quantity * fill / account.leverage
+    _set_liquidation_nb(state, account.maintenance)
+    atr = orders.atr[i] if orders.needs_atr else 0.0
+    unused = np.inf
+    state[STOP_AT] = base - orders.stop_atr * atr if orders.stop_atr < unused else -unused
+    state[TRAIL_AT] = base - orders.trail_atr * atr if orders.trail_atr < unused else -unused
+    state[TARGET_AT] = base + orders.target_atr * atr if orders.target_atr < unused else unused
+    f = cursor[FUND]
+    while f < len(rows.bar) and (rows.bar[f] < j or (rows.bar[f] == j and rows.at_open[f])):
+        f += 1
+    cursor[FUND] = f
+    cursor[ENTRY_BAR] = j
+    return True
+
+
+@compiled
+def _fund_at_open_nb(
+    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
+) -> None:
+    """봉 k의 시가와 같은 때의 펀딩. 그 시가의 체결보다 먼저다."""
+    f = cursor[FUND]
+    while f < len(rows.bar) and rows.bar[f] == k and rows.at_open[f]:
+        _pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        f += 1
+    cursor[FUND] = f
+
+
+@compiled
+def _hold_nb(
+    bars: Bars,
+    sub: SubBars,
+    rows: FundingRows,
+    orders: Orders,
+    account: Account,
+    state: Floats,
+    cursor: Ints,
+    books: Books,
+) -> tuple[int, int, float, bool]:
+    """포지션이 닫힐 때까지. (봉, 까닭, long 공간의 값, 시가의 주문으로 닫혔는가).
+
+    봉마다 도는 길이라 배열을 받는 함수는 드문 일(펀딩, 바탕 봉, 날의 끝)에만 부르고 나머지는 scalar다.
+    """
+    n = len(bars.close)
+    side, base, quantity = state[SIDE], state[BASE], state[QUANTITY]
+    stop, trail, target = state[STOP_AT], state[TRAIL_AT], state[TARGET_AT]
+    wallet, liq, best = state[WALLET], state[LIQ], base
+    peak, worst, equity = state[PEAK], state[WORST], state[EQUITY]
+    opens, closes, filled = bars.open, bars.close, bars.filled
+    tops = bars.high if side > 0 else bars.low
+    bottoms = bars.low if side > 0 else bars.high
+    exits = orders.exit_long if side > 0 else orders.exit_short
+    distance, atr = orders.trail_atr, orders.atr
+    trailing, drawing, nested = distance < np.inf, len(books.curve) > 0, len(sub.start) > 0
+    last_bar = cursor[ENTRY_BAR] + orders.max_bars - 1
+    day_end = books.day_last[cursor[DAY]] if cursor[DAY] < len(books.day_last) else n
+    fund_bar = rows.bar[cursor[FUND]] if cursor[FUND] < len(rows.bar) else n
+    pending = reason = OPEN_POSITION
+    price = 0.0
+    at_open = False
+    k = cursor[ENTRY_BAR]
+    while True:
+        if fund_bar == k:
+            _fund_at_open_nb(rows, k, state, cursor, account.maintenance)
+            wallet, liq = state[WALLET], state[LIQ]
+        opened = side * opens[k]
+        if pending != OPEN_POSITION and not filled[k]:
+            at_open = True
+            reason, price = LIQUIDATION if opened <= liq else pending, opened
+            break
+        level = stop if stop > trail else trail
+        if nested and sub.start[k + 1] > sub.start[k]:
+            reason, price = _walk_sub_bars_nb(
+                sub, rows, k, level, state, cursor, account.maintenance
+            )
+            wallet, liq = state[WALLET], state[LIQ]
+        else:
+            if fund_bar == k:
+                _fund_inside_nb(rows, k, state, cursor, account.maintenance)
+                wallet, liq = state[WALLET], state[LIQ]
+            if not filled[k]:
+                reason, price = _touch_nb(
+                    opened, side * tops[k], side * bottoms[k], level, liq, target
+                )
+        if reason != OPEN_POSITION:
+            if reason == STOP and trail > stop:
+                reason = TRAIL
+            break
+        if k == n - 1:
+            reason, price = END, side * closes[k]
+            break
+        if fund_bar == k:
+            fund_bar = rows.bar[cursor[FUND]] if cursor[FUND] < len(rows.bar) else n
+        if day_end < k:
+            state[EQUITY] = equity
+            _close_days_nb(state, cursor, books, k)
+            day_end = books.day_last[cursor[DAY]] if cursor[DAY] < len(books.day_last) else n
+        equity = wallet + quantity * (side * closes[k] - base)
+        if equity > peak:
+            peak = equity
+        elif 1.0 - equity / peak > worst:
+            worst = 1.0 - equity / peak
+        if drawing:
+            books.curve[k] = equity
+        if trailing:
+            if side * tops[k] > best:
+                best = side * tops[k]
+            if best - distance * atr[k] > trail:
+                trail = best - distance * atr[k]
+        if pending == OPEN_POSITION:
+            if exits[k]:
+                pending = SIGNAL
+            elif k >= last_bar:
+                pending = TIME
+        k += 1
+    state[PEAK], state[WORST], state[EQUITY] = peak, worst, equity
+    return k, reason, price, at_open
+
+
+@compiled
+def _leave_nb(
+    account: Account,
+    k: int,
+    reason: int,
+    price: float,
+    at_open: bool,
+    state: Floats,
+    cursor: Ints,
+    books: Books,
+    count: int,
+) -> int:
+    """청산을 체결하고 거래를 적는다. 보유한 봉을 준다.
+
+    손실은 격리 증거금까지다. 강제 청산은 증거금을 모두 잃고 수수료는 따로 없다.
+    """
+    side, quantity = state[SIDE], state[QUANTITY]
+    out = state[BANKRUPT]
+    fee = 0.0
+    if reason != LIQUIDATION:
+        out = max(price * (1.0 - side * account.slip) - account.slip_price, out)
+        left = state[MARGIN] + quantity * (out - state[BASE])
+        fee = min(account.fee * quantity * side * out, max(left, 0.0))
+    gain = quantity * (out - state[BASE])
+    state[WALLET] += gain - fee
+    bars_held = k - cursor[ENTRY_BAR] + (0 if at_open else 1)
+    trade = books.trades[count]
+    trade.entry_bar = cursor[ENTRY_BAR]
+    trade.exit_bar = k
+    trade.entry_price = side * state[BASE]
+    trade.exit_price = side * out
+    trade.quantity = quantity
+    trade.fees = state[ENTRY_FEE] + fee
+    trade.funding = state[PAID]
+    trade.pnl = gain - state[ENTRY_FEE] - fee - state[PAID]
+    trade.return_pct = 100.0 * trade.pnl / state[ENTRY_EQUITY]
+    trade.bars = bars_held
+    trade.side = np.int16(side)
+    trade.reason = reason
+    _close_days_nb(state, cursor, books, k)
+    cursor[MARKED] = k - 1
+    if not at_open:
+        _stay_flat_nb(state, cursor, books, k + 1)
+    return bars_held
 
 
 @compiled
@@ -176,12 +453,13 @@ def _next_signal_nb(entry: NDArray[np.int8], i: int, last: int) -> int:
 
 
 @compiled
-def _fill_daily_nb(daily: Floats, day_last: Ints, d: int, before: int, equity: float) -> int:
-    """봉 before보다 먼저 끝난 날들에 평가금을 적고 다음 날의 번호를 준다."""
-    while d < len(day_last) and day_last[d] < before:
-        daily[d] = equity
-        d += 1
-    return d
+def _allowed_nb(bars: Bars, orders: Orders, account: Account, i: int) -> bool:
+    """봉 i의 진입 신호를 쓸 수 있는가: 방향, ATR, 채운 봉."""
+    if bars.filled[i] or bars.filled[i + 1]:
+        return False
+    if orders.needs_atr and not orders.atr[i] > 0.0:
+        return False
+    return account.allow_long if orders.entry[i] > 0 else account.allow_short
 
 
 @compiled
@@ -191,195 +469,39 @@ def simulate_nb(
     rows: FundingRows,
     orders: Orders,
     account: Account,
-    day_last: Ints,
-    trades: NDArray[np.void],
-    daily: Floats,
-    curve: Floats,
+    books: Books,
 ) -> Outcome:
-    """trades[0:거래 수]와 daily[d]를 채운다. curve는 길이 n이면 봉마다의 평가금을 받고 0이면 쓰지 않는다.
-
-    day_last: int64[d], 날마다 마지막으로 닫힌 봉의 번호(-1 없음).
-    """
+    """books.trades[0:거래 수], books.daily, (길이가 있으면) books.curve를 채운다."""
     n = len(bars.close)
-    has_sub = len(sub.start) > 0
-    wallet = account.cash
-    last_equity = wallet
-    peak = wallet
-    worst = 0.0
-    count = 0
-    held = 0
-    d = 0
-    f = 0
-    marked = -1  # 평가를 마친 마지막 봉
-    closed_side = 0
+    state = np.zeros(STATE_SIZE)
+    state[WALLET] = state[PEAK] = state[EQUITY] = account.cash
+    cursor = np.zeros(CURSOR_SIZE, dtype=np.int64)
+    cursor[MARKED] = -1
+    ruin = RUIN * account.cash
+    count = held = closed_side = 0
     i = 0
     while True:
         i = _next_signal_nb(orders.entry, i, n - 1)
-        if i >= n - 1 or wallet <= 0.0:
+        if i >= n - 1 or state[WALLET] <= ruin:
             break
-        j = i + 1
-        direction = orders.entry[i]
-        allowed = account.allow_long if direction > 0 else account.allow_short
-        known = (not orders.needs_atr) or orders.atr[i] > 0.0
-        if (
-            not allowed
-            or not known
-            or bars.filled[i]
-            or bars.filled[j]
-            or (closed_side == direction and marked == i)
-        ):
+        # 같은 시가에 닫은 쪽으로 곧바로 다시 들어가지 않는다.
+        again = orders.entry[i] == closed_side and cursor[MARKED] == i
+        if again or not _allowed_nb(bars, orders, account, i):
             i += 1
             continue
-        side = 1.0 if direction > 0 else -1.0
-        fill = bars.open[j] * (1.0 + side * account.slip) + side * account.slip_price
-        quantity = _quantity_nb(wallet, fill, account) if fill > 0.0 else 0.0
-        if quantity <= 0.0:
+        if not _enter_nb(bars, rows, orders, account, i, state, cursor):
             i += 1
             continue
-        # 진입: 앞 포지션이 같은 시가에 닫히지 않았으면 그 사이의 평가금은 변하지 않았다.
-        if j > marked + 1:
-            if len(curve) > 0:
-                curve[marked + 1 : j] = wallet
-            if wallet > peak:
-                peak = wallet
-            elif 1.0 - wallet / peak > worst:
-                worst = 1.0 - wallet / peak
-            last_equity = wallet
-        d = _fill_daily_nb(daily, day_last, d, j, last_equity)
-        entry_equity = wallet
-        entry_fee = account.fee * quantity * fill
-        wallet -= entry_fee
-        bankrupt = side * fill * (1.0 - side / account.leverage)
-        liq = bankrupt / (1.0 - side * account.maintenance)
-        if side > 0 and account.leverage <= 1.0:
-            liq = -np.inf
-        base = side * fill
-        atr = orders.atr[i] if orders.needs_atr else 0.0
-        stop = base - orders.stop_atr * atr if orders.stop_atr < np.inf else -np.inf
-        trail = base - orders.trail_atr * atr if orders.trail_atr < np.inf else -np.inf
-        target = base + orders.target_atr * atr if orders.target_atr < np.inf else np.inf
-        best = base
-        while f < len(rows.bar) and (rows.bar[f] < j or (rows.bar[f] == j and rows.at_open[f])):
-            f += 1
-        funding = 0.0
-        pending = OPEN_POSITION
-        reason = OPEN_POSITION
-        price = 0.0
-        at_open = False
-        k = j
-        while True:
-            while f < len(rows.bar) and rows.bar[f] == k and rows.at_open[f]:
-                paid = side * quantity * rows.price[f] * rows.rate[f]
-                funding += paid
-                wallet -= paid
-                f += 1
-            live = not bars.filled[k]
-            o = side * bars.open[k]
-            if live and pending != OPEN_POSITION:
-                at_open = True
-                price = o
-                reason = LIQUIDATION if o <= liq else pending
-                break
-            level = stop if stop > trail else trail
-            if has_sub and sub.start[k + 1] > sub.start[k]:
-                reason, price, f, paid = _walk_sub_bars_nb(
-                    sub, k, side, level, liq, target, rows, f, quantity
-                )
-                funding += paid
-                wallet -= paid
-            else:
-                while f < len(rows.bar) and rows.bar[f] == k:
-                    paid = side * quantity * rows.price[f] * rows.rate[f]
-                    funding += paid
-                    wallet -= paid
-                    f += 1
-                if live:
-                    top = bars.high[k] if side > 0 else -bars.low[k]
-                    bottom = bars.low[k] if side > 0 else -bars.high[k]
-                    reason, price = _touch_nb(o, top, bottom, level, liq, target)
-            if reason != OPEN_POSITION:
-                if reason == STOP and trail > stop:
-                    reason = TRAIL
-                break
-            if k == n - 1:
-                reason = END
-                price = side * bars.close[k]
-                break
-            equity = wallet + quantity * (side * bars.close[k] - base)
-            if equity > peak:
-                peak = equity
-            elif 1.0 - equity / peak > worst:
-                worst = 1.0 - equity / peak
-            if len(curve) > 0:
-                curve[k] = equity
-            d = _fill_daily_nb(daily, day_last, d, k, last_equity)
-            last_equity = equity
-            top = bars.high[k] if side > 0 else -bars.low[k]
-            if top > best:
-                best = top
-            if orders.trail_atr < np.inf:
-                ratchet = best - orders.trail_atr * orders.atr[k]
-                if ratchet > trail:
-                    trail = ratchet
-            if pending == OPEN_POSITION:
-                wanted = orders.exit_long[k] if side > 0 else orders.exit_short[k]
-                if wanted:
-                    pending = SIGNAL
-                elif k - j + 1 >= orders.max_bars:
-                    pending = TIME
-            k += 1
-        # 청산: 불리한 slippage, 손실은 격리 증거금까지. 강제 청산은 증거금을 모두 잃고 수수료가 없다.
-        exit_fee = 0.0
-        if reason == LIQUIDATION:
-            out = bankrupt
-        else:
-            out = price * (1.0 - side * account.slip) - account.slip_price
-            if out < bankrupt:
-                out = bankrupt
-            exit_fee = account.fee * quantity * side * out
-        gain = quantity * (out - base)
-        wallet += gain - exit_fee
-        bars_held = k - j if at_open else k - j + 1
-        held += bars_held
-        trade = trades[count]
-        trade.entry_bar = j
-        trade.exit_bar = k
-        trade.entry_price = fill
-        trade.exit_price = side * out
-        trade.quantity = quantity
-        trade.fees = entry_fee + exit_fee
-        trade.funding = funding
-        trade.pnl = gain - entry_fee - exit_fee - funding
-        trade.return_pct = 100.0 * trade.pnl / entry_equity
-        trade.bars = bars_held
-        trade.side = direction
-        trade.reason = reason
+        wallet = state[WALLET]
+        state[WALLET] = state[ENTRY_EQUITY]
+        _stay_flat_nb(state, cursor, books, i + 1)
+        state[WALLET] = wallet
+        k, reason, price, at_open = _hold_nb(
+            bars, sub, rows, orders, account, state, cursor, books
+        )
+        held += _leave_nb(account, k, reason, price, at_open, state, cursor, books, count)
         count += 1
-        closed_side = direction
-        d = _fill_daily_nb(daily, day_last, d, k, last_equity)
-        if at_open:
-            marked = k - 1
-            i = k - 1
-        else:
-            # 봉 안에서 닫혔다: 그 봉의 종가 평가금은 wallet이다.
-            if wallet > peak:
-                peak = wallet
-            elif 1.0 - wallet / peak > worst:
-                worst = 1.0 - wallet / peak
-            if len(curve) > 0:
-                curve[k] = wallet
-            last_equity = wallet
-            marked = k
-            closed_side = 0
-            i = k
-    if wallet > peak:
-        peak = wallet
-    elif 1.0 - wallet / peak > worst:
-        worst = 1.0 - wallet / peak
-    if marked + 1 < n:
-        if len(curve) > 0:
-            curve[marked + 1 :] = wallet
-        d = _fill_daily_nb(daily, day_last, d, marked + 1, last_equity)
-        last_equity = wallet
-    _fill_daily_nb(daily, day_last, d, n, last_equity)
-    return Outcome(count, worst, held, wallet)
+        closed_side = orders.entry[i] if at_open else 0
+        i = k - 1 if at_open else k
+    _stay_flat_nb(state, cursor, books, n)
+    return Outcome(count, state[WORST], held, state[WALLET])

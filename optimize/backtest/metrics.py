@@ -7,6 +7,7 @@
 - calmar: 낙폭이 0이면 CAGR이 0보다 클 때 RATIO_CAP, 아니면 0.
 - profit_factor: 손실 거래가 없으면 이익 거래가 있을 때 RATIO_CAP, 아니면 0.
 - payoff_ratio: 이익 거래나 손실 거래가 없으면 0.
+- 일간 편차와 낙폭(비율)이 NOISE 이하면 반올림의 찌꺼기로 보고 0으로 친다.
 - 거래가 없으면 거래의 평균들은 0. cagr_pct는 [-100, CAGR_CAP_PCT] 안에 둔다.
 식은 docs/strategy.md의 '지표'에 있다.
 """
@@ -19,6 +20,7 @@ from typing import Literal
 RATIO_CAP = 100.0
 CAGR_CAP_PCT = 1e6
 TRADING_DAYS = 365.0
+NOISE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.backtest.engine_nb import LIQUIDATION
-from optimize.backtest.metrics import CAGR_CAP_PCT, RATIO_CAP, TRADING_DAYS
+from optimize.backtest.metrics import CAGR_CAP_PCT, NOISE, RATIO_CAP, TRADING_DAYS
 from optimize.strategy.jit import compiled
 
 METRIC_COUNT = 19
@@ -41,8 +41,8 @@ def _daily_ratios_nb(daily: NDArray[np.float64], cash: float) -> tuple[float, fl
     deviation = np.sqrt(spread / (count - 1))
     downside = np.sqrt(below / count)
     yearly = np.sqrt(TRADING_DAYS)
-    sharpe = _capped_nb(mean / deviation * yearly) if deviation > 1e-15 else 0.0
-    if downside > 0.0:
+    sharpe = _capped_nb(mean / deviation * yearly) if deviation > NOISE else 0.0
+    if downside > NOISE:
         sortino = _capped_nb(mean / downside * yearly)
     else:
         sortino = RATIO_CAP if mean > 0.0 else 0.0
@@ -95,7 +95,7 @@ def metrics_nb(
     per_trade = 1.0 / count if count > 0 else 0.0
     sharpe, sortino = _daily_ratios_nb(daily, cash)
     cagr = _cagr_nb(final, cash, days)
-    drawdown = 100.0 * min(max_drawdown, 1.0)
+    drawdown = 100.0 * min(max_drawdown, 1.0) if max_drawdown > NOISE else 0.0
     if drawdown > 0.0:
         calmar = _capped_nb(cagr / drawdown)
     else:

@@ -19,8 +19,8 @@ TRADE_DTYPE = np.dtype(
         ("pnl", np.float64),
         ("return_pct", np.float64),
         ("bars", np.int32),
-        ("side", np.int8),
-        ("reason", np.int8),
+        ("side", np.int16),
+        ("reason", np.int16),
     ],
     align=True,
 )
