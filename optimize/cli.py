@@ -100,14 +100,14 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         except Exception as error:  # noqa: BLE001 — 마지막 문: traceback을 파일로 돌린다
-            print_error(_internal_error(error))
+            print_error(internal_error(error))
             return INTERNAL_ERROR_EXIT
 
     return guarded
 
 
-def _internal_error(error: Exception) -> WizardError:
-    """예상 밖의 예외의 traceback을 비밀번호를 가려 파일에 남기고, 보일 오류를 만든다."""
+def internal_error(error: Exception) -> WizardError:
+    """예상 밖의 예외의 traceback을 비밀번호를 가려 파일에 남기고, 보일 오류를 만든다(화면도 쓴다)."""
     trace = mask_secrets("".join(traceback.format_exception(error)))
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     log = paths.studies_dir() / ".logs" / f"crash-{stamp}-{os.getpid()}.log"

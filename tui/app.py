@@ -178,8 +178,12 @@ class WizardApp(App[None]):
         self.notify(message, severity=level, markup=False)  # type: ignore[arg-type]
 
     def _handle_exception(self, error: Exception) -> None:
-        """예상한 문제는 창으로 보인다. 나머지는 Textual이 앱을 끝내며 알린다."""
-        if isinstance(error, ProblemError):
-            self.show_problem(error.problem)
-        else:
-            super()._handle_exception(error)
+        """예상 밖의 예외: 기록을 남기고 한국어 한 문장과 함께 끝낸다.
+
+        Textual이 그리는 traceback은 지역 변수(비밀번호일 수 있다)까지 보이므로 쓰지 않는다.
+        """
+        from tui import bridge
+
+        self._exception = error
+        self._exception_event.set()
+        self.exit(return_code=5, message=bridge.record_crash(error))

@@ -142,6 +142,13 @@ def translated(work: Callable[[], ResultT]) -> ResultT:
         raise ProblemError(Problem(error.title, error.cause, error.fix)) from None
 
 
+def record_crash(error: Exception) -> str:
+    """예상 밖의 예외를 비밀번호를 가려 `studies/.logs/`에 남기고, 보일 글을 준다."""
+    from optimize.cli import internal_error
+
+    return str(internal_error(error))
+
+
 # ── 설정
 
 

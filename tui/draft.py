@@ -29,6 +29,7 @@ class Draft:
 
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
     start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
+    picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
     """
 
     symbol: str
@@ -37,6 +38,7 @@ class Draft:
     end: str = ""
     data_file: str = ""
     data_note: str = ""
+    picked: str = ""
     strategy: str = "squeeze_momentum"
     n_trials: int = 500
     n_jobs: int = -1

@@ -8,6 +8,7 @@ from tui import bridge
 from tui.bridge import StorageTarget
 from tui.draft import Draft, StorageChoice
 from tui.problem import ProblemError
+from tui.text import wizard as ko
 
 _SHOWN_STEPS = ("identity", "latency", "path", "wal", "capacity")
 
@@ -47,7 +48,8 @@ async def run_test(
         if item.get("type") == "step":
             detail = str(item.get("detail_ko", ""))
             if item.get("name") in _SHOWN_STEPS and item.get("status") in ("ok", "warn") and detail:
-                lines.append(readable(detail))
+                prefix = ko.TEST_LATENCY if item.get("name") == "latency" else ""
+                lines.append(prefix + readable(detail))
         elif item.get("type") == "result" and item.get("ok") is True:
             return TestResult("ok", target, tuple(lines))
         elif item.get("type") == "result":

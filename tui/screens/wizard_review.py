@@ -81,7 +81,7 @@ class ReviewScreen(StepScreen):
             self.query_one("#review-state", Static).update("")
             self.wizard.show_problem(error.problem)
             return
-        settings = self.wizard.settings.with_recent(self.draft.symbol)
+        settings = self.wizard.settings.with_recent(self.draft.picked)
         self.wizard.update_settings(replace(settings, last_grid=self.draft.grid))
         self.wizard.open_run(started.run_dir)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -100,36 +99,55 @@ class SymbolScreen(StepScreen):
     # ── 목록
 
     def _show(self, query: str, key: str | None = None) -> None:
+        groups = self._groups()
         rows: list[Row] = []
-        free = _free_entry(query)
-        known = {symbol for symbol, _ in self._known()}
-        if free and free not in known:
-            rows.append(self._row(free, ko.FREE_ENTRY))
-        found = [
-            (symbol, name)
-            for symbol, name in self._known()
-            if matches(query, f"{symbol} {name} {_market(symbol)}")
-        ]
-        # 똑같이 입력한 심볼이 맨 앞이다.
-        found.sort(key=lambda item: item[0] != free)
-        rows += [self._row(symbol, name) for symbol, name in found]
+        if query.strip():
+            rows = self._matching(query, [item for _, group in groups for item in group])
+        else:
+            for title, group in groups:
+                if group:
+                    rows.append(Row(f"heading-{title}", (title,), heading=True))
+                    rows += [self._row(symbol, name) for symbol, name in group]
         self.query_one(RowTable).set_rows(rows, key=key if key is not None else "")
         self._refresh_source()
 
-    def _known(self) -> Iterable[tuple[str, str]]:
-        """최근 → 캐시에 있는 것 → 함께 온 목록. 한 번씩만."""
+    def _matching(self, query: str, known: list[tuple[str, str]]) -> list[Row]:
+        """거르고, 똑같이 입력한 심볼(목록에 없어도 된다)을 맨 앞에 둔다."""
+        free = _free_entry(query)
+        found = [
+            (symbol, name)
+            for symbol, name in known
+            if matches(query, f"{symbol} {name} {_market(symbol)}")
+        ]
+        if free and free not in {symbol for symbol, _ in known}:
+            found.insert(0, (free, ko.FREE_ENTRY))
+        found.sort(key=lambda item: item[0] != free)
+        return [self._row(symbol, name) for symbol, name in found]
+
+    def _groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """최근 → 캐시에 있는 것 → 함께 온 목록. 심볼은 한 번씩만 나온다."""
         names = dict(symbols.CATALOG)
-        recent = self.wizard.settings.recent_symbols
-        ordered = dict.fromkeys((*recent, self.draft.symbol, *self._cached, *names))
-        for symbol in ordered:
-            label = names.get(symbol, "")
-            yield symbol, f"{label} ({ko.RECENT})".strip() if symbol in recent else label
+        recent = dict.fromkeys(self.wizard.settings.recent_symbols)
+        cached = [symbol for symbol in self._cached if symbol not in recent]
+        rest = [
+            symbol
+            for symbol in dict.fromkeys((self.draft.symbol, *names))
+            if symbol not in recent and symbol not in cached
+        ]
+        return [
+            (title, [(symbol, names.get(symbol, "")) for symbol in group])
+            for title, group in (
+                (ko.GROUP_RECENT, recent),
+                (ko.GROUP_CACHED, cached),
+                (ko.GROUP_CATALOG, rest),
+            )
+        ]
 
     def _row(self, symbol: str, name: str) -> Row:
         cached = self._cached.get(symbol)
         period = _period(cached.start_ms, cached.end_ms) if cached else ko.NO_CACHE
         tone = "good" if cached else "muted"
-        return Row(symbol, (symbol, name, _market(symbol), period), ("strong", "", "muted", tone))
+        return Row(symbol, (symbol, name, _market(symbol), period), ("", "", "muted", tone))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "symbol-filter":
@@ -250,6 +268,7 @@ class SymbolScreen(StepScreen):
             return
         to_demo = state == "unreachable"
         self.draft.symbol = f"DEMO:{symbol.ticker}" if to_demo else str(symbol)
+        self.draft.picked = str(symbol)
         self.draft.data_note = ko.SOURCE_DEMO if to_demo else line
         self.draft.start, self.draft.end = self._text("start"), self._text("end")
         self.draft.data_file = self._text("file")
