@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
 
 _REVISION = re.compile(r"^(down_)?revision(?::[^=]*)?\s*=\s*(?:[\"']([^\"']+)[\"']|None)", re.M)
 
@@ -36,3 +41,14 @@ def installed_revisions() -> Revisions:
     if len(heads) != 1:
         raise RuntimeError(f"Optuna의 migration을 읽지 못했습니다: {folder}")
     return Revisions(heads.pop(), frozenset(revisions))
+
+
+def upgrade_quietly(storage: RDBStorage) -> None:
+    """Optuna의 migration을 돌린다. root logger가 비어 있으면 Optuna가 제 설정으로 stderr에 쓰므로 막는다."""
+    silence = logging.NullHandler()
+    root = logging.getLogger()
+    root.addHandler(silence)
+    try:
+        storage.upgrade()
+    finally:
+        root.removeHandler(silence)

@@ -66,6 +66,7 @@ def create_database(url: StorageUrl, options: StorageOptions) -> str:
 
 def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
     """옛 Optuna의 스키마를 지금 것으로 올린다. SQLite는 먼저 곁에 백업한다."""
+    from optimize.storage.check_revision import upgrade_quietly
     from optimize.storage.failures import storage_errors
     from optimize.storage.schema import open_rdb_storage
 
@@ -74,12 +75,16 @@ def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
         storage = open_rdb_storage(url, options)
         try:
             before = storage.get_current_version()
-            storage.upgrade()
+            upgrade_quietly(storage)
             after = storage.get_current_version()
         finally:
             storage.engine.dispose()
     kept = f"\n백업: {backup}" if backup else ""
-    return f"스키마를 올렸습니다: {before} → {after}{kept}"
+    return (
+        f"스키마를 올렸습니다: {before} → {after}{kept}\n"
+        "Optuna 4까지의 시각은 현지 시각 그대로입니다. UTC로 바로잡으려면 올리는 대신 복사하세요: "
+        "python -m optimize.storage copy … --source-timezone Asia/Seoul"
+    )
 
 
 def clear_dead_trials(url: StorageUrl, options: StorageOptions) -> str:
