@@ -30,6 +30,16 @@ def test_every_command_of_the_document_works(path: Path, sandbox: Sandbox) -> No
         if "psql" in command.programs() and shutil.which("psql") is None:
             pytest.skip("psql이 없습니다")
         print(f"$ {command.text}\n{sandbox.run(command)}")
+    if path.name == "README.md":
+        results_are_where_readme_says(sandbox.root / "studies/demo_btcusdt_1m_15m")
+
+
+def results_are_where_readme_says(study: Path) -> None:
+    for name in ("best.yaml", "trials.csv", "storage.json"):
+        assert (study / name).is_file(), name
+    (run,) = (study / "runs").iterdir()
+    for name in ("events.ndjson", "run.log", "plan.json"):
+        assert (run / name).is_file(), name
 
 
 def test_readme_has_the_commands_of_the_guide() -> None:
