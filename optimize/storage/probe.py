@@ -11,7 +11,6 @@ import getpass
 import os
 import queue
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -256,6 +255,13 @@ class Probe:
             raise ProbeError("query", "server", server=failure)
         return rows
 
+    @property
+    def client_address(self) -> str:
+        """서버가 볼 우리 주소. 이어지지 않았거나 Unix socket이면 빈 글."""
+        if self._wire is None or self.target.is_socket:
+            return ""
+        return str(self._wire.socket.getsockname()[0])
+
     def close(self) -> None:
         """연결을 닫는다. 여러 번 불러도 된다."""
         if self._wire is None:
@@ -315,6 +321,8 @@ class Probe:
         return scram
 
     def _wrap(self, wire: Wire, mode: str) -> None:
+        import ssl  # 여는 데 십여 ms가 들어 쓸 때 읽는다
+
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         verify = mode in {"verify-ca", "verify-full"}
         context.check_hostname = mode == "verify-full"
