@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from optimize.data import clock
 from optimize.data.binance import BinanceMarket
-from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.crew import Crew
+from optimize.data.dataset import Candles
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
 from optimize.data.manifest import Span, merge_spans, subtract
 from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
@@ -30,6 +31,7 @@ from optimize.data.upbit import UpbitMarket
 from optimize.errors import DataError
 
 Progress = Callable[[str, int, int], None]
+_Answer = TypeVar("_Answer")
 _CONCURRENT = 6
 # 상장일을 모를 때 달 파일이 없어도 하루 파일을 찾아보는 최근 기간.
 _RECENT_MS = 62 * DAY_MS
@@ -107,7 +109,7 @@ class _Session:
         self.on_progress = on_progress
 
     def upbit(self, start_ms: int, end_ms: int) -> list[str]:
-        """새것부터 한 주씩 차례로 받는다(요청 수의 한도가 좁다)."""
+        """하루씩 차례로 받는다(요청 수의 한도가 좁다)."""
         market = UpbitMarket(self.store.symbol, self.http)
         spans = [
             span
@@ -153,7 +155,7 @@ class _Session:
     def _listing(self, market: BinanceMarket, notes: list[str]) -> int | None:
         """첫 봉의 시각. REST가 막혔으면 None(bulk만으로 이어 간다)."""
         try:
-            return market.first_candle_ms()
+            return self._ask("첫 캔들 찾기", market.first_candle_ms)
         except UnreachableError as error:
             notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {error.title}")
             return None
@@ -162,38 +164,39 @@ class _Session:
         archives = self.store.manifest().archives
         changed = []
         for key in months_between(start_ms, end_ms):
-            self.on_progress(f"{self.store.symbol} 다시 올라온 달 확인", 0, 0)
             if key in archives:
+                label = f"다시 올라온 달 확인 {key}"
                 try:
-                    if market.archive_digest(key) != archives[key]:
-                        changed.append((month_start(key), month_start(next_month(key))))
+                    digest = self._ask(label, partial(market.archive_digest, key))
                 except NotThere:
                     continue
+                if digest != archives[key]:
+                    changed.append((month_start(key), month_start(next_month(key))))
         return changed
 
     def _extras(self, market: BinanceMarket, start_ms: int, end_ms: int, notes: list[str]) -> None:
         """거래 규칙과 펀딩. 캔들이 있으면 이것이 막혀도 알리고 이어 간다."""
         try:
             if self.store.manifest().market.tick_size is None:
-                self.store.set_market(market.market_rules())
+                self.store.set_market(self._ask("거래 규칙", market.market_rules))
         except (DataError, NotThere) as error:
             notes.append(f"호가·수량 단위를 받지 못했습니다: {error}".splitlines()[0])
         if not self.store.symbol.is_perpetual:
             return
         for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
-            self.on_progress(f"{self.store.symbol} 펀딩", 0, 0)
             try:
-                self.store.merge_funding(market.rest_funding(*span), span)
+                funding = self._ask("펀딩", partial(market.rest_funding, *span))
             except UnreachableError:
                 self._funding_archives(market, span, notes)
+            else:
+                self.store.merge_funding(funding, span)
 
     def _funding_archives(self, market: BinanceMarket, span: Span, notes: list[str]) -> None:
         """REST가 막혔을 때 달마다의 펀딩 bulk 파일."""
         missing: list[str] = []
         for key in months_between(*span):
-            self.on_progress(f"{self.store.symbol} 펀딩 {key}", 0, 0)
             try:
-                funding: FundingSchedule = market.funding_archive(key)
+                funding = self._ask(f"펀딩 {key}", partial(market.funding_archive, key))
             except (NotThere, UnreachableError):
                 missing.append(key)
             else:
@@ -201,28 +204,27 @@ class _Session:
         if missing:
             notes.append(f"펀딩을 받지 못한 달: {', '.join(missing)}")
 
+    def _ask(self, label: str, call: Callable[[], _Answer]) -> _Answer:
+        """하나를 묻는다. 기다리는 동안에도 진행을 알려 멈출 수 있게 한다."""
+        title = f"{self.store.symbol} {label}"
+        for answer in Crew([lambda: (call(),)], 1, "download").results():
+            if answer is not None:
+                return answer[0]
+            self.on_progress(title, 0, 0)
+        raise AssertionError("일 하나는 결과 하나를 낸다")
+
     def _run(self, tasks: list[Callable[[], Piece]], label: str, concurrent: int) -> list[str]:
         """일들을 나눠 돌리며 끝나는 대로 캐시에 넣는다."""
         notes: list[str] = []
         title = f"{self.store.symbol} 내려받기"
         self.on_progress(title, 0, len(tasks))
-        pool = ThreadPoolExecutor(concurrent, thread_name_prefix="download")
-        try:
-            waiting: set[Future[Piece]] = {pool.submit(task) for task in tasks}
-            done_count = 0
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
-                    piece = future.result()
-                    self._save(piece, label)
-                    notes += piece.notes
-                    done_count += 1
-                self.on_progress(title, done_count, len(tasks))
-        except BaseException:
-            self.http.cancel.set()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        done = 0
+        for piece in Crew(tasks, concurrent, "download").results():
+            if piece is not None:
+                self._save(piece, label)
+                notes += piece.notes
+                done += 1
+            self.on_progress(title, done, len(tasks))
         return list(dict.fromkeys(notes))
 
     def _save(self, piece: Piece, label: str) -> None:

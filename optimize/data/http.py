@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -54,6 +56,9 @@ class HttpSource:
         self.options = options
         self.cancel = cancel
         self._rest_until = 0.0
+        self._lock = threading.Lock()
+        self._active = 0
+        self._closing = False
         self._client = httpx.Client(
             timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
             follow_redirects=True,
@@ -61,8 +66,30 @@ class HttpSource:
         )
 
     def close(self) -> None:
-        """연결을 닫는다."""
-        self._client.close()
+        """연결을 닫는다. 묻고 있는 thread가 있으면 그 마지막이 닫는다."""
+        with self._lock:
+            self._closing = True
+            idle = self._active == 0
+        if idle:
+            self._client.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        with self._lock:
+            if self._closing:
+                raise Cancelled
+            self._active += 1
+        try:
+            yield
+        finally:
+            self._done_asking()
+
+    def _done_asking(self) -> None:
+        with self._lock:
+            self._active -= 1
+            last = self._closing and self._active == 0
+        if last:
+            self._client.close()
 
     def get_json(self, url: str, params: dict[str, Any] | None = None) -> tuple[Any, httpx.Headers]:
         """JSON과 응답 머리. 404는 NotThere, 나머지 실패는 DataError."""
@@ -113,7 +140,7 @@ class HttpSource:
         )
 
     def _once(self, url: str, params: dict[str, Any] | None) -> tuple[int, bytes, httpx.Headers]:
-        with self._client.stream("GET", url, params=params) as response:
+        with self._asking(), self._client.stream("GET", url, params=params) as response:
             chunks = []
             for chunk in response.iter_bytes():
                 if self.cancel.is_set():

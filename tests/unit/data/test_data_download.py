@@ -25,7 +25,8 @@ from optimize.errors import DataError
 DAY = 86_400_000
 FIRST = parse_start("2024-12-28")
 NOW = parse_start("2025-02-04T10:30:20")
-QUICK = HttpOptions(connect_timeout=2, read_timeout=0.5, attempts=3, backoff_s=0.01)
+QUICK = HttpOptions(connect_timeout=5, read_timeout=20, attempts=3, backoff_s=0.01)
+IMPATIENT = HttpOptions(connect_timeout=5, read_timeout=0.7, attempts=3, backoff_s=0.01)
 TRUTH = make_demo("BTCUSDT", 1, FIRST, (NOW - FIRST) // 60_000 + 1)
 
 
@@ -57,8 +58,7 @@ def fetch(
         parse_start(end),
         options.pop("on_progress", silent),
         fix="다른 길",
-        options=QUICK,
-        **options,
+        **{"options": QUICK, **options},
     )
     return store, notes
 
@@ -162,9 +162,12 @@ def test_사용량이_한도에_가까우면_쉰다(
 @pytest.mark.parametrize("kind", ["truncate", "stall", "corrupt", "close"])
 def test_한_번_망가진_파일은_다시_받는다(exchange: Exchange, tmp_path: Path, kind: str) -> None:
     """도중에 끊김, 멈춤, 내용이 바뀜, 연결이 닫힘."""
+    # 파일을 미리 만들어 두어 서버가 느려서 기다리는 일이 없게 한다.
+    exchange.answer("/data/spot/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2025-01.zip")
     # 첫 요청은 CHECKSUM, 다음이 zip이다: 둘 다 망가뜨린다.
-    exchange.fail("BTCUSDT-1m-2025-01.zip", kind, times=2, seconds=1.0)
-    store, _ = fetch(tmp_path, start="2025-01-01", end="2025-02-01")
+    exchange.fail("BTCUSDT-1m-2025-01.zip", kind, times=2, seconds=1.2)
+    options = IMPATIENT if kind == "stall" else QUICK
+    store, _ = fetch(tmp_path, start="2025-01-01", end="2025-02-01", options=options)
     assert_same(store, parse_start("2025-01-01"), parse_start("2025-02-01"))
 
 
@@ -254,7 +257,7 @@ def test_다시_올라온_달은_refresh가_알아보고_다시_받는다(
 def test_멈추면_멎은_파일을_기다리지_않고_끝나며_받은_것은_남는다(
     exchange: Exchange, tmp_path: Path
 ) -> None:
-    exchange.fail("1m-2025-01.zip", "stall", times=99, seconds=0.4)
+    exchange.fail("1m-2025-01.zip", "stall", times=99, seconds=6)
     calls: list[int] = []
 
     def stop(label: str, done: int, total: int) -> None:
