@@ -96,14 +96,15 @@ class Coordinator:
                 self._search()
                 self._drain()
             finally:
-                self._pool.shutdown(kill=self._killed or self._pool.busy)
+                self._pool.shutdown(kill=self.killed or self._pool.busy)
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
             raise store_failure(self._store_error)
         return not self.interrupted
 
     @property
-    def _killed(self) -> bool:
+    def killed(self) -> bool:
+        """두 번째 신호를 받아 곧바로 끝내는 중인가."""
         return self._signals >= 2
 
     # --- 탐색 -------------------------------------------------------------------------
@@ -119,7 +120,7 @@ class Coordinator:
             self._tick()
 
     def _finished(self) -> bool:
-        if self._killed or self._store_error is not None:
+        if self.killed or self._store_error is not None:
             return True
         if self._stopping:
             waited = self._stop_at is not None and time.monotonic() > self._stop_at
@@ -324,8 +325,8 @@ class Coordinator:
         while self._keeper.is_alive():
             self._receive(block=True)
             if self.interrupted and gave_up_at is None:
-                gave_up_at = time.monotonic() + (0 if self._killed else STORE_PATIENCE_SECONDS)
-            if self._killed or (gave_up_at is not None and time.monotonic() > gave_up_at):
+                gave_up_at = time.monotonic() + (0 if self.killed else STORE_PATIENCE_SECONDS)
+            if self.killed or (gave_up_at is not None and time.monotonic() > gave_up_at):
                 self._keeper.give_up()
                 return
             self._events.emit(*self._meter.due())
@@ -335,7 +336,7 @@ class Coordinator:
     def _settle_keeper(self) -> None:
         """저장 thread를 끝내고, 남은 것이 있으면 다음 실행이 되살림을 알린다."""
         self._keeper.give_up()
-        self._keeper.join(timeout=1.0 if self._killed else STORE_PATIENCE_SECONDS)
+        self._keeper.join(timeout=1.0 if self.killed else STORE_PATIENCE_SECONDS)
         # 기록할 수 없어 끝나는 길일 수도 있다. 그 까닭을 가리지 않는다.
         with suppress(RunError):
             self._receive(block=False)

@@ -153,9 +153,11 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
             if not cell.unsaved:
                 journal = journal.settle(item.journal)
         exit_code = 0 if finished else EXIT_INTERRUPTED
-        write_results(plan, cells, [item.store for item in opened], events)
+        if not coordinator.killed:
+            write_results(plan, cells, [item.store for item in opened], events)
         events.emit(DoneEvent(_results(cells), exit_code))
-        print_results(cells, out)
+        if not coordinator.killed:
+            print_results(cells, out)
         return exit_code
     finally:
         pool.shutdown(kill=True)

@@ -1,0 +1,109 @@
+"""멈추는 신호: 한 번은 곱게, 두 번은 곧바로, 어느 쪽도 끝난 시행을 잃지 않는다."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from run_cases import (
+    RunCase,
+    assert_exact,
+    assert_wal_is_stored,
+    interrupt,
+    load,
+    workers,
+)
+
+
+@pytest.fixture
+def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
+    made = RunCase(tmp_path, wizard_home)
+    made.strategy(seconds=0.05)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_once_ends_cleanly_with_what_is_done(case: RunCase, number: int) -> None:
+    process = case.start("--storage-url", case.sqlite_url, n=5000)
+    case.wait_for_trials(10)
+    flock = workers(process.pid)
+    interrupt(process, number)
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    study = load(case.sqlite_url)
+    trials = assert_exact(study, len(study.get_trials()))
+    assert len(trials) >= 10
+    assert_wal_is_stored(case, study)
+    events = case.events()
+    assert events[-1]["type"] == "done"
+    assert events[-1]["exit_code"] == 130
+    assert events[-1]["studies"][0]["n_complete"] == len(trials)
+    assert sum(event["type"] == "trial" for event in events) == len(trials)
+    assert "결과" in output
+    _, alive = psutil.wait_procs(flock, timeout=5)
+    assert alive == []
+
+
+def test_twice_ends_at_once_and_the_next_run_continues(case: RunCase) -> None:
+    case.strategy(seconds=3.0)
+    process = case.start("--storage-url", case.sqlite_url, n=50)
+    case.wait_for_trials(2)
+    time.sleep(0.5)
+    flock = workers(process.pid)
+    interrupt(process)
+    time.sleep(0.3)
+    began = time.monotonic()
+    interrupt(process)
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - began < 2.5, "도는 시행을 기다렸다"
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(flock, timeout=5)
+    assert alive == []
+    study = load(case.sqlite_url)
+    assert_wal_is_stored(case, study)
+    assert_exact(study, len(study.get_trials()))
+
+
+def test_ctrl_c_on_the_whole_process_group_spares_the_workers_until_they_finish(
+    case: RunCase,
+) -> None:
+    """터미널의 Ctrl-C는 작업자에게도 간다. 그래도 도는 시행은 끝나고 적힌다."""
+    process = case.start("--storage-url", case.sqlite_url, n=5000)
+    case.wait_for_trials(6)
+    for member in [*workers(process.pid), psutil.Process(process.pid)]:
+        member.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+    assert "작업자 프로세스가 죽어" not in errors
+    assert "Traceback" not in errors
+    assert_exact(load(case.sqlite_url), len(load(case.sqlite_url).get_trials()))
+
+
+def test_hangup_is_ignored_by_a_run_in_its_own_session(case: RunCase) -> None:
+    process = case.start("--storage-url", case.sqlite_url, n=30)
+    case.wait_for_trials(3)
+    for member in [*workers(process.pid), psutil.Process(process.pid)]:
+        member.send_signal(signal.SIGHUP)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert_exact(load(case.sqlite_url), 30)
+
+
+def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase) -> None:
+    process = case.start("--storage-url", case.sqlite_url, "--set", "data.demo_days=3000", n=5)
+    deadline = time.monotonic() + 20
+    while not (case.run_dirs() and len(case.events()) >= 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    interrupt(process)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert case.events()[-1]["exit_code"] == 130
