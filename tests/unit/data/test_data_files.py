@@ -186,7 +186,7 @@ def test_단위가_섞이거나_알_수_없는_시각은_거절한다(tmp_path: 
         ("none.csv", None),
         ("empty.csv", b""),
         ("header.csv", b"open_time,open,high,low,close,volume\n"),
-        ("broken.csv.gz", gzip.compress(b"open_time,open\n" * 1000)[:-20]),
+        ("broken.csv.gz", gzip.compress(b"open_time,open\n" * 1000, mtime=0)[:-20]),
         ("broken.zip", b"PK\x03\x04nope"),
         ("broken.parquet", b"PAR1nope"),
         ("broken.arrow", b"ARROW1nope"),
