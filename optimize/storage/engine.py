@@ -13,6 +13,8 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +54,53 @@ def make_engine(url: StorageUrl, options: StorageOptions) -> Engine:
 
 
 def make_readonly_engine(url: StorageUrl, options: StorageOptions) -> Engine:
-    """바꾸지 않고 읽기만 하는 engine(목록·내보내기). 없는 SQLite 파일을 만들지 않는다."""
+    """바꾸지 않고 읽기만 하는 engine. 없는 SQLite 파일을 만들지 않는다."""
+    path = url.path
+    if path is not None:
+        return sa.create_engine(
+            "sqlite://",
+            creator=lambda: _open_readonly(path, options.sqlite_timeout),
+            poolclass=NullPool,
+        )
+    engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
+    return engine.execution_options(postgresql_readonly=True)
+
+
+@contextmanager
+def reading(url: StorageUrl, options: StorageOptions) -> Iterator[Connection]:
+    """바꾸지 않고 읽기만 하는 연결 하나(목록·내보내기). 없는 SQLite 파일을 만들지 않는다."""
     if url.path is not None:
-        location = url.path.absolute().as_uri() + "?mode=ro"
+        token = _reading_path.set(url.path)
+        try:
+            with _sqlite_reader(options.sqlite_timeout).connect() as connection:
+                yield connection
+        finally:
+            _reading_path.reset(token)
+        return
+    engine = make_readonly_engine(url, options)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
-        def connect() -> sqlite3.Connection:
-            return sqlite3.connect(location, uri=True, timeout=options.sqlite_timeout)
 
-        return sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    read_only = {"execution_options": {"postgresql_readonly": True}}
-    return sa.create_engine(_sa_url(url), **engine_kwargs(url, options), **read_only)
+_reading_path: ContextVar[Path] = ContextVar("reading_path")
+
+
+@cache
+def _sqlite_reader(timeout: float) -> Engine:
+    """파일이 수천 개여도 문장을 한 번만 compile하게 읽는 engine은 하나를 나누어 쓴다."""
+
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: _open_readonly(_reading_path.get(), timeout),
+        poolclass=NullPool,
+    )
+
+
+def _open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
 
 
 def engine_kwargs(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:

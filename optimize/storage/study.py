@@ -14,7 +14,12 @@ from sqlalchemy.engine import Connection
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables as t
 from optimize.storage.append import lock_study
-from optimize.storage.summary import compute_summaries, write_summaries
+from optimize.storage.summary import (
+    compute_summaries,
+    read_summaries,
+    signature,
+    write_summaries,
+)
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -50,7 +55,7 @@ def open_study(
     SettingsError: 이름이 비었거나 512자를 넘는다, 방향이나 탐색 공간이 있던 것과 어긋난다.
     StorageError: 데이터베이스의 인코딩이 이름을 담지 못한다.
     """
-    _check_name(connection, name)
+    check_name(connection, name)
     wanted = tuple(direction.upper() for direction in directions)
     study_id = _find_or_create(connection, name, wanted)
     lock_study(connection, study_id)
@@ -115,7 +120,8 @@ def set_study_attributes(connection: Connection, study_id: int, attrs: Mapping[s
 _ABSENT = object()
 
 
-def _check_name(connection: Connection, name: str) -> None:
+def check_name(connection: Connection, name: str) -> None:
+    """쓸 수 없는 이름이면 SettingsError, 데이터베이스가 담지 못하면 StorageError."""
     if not name.strip() or len(name) > MAX_NAME:
         raise SettingsError(
             "스터디 이름을 쓸 수 없습니다",
@@ -162,8 +168,9 @@ def _find_or_create(connection: Connection, name: str, directions: tuple[str, ..
 
 
 def _ensure_summary(connection: Connection, study_id: int) -> None:
-    query = sa.select(t.summaries.c.study_id).where(t.summaries.c.study_id == study_id)
-    if connection.scalar(query) is None:
+    """요약이 없거나 다른 도구 때문에 어긋났으면 다시 만든다. 스터디를 잠근 뒤에 부른다."""
+    stored = read_summaries(connection, study_id).get(study_id)
+    if stored is None or (stored.total, stored.unfinished) != signature(connection, study_id):
         write_summaries(connection, compute_summaries(connection, [study_id]))
 
 

@@ -83,31 +83,23 @@ def _best(
     return pick(scored, key=lambda item: item[0]) if scored else None
 
 
-def signatures(connection: Connection) -> dict[int, tuple[int, int]]:
-    """스터디마다 지금의 (total, unfinished). 색인만 읽는다."""
-    last = (
-        sa.select(sa.func.max(t.trials.c.number))
-        .where(t.trials.c.study_id == t.studies.c.study_id)
-        .scalar_subquery()
+def signature(connection: Connection, study_id: int) -> tuple[int, int]:
+    """한 스터디의 지금의 (total, unfinished)."""
+    tr = t.trials.c
+    last = connection.scalar(sa.select(sa.func.max(tr.number)).where(tr.study_id == study_id))
+    unfinished = connection.scalar(
+        sa.select(sa.func.count()).where(tr.study_id == study_id, sa.text(t.IS_UNFINISHED))
     )
-    totals = {
-        study_id: 0 if number is None else number + 1
-        for study_id, number in connection.execute(sa.select(t.studies.c.study_id, last))
-    }
-    open_rows = connection.execute(
-        sa.select(t.trials.c.study_id, sa.func.count())
-        .where(sa.text(t.IS_UNFINISHED))
-        .group_by(t.trials.c.study_id)
-    )
-    unfinished: dict[int, int] = dict(open_rows.all())
-    return {study_id: (total, unfinished.get(study_id, 0)) for study_id, total in totals.items()}
+    return (0 if last is None else last + 1, unfinished or 0)
 
 
-def read_summaries(connection: Connection) -> dict[int, Summary]:
-    """저장된 요약 전부(맞는지는 `signatures`와 견준다)."""
+def read_summaries(connection: Connection, study_id: int | None = None) -> dict[int, Summary]:
+    """저장된 요약(study_id가 None이면 전부). 맞는지는 `signature`와 견준다."""
     columns = [c for c in t.summaries.c if c.name != "study_id"]
-    rows = connection.execute(sa.select(t.summaries.c.study_id, *columns))
-    return {study_id: _summary(*values) for study_id, *values in rows}
+    query = sa.select(t.summaries.c.study_id, *columns)
+    if study_id is not None:
+        query = query.where(t.summaries.c.study_id == study_id)
+    return {found: stored_summary(*values) for found, *values in connection.execute(query)}
 
 
 def compute_summaries(connection: Connection, study_ids: Sequence[int]) -> dict[int, Summary]:
@@ -214,7 +206,8 @@ def _feasible_bests(
     return {study_id: (value, best) for study_id, value, best in rows}
 
 
-def _summary(*values: Any) -> Summary:
+def stored_summary(*values: Any) -> Summary:
+    """`wizard_summaries`의 칸들(study_id 뒤, 차례대로)로."""
     stored = Summary(*values)
     return replace(stored, last_activity=_utc(stored.last_activity))
 

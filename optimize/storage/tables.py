@@ -107,6 +107,7 @@ trial_heartbeats = sa.Table(
     optuna,
     sa.Column("trial_heartbeat_id", sa.Integer, primary_key=True),
     sa.Column("trial_id", sa.Integer),
+    sa.Column("heartbeat", sa.DateTime),
 )
 alembic_version = sa.Table("alembic_version", optuna, sa.Column("version_num", sa.String(32)))
 

@@ -96,9 +96,11 @@ class StorageUrl:
 
     def same_login(self, other: StorageUrl) -> bool:
         """같은 서버·사용자·데이터베이스인가(localhost와 127.0.0.1은 같게 본다)."""
-        return self._login() == other._login()
+        return self.login == other.login
 
-    def _login(self) -> tuple[str, str | None, str | None, int, str | None]:
+    @property
+    def login(self) -> tuple[str, str | None, str | None, int, str | None]:
+        """어느 서버의 누구로 어느 데이터베이스인가: 같은 저장소를 가리는 열쇠."""
         host = (self.host or "localhost").lower()
         host = "localhost" if host in {"127.0.0.1", "::1"} else host
         return (self.backend, self.username, host, self.port or DEFAULT_PORT, self.database)

@@ -11,6 +11,7 @@ import pytest
 from optuna.distributions import BaseDistribution
 from store_kit import OPTIONS, SPACE, OpenStore
 
+from optimize.storage.options import StorageOptions
 from optimize.storage.schema import open_rdb_storage
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl, sqlite_url

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from store_kit import OPTIONS, SPACE, make_trial
 
 from optimize.errors import StorageError
-from optimize.storage.engine import connect_args, make_engine, make_readonly_engine, writing
+from optimize.storage.engine import connect_args, make_engine, reading, writing
 from optimize.storage.failures import diagnose, storage_errors
 from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
@@ -235,16 +235,13 @@ def test_existing_rollback_journal_file_is_moved_to_wal(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_readonly_engine_never_creates_or_writes(tmp_path: Path, postgres_url: StorageUrl) -> None:
-    missing = make_readonly_engine(sqlite_url(tmp_path / "none.db"), OPTIONS)
-    with pytest.raises(sa.exc.OperationalError), missing.connect() as connection:
-        connection.exec_driver_sql("SELECT 1")
+def test_reading_never_creates_or_writes(tmp_path: Path, postgres_url: StorageUrl) -> None:
+    with pytest.raises(sa.exc.OperationalError), reading(sqlite_url(tmp_path / "none.db"), OPTIONS):
+        pass
     assert not (tmp_path / "none.db").exists()
-    server = make_readonly_engine(postgres_url, OPTIONS)
-    with server.connect() as connection, pytest.raises(sa.exc.DBAPIError) as caught:
+    with reading(postgres_url, OPTIONS) as connection, pytest.raises(sa.exc.DBAPIError) as caught:
         connection.exec_driver_sql("CREATE TABLE nope (a int)")
     assert diagnose(caught.value).sqlstate == "25006"
-    server.dispose()
 
 
 def test_sqlite_in_an_unwritable_place_is_a_korean_error(tmp_path: Path) -> None:

@@ -1,0 +1,243 @@
+"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|load|listing|files|copycat]`.
+
+PostgreSQL은 `BENCH_POSTGRES_URL`이 있으면 그것을, 없으면 내장 서버를 임시 폴더에 켜서 쓴다.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from optimize.storage import tables as t
+from optimize.storage.embedded import EmbeddedServer
+from optimize.storage.engine import writing
+from optimize.storage.listing import list_all, list_studies
+from optimize.storage.options import StorageOptions
+from optimize.storage.store import TrialStore
+from optimize.storage.summary import compute_summaries, write_summaries
+from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
+from optimize.trial import FinishedTrial
+
+OPTIONS = StorageOptions()
+SPACE: dict[str, BaseDistribution] = {
+    **{f"f{i}": FloatDistribution(0, 1) for i in range(12)},
+    **{f"i{i}": IntDistribution(0, 100, step=5) for i in range(8)},
+}
+
+
+def make_trial(seed: int) -> FinishedTrial:
+    r = random.Random(seed)
+    now = datetime.now(UTC)
+    params = {
+        **{f"f{i}": r.random() for i in range(12)},
+        **{f"i{i}": r.randrange(0, 101, 5) for i in range(8)},
+    }
+    metrics = {f"metric_{i}": r.random() for i in range(20)}
+    return FinishedTrial(
+        uuid.uuid4().hex,
+        "COMPLETE",
+        params,
+        (r.random(),),
+        now - timedelta(seconds=1),
+        now,
+        metrics=metrics,
+        constraints=(r.random() - 0.5, -1.0),
+    )
+
+
+def open_store(url: StorageUrl, name: str = "bench") -> TrialStore:
+    return TrialStore.open(url, OPTIONS, name, ["maximize"], SPACE, {})
+
+
+def bench_append(label: str, url: StorageUrl) -> None:
+    """묶음 크기마다 시행 하나의 ms와 문장·commit 수."""
+    store = open_store(url, f"append-{uuid.uuid4().hex[:6]}")
+    counts = {"statements": 0, "commits": 0}
+
+    def count(key: str) -> Callable[..., None]:
+        def listener(*_: object) -> None:
+            counts[key] += 1
+
+        return listener
+
+    sa.event.listen(store.engine, "before_cursor_execute", count("statements"))
+    sa.event.listen(store.engine, "commit", count("commits"))
+    for size, total in ((1, 200), (10, 1000), (50, 5000)):
+        batches = [[make_trial(k + j) for j in range(size)] for k in range(0, total, size)]
+        counts.update(statements=0, commits=0)
+        began = time.perf_counter()
+        for batch in batches:
+            store.append(batch)
+        each = (time.perf_counter() - began) / total * 1e3
+        print(
+            f"{label} append 묶음 {size:>3}: 시행당 {each:6.2f} ms, "
+            f"문장 {counts['statements'] / total:5.2f}, commit {counts['commits'] / total:5.3f}"
+        )
+    store.close()
+
+
+def bench_threads(label: str, url: StorageUrl) -> None:
+    """네 writer가 한 스터디에 묶음 10으로."""
+    stores = [open_store(url, f"threads-{label}") for _ in range(4)]
+    batches = [[make_trial(k * 10 + j) for j in range(10)] for k in range(200)]
+
+    def work(index: int) -> None:
+        for batch in batches[index::4]:
+            stores[index].append(batch)
+
+    threads = [Thread(target=work, args=(index,)) for index in range(4)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rate = 2000 / (time.perf_counter() - began)
+    print(f"{label} 함께 넷: {rate:.0f} 시행/초, {stores[0].counts()}")
+    for store in stores:
+        store.close()
+
+
+def bench_load(label: str, url: StorageUrl) -> None:
+    store = open_store(url, "load")
+    for k in range(0, 10_000, 500):
+        store.append([make_trial(k + j) for j in range(500)])
+    for after in (-1, 9_989):
+        began = time.perf_counter()
+        found = store.load(after)
+        print(f"{label} load {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
+    began = time.perf_counter()
+    store.counts()
+    print(f"{label} counts: {(time.perf_counter() - began) * 1e3:.1f} ms")
+    store.close()
+
+
+def fill_many_studies(url: StorageUrl, studies: int, each: int) -> None:
+    """스터디 studies개에 시행 each개씩(파라미터 없이 값과 제약만) 서버에서 바로 만든다."""
+    store = open_store(url, "seed")
+    pg = store.engine.dialect.name == "postgresql"
+    series = (
+        "generate_series(1, {n}) g"
+        if pg
+        else (
+            "(WITH RECURSIVE c(g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM c WHERE g < {n}) SELECT g FROM c)"
+        )
+    )
+    total = studies * each
+    noise = "abs(mod(mod(g, 10007) * 7919, 10007)) / 10007.0"
+    base_study, base_trial = 1000, 1_000_000
+    with writing(store.engine) as c:
+        run = c.exec_driver_sql
+        run(
+            f"INSERT INTO studies (study_id, study_name) SELECT {base_study} + g, 'study-' || g FROM {series.format(n=studies)}"
+        )
+        direction = "CAST('MAXIMIZE' AS studydirection)" if pg else "'MAXIMIZE'"
+        run(
+            f"INSERT INTO study_directions (study_direction_id, study_id, direction, objective) SELECT {base_study} + g, {base_study} + g, {direction}, 0 FROM {series.format(n=studies)}"
+        )
+        state = "CAST('COMPLETE' AS trialstate)" if pg else "'COMPLETE'"
+        moment = "TIMESTAMP '2024-01-01 00:00:00'" if pg else "'2024-01-01 00:00:00.000000'"
+        run(
+            f"INSERT INTO trials (trial_id, number, study_id, state, datetime_start, datetime_complete) SELECT {base_trial} + g, mod(g - 1, {each}), {base_study} + 1 + (g - 1) / {each}, {state}, {moment}, {moment} FROM {series.format(n=total)}"
+        )
+        kind = "CAST('FINITE' AS trialvaluetype)" if pg else "'FINITE'"
+        run(
+            f"INSERT INTO trial_values (trial_value_id, trial_id, objective, value, value_type) SELECT {base_trial} + g, {base_trial} + g, 0, {noise}, {kind} FROM {series.format(n=total)}"
+        )
+        sign = f"CASE WHEN {noise} > 0.8 THEN '[0.5, -1.0]' ELSE '[-0.5, 0.0]' END"
+        run(
+            f"INSERT INTO trial_system_attributes (trial_system_attribute_id, trial_id, key, value_json) SELECT {base_trial} + g, {base_trial} + g, 'constraints', {sign} FROM {series.format(n=total)}"
+        )
+    with store.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql("ANALYZE")
+    store.close()
+
+
+def bench_listing(label: str, url: StorageUrl) -> None:
+    fill_many_studies(url, 1000, 1000)
+    began = time.perf_counter()
+    list_studies(url, OPTIONS)
+    print(f"{label} 1,000 스터디·1,000,000 시행, 요약 없이: {time.perf_counter() - began:.2f} s")
+    store = open_store(url, "seed")
+    with writing(store.engine) as connection:
+        ids = list(connection.scalars(sa.select(t.studies.c.study_id)))
+        write_summaries(connection, compute_summaries(connection, ids))
+    store.close()
+    for _ in range(3):
+        began = time.perf_counter()
+        found = list_studies(url, OPTIONS)
+        print(f"{label} 요약으로 {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
+
+
+def bench_files(folder: Path) -> None:
+    """SQLite 파일 300개(스터디 하나씩)의 목록."""
+    urls = [sqlite_url(folder / "files" / f"{k}.db") for k in range(300)]
+    for url in urls:
+        store = open_store(url)
+        store.append([make_trial(1)])
+        store.close()
+    for _ in range(2):
+        began = time.perf_counter()
+        found = list_all(urls, OPTIONS)
+        elapsed = (time.perf_counter() - began) * 1e3
+        print(
+            f"SQLite 파일 {len(found.studies)}개: {elapsed:.0f} ms ({elapsed / len(urls):.1f} ms씩)"
+        )
+
+
+@contextmanager
+def postgres_url(folder: Path) -> Iterator[StorageUrl]:
+    given = os.environ.get("BENCH_POSTGRES_URL")
+    if given:
+        yield parse_storage_url(given)
+        return
+    server = EmbeddedServer(folder / "pg")
+    server.start()
+    try:
+        yield server.url()
+    finally:
+        server.stop("immediate")
+
+
+@dataclass(frozen=True)
+class Bench:
+    run: Callable[[str, StorageUrl], None]
+
+
+BENCHES = {
+    "append": Bench(bench_append),
+    "threads": Bench(bench_threads),
+    "load": Bench(bench_load),
+    "listing": Bench(bench_listing),
+}
+
+
+def main(names: list[str]) -> None:
+    chosen = names or [*BENCHES, "files"]
+    with tempfile.TemporaryDirectory(prefix="bench-storage-") as text:
+        folder = Path(text)
+        folder.chmod(0o711)
+        if "files" in chosen:
+            bench_files(folder)
+        with postgres_url(folder) as postgres:
+            for name in chosen:
+                if name in BENCHES:
+                    BENCHES[name].run("SQLite", sqlite_url(folder / f"{name}.db"))
+                    BENCHES[name].run("PostgreSQL", postgres)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
