@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from reference.plain_indicators import (
@@ -30,7 +31,7 @@ class PlainSignals:
 
 
 def detrended(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[Number]:
-    c, h, low = list(bars.close), list(bars.high), list(bars.low)
+    c, h, low = bars.close, bars.high, bars.low
     n, style = len(c), p["detrend_style"]
     hl2 = [(h[i] + low[i]) / 2 for i in range(n)]
     top, bottom = highest(h, p["kc_len"]), lowest(low, p["kc_len"])
@@ -56,9 +57,9 @@ def detrended(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[Number]:
 
 def flux(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[Number]:
     """-1 .. +1로 묶인 방향. 양쪽이 모두 0이면 0."""
-    h, low = list(bars.high), list(bars.low)
+    h, low = bars.high, bars.low
     if p["flux_source"] == "heikin_ashi":
-        _, h, low, _ = heikin_ashi(list(bars.open), h, low, list(bars.close))
+        _, h, low, _ = heikin_ashi(bars.open, h, low, bars.close)
     ups: list[Number] = []
     downs: list[Number] = []
     for i in range(len(h)):
@@ -79,7 +80,7 @@ def flux(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[Number]:
 
 
 def squeezed(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[bool | None]:
-    c = list(bars.close)
+    c = bars.close
     basis, spread, middle = sma(c, p["bb_len"]), std(c, p["bb_len"]), sma(c, p["kc_len"])
     out: list[bool | None] = []
     for i in range(len(c)):
@@ -93,7 +94,7 @@ def squeezed(bars: Any, p: dict[str, Any], atr: list[Number]) -> list[bool | Non
 
 def htf_trend(data: Any, length: int) -> list[int]:
     """LTF 봉마다 +1, -1, 0(아직 모름이나 같음)."""
-    closes = list(data.htf.close)
+    closes = data.htf.close.tolist()
     ema = smooth(closes, 2 / (length + 1))
     out = []
     for j in data.htf_index:
@@ -105,8 +106,10 @@ def htf_trend(data: Any, length: int) -> list[int]:
 
 
 def squeeze_signals(data: Any, p: dict[str, Any]) -> PlainSignals:
-    bars, n = data.ltf, len(data.ltf.close)
-    atr = wilder(true_range(list(bars.high), list(bars.low), list(bars.close)), p["kc_len"])
+    names = ('open', 'high', 'low', 'close')
+    bars = SimpleNamespace(**{name: getattr(data.ltf, name).tolist() for name in names})
+    n = len(bars.close)
+    atr = wilder(true_range(bars.high, bars.low, bars.close), p["kc_len"])
     momentum = linreg_end(detrended(bars, p, atr), p["osc_len"])
     length = p["signal_len"]
     signal = {

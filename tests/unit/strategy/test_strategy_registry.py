@@ -1,0 +1,128 @@
+"""전략을 이름과 파일에서 찾고, 틀리면 까닭과 비슷한 이름을 댄다. numba는 들이지 않는다."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from optimize.errors import SettingsError
+from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
+from optimize.strategy.protocol import Strategy
+from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy, strategy_fingerprint
+
+GOOD = """
+from optimize.strategy.parameter import IntParameter
+class Mine:
+    name = "mine"
+    parameters = (IntParameter("length", 5, "길이(봉)", low=2, high=9),)
+    def signals(self, dataset, params):
+        raise NotImplementedError
+class Empty:
+    name = "empty"
+class Twice(Mine):
+    parameters = (*Mine.parameters, *Mine.parameters)
+class Dangling(Mine):
+    parameters = (IntParameter("a", 1, "", {"use_a": (True,)}),)
+class Broken(Mine):
+    def __init__(self):
+        raise RuntimeError("열쇠가 없음")
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "내 전략.py"
+    path.write_text(GOOD, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", BUILTIN_STRATEGIES)
+def test_내장_전략은_규약을_지키고_기본값이_범위_안에_있다(name: str) -> None:
+    strategy = load_strategy(name)
+    assert isinstance(strategy, Strategy)
+    assert strategy.name == name
+    for p in strategy.parameters:
+        assert p.description, p.name
+        if isinstance(p, IntParameter | FloatParameter):
+            assert p.low <= p.default <= p.high, p.name
+            assert "봉" in p.description or "배" in p.description, f"{p.name}에 단위가 없다"
+        else:
+            assert isinstance(p, ChoiceParameter)
+            assert p.default in p.choices
+
+
+def test_기본_전략은_22개_넘는_파라미터를_탐색한다() -> None:
+    parameters = load_strategy("squeeze_momentum").parameters
+    assert len(parameters) >= 22
+    switched: list[Parameter] = [p for p in parameters if p.requires]
+    assert len(parameters) - len(switched) >= 12
+    assert len(switched) >= 12
+
+
+def test_파일의_class를_이름으로_부른다(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_strategy(f"{mine}:Mine").name == "mine"
+    monkeypatch.chdir(mine.parent)
+    assert load_strategy(f"{mine.name}:Mine").name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("squeze_momentum", "squeeze_momentum"),
+        ("donchian", "donchian_breakout"),
+        ("{mine}:Min", "Mine"),
+        ("{mine}:Empty", "signals"),
+        ("{mine}:Twice", "두 번"),
+        ("{mine}:Dangling", "use_a"),
+        ("{mine}:Broken", "열쇠가 없음"),
+        ("{mine.parent}/none.py:Mine", "읽지 못했습니다"),
+    ],
+)
+def test_틀린_이름은_까닭과_비슷한_이름을_댄다(mine: Path, spec: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_strategy(spec.format(mine=mine))
+    assert expected in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"), [("x = 1\ny = (\n", "2줄"), ("import os\n1 / 0\n", "2줄: ZeroDivision")]
+)
+def test_실행되지_않는_파일은_줄을_댄다(tmp_path: Path, source: str, expected: str) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text(source, encoding="utf-8")
+    with pytest.raises(SettingsError, match="실행하지 못했습니다") as caught:
+        load_strategy(f"{path}:Mine")
+    assert expected in caught.value.cause
+
+
+def test_지문은_내용이_바뀔_때만_바뀐다(mine: Path) -> None:
+    first = strategy_fingerprint(f"{mine}:Mine")
+    assert first == strategy_fingerprint(f"{mine}:Mine")
+    assert first != strategy_fingerprint(f"{mine}:Empty")
+    mine.write_text(GOOD + "\n# 고침\n", encoding="utf-8")
+    assert first != strategy_fingerprint(f"{mine}:Mine")
+    prints = {strategy_fingerprint(name) for name in BUILTIN_STRATEGIES}
+    assert len(prints) == len(BUILTIN_STRATEGIES)
+
+
+def test_고친_파일은_다시_읽힌다(mine: Path) -> None:
+    load_strategy(f"{mine}:Mine")
+    mine.write_text(GOOD.replace('"mine"', '"renamed"'), encoding="utf-8")
+    assert load_strategy(f"{mine}:Mine").name == "renamed"
+
+
+def test_전략을_찾고_공간을_보는_데_numba도_numpy도_들지_않는다() -> None:
+    code = (
+        "import sys\n"
+        "from optimize.strategy.registry import *\n"
+        "import optimize.backtest.metrics, optimize.backtest.costs\n"
+        "[load_strategy(n).parameters for n in BUILTIN_STRATEGIES]\n"
+        "[strategy_fingerprint(n) for n in BUILTIN_STRATEGIES]\n"
+        "print([m for m in ('numba', 'numpy', 'optuna') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
