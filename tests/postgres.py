@@ -29,7 +29,7 @@ from optimize.storage.url import StorageUrl
 SYSTEM_BIN = Path("/usr/lib/postgresql/15/bin")
 # 운영체제가 죽는 일은 시험하지 않는다. 서버만 죽는 일(immediate stop)에는 fsync가 없어도 된다.
 FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
-_GUARD = 'read _; kill -INT "$(head -1 "$0")" 2>/dev/null'
+_GUARD = 'read _; exec 2>/dev/null; kill -INT "$(head -1 "$0")"'
 _names = itertools.count(1)
 
 

@@ -15,7 +15,7 @@ from optimize.storage.copy_report import CopyReport
 from optimize.storage.copy_rows import Transform
 from optimize.storage.copy_source import Source, SourceStudy, open_source, source_zone
 from optimize.storage.copy_study import Target, copy_study, same_study
-from optimize.storage.engine import make_readonly_engine
+from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
@@ -125,14 +125,10 @@ def _target_names(url: StorageUrl, options: StorageOptions) -> set[str]:
 
     if url.path is not None and not url.path.exists():
         return set()
-    engine = make_readonly_engine(url, options)
-    try:
-        with engine.connect() as connection:
-            if not sa.inspect(connection).has_table("studies"):
-                return set()
-            return set(connection.scalars(sa.select(t.studies.c.study_name)))
-    finally:
-        engine.dispose()
+    with reading(url, options) as connection:
+        if not sa.inspect(connection).has_table("studies"):
+            return set()
+        return set(connection.scalars(sa.select(t.studies.c.study_name)))
 
 
 def _copy_all(

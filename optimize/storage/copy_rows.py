@@ -114,6 +114,8 @@ def _read(
         query = sa.select(table.c.trial_id, *(table.c[column] for column in columns)).where(
             table.c.trial_id.in_(list(seqs))
         )
+        if name != "stored":  # 파라미터와 속성의 차례를 지킨다
+            query = query.order_by(*table.primary_key.columns)
         rows[name] = [(seqs[row[0]], *row[1:]) for row in connection.execute(query)]
     noted = {row[0] for row in rows["user"] if row[1] == NOTE_ATTRIBUTE}
     rows["user"] += [note for note in notes if note[0] not in noted]

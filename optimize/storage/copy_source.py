@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables as t
-from optimize.storage.engine import make_readonly_engine
+from optimize.storage.engine import reading
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, sqlite_url
 
@@ -86,14 +86,10 @@ def open_source(url: StorageUrl, options: StorageOptions) -> Iterator[Source]:
         revision, library = _version(url, options)
         upgraded = revision != t.SUPPORTED_REVISION
         opened = _upgraded_copy(url, options, Path(scratch), revision) if upgraded else url
-        engine = make_readonly_engine(opened, options)
-        try:
-            with engine.connect() as connection:
-                _begin_snapshot(connection)
-                names = set(sa.inspect(connection).get_table_names())
-                yield Source(connection, url, library, revision, upgraded, t.stored.name in names)
-        finally:
-            engine.dispose()
+        with reading(opened, options) as connection:
+            _begin_snapshot(connection)
+            names = set(sa.inspect(connection).get_table_names())
+            yield Source(connection, url, library, revision, upgraded, t.stored.name in names)
 
 
 def source_zone(source: Source, name: str | None) -> ZoneInfo | None:
@@ -126,23 +122,18 @@ def _begin_snapshot(connection: Connection) -> None:
 
 def _version(url: StorageUrl, options: StorageOptions) -> tuple[str, str]:
     """(schema revision, Optuna의 판). Optuna의 저장소가 아니면 StorageError."""
-    engine = make_readonly_engine(url, options)
-    try:
-        with engine.connect() as connection:
-            names = set(sa.inspect(connection).get_table_names())
-            if not {"studies", "trials"} <= names:
-                raise StorageError(
-                    "원본에 Optuna의 스터디가 없습니다", url.masked, "--from 을 확인하세요"
-                )
-            revision = library = ""
-            if "alembic_version" in names:
-                revision = connection.scalar(sa.select(t.alembic_version.c.version_num)) or ""
-            if "version_info" in names:
-                query = sa.text("SELECT library_version FROM version_info")
-                library = connection.scalar(query) or ""
-            return revision, library
-    finally:
-        engine.dispose()
+    with reading(url, options) as connection:
+        names = set(sa.inspect(connection).get_table_names())
+        if not {"studies", "trials"} <= names:
+            raise StorageError(
+                "원본에 Optuna의 스터디가 없습니다", url.masked, "--from 을 확인하세요"
+            )
+        revision = library = ""
+        if "alembic_version" in names:
+            revision = connection.scalar(sa.select(t.alembic_version.c.version_num)) or ""
+        if "version_info" in names:
+            library = connection.scalar(sa.text("SELECT library_version FROM version_info")) or ""
+        return revision, library
 
 
 def _upgraded_copy(

@@ -48,6 +48,7 @@ class Staging:
                 f"{prefix}{name}",
                 metadata,
                 sa.Column("seq", sa.Integer, nullable=False),
+                sa.Column("position", sa.Integer, nullable=False),
                 *(_plain(table.c[column]) for column in columns),
             )
         self._metadata = metadata
@@ -58,7 +59,7 @@ class Staging:
             self._metadata.create_all(connection)
             columns = self._batches.c
             found = connection.execute(sa.select(columns.first, columns.digest))
-            return dict(found.tuples().all())
+            return dict(found.all())
 
     def drop(self) -> None:
         """복사를 버린다."""
@@ -77,10 +78,15 @@ class Staging:
                 connection.execute(
                     sa.delete(self._batches).where(self._batches.c.first == batch.first)
                 )
-            for name, rows in batch.rows.items():
+            trials = self._tables[TRIALS]
+            bulk_insert(connection, trials, ("seq", *TRIAL_COLUMNS), batch.rows[TRIALS])
+            for name, (_, columns) in CHILDREN.items():
+                rows = [
+                    (row[0], position, *row[1:]) for position, row in enumerate(batch.rows[name])
+                ]
                 if rows:
-                    columns = TRIAL_COLUMNS if name == TRIALS else CHILDREN[name][1]
-                    bulk_insert(connection, self._tables[name], ("seq", *columns), rows)
+                    names = ("seq", "position", *columns)
+                    bulk_insert(connection, self._tables[name], names, rows)
             connection.execute(
                 sa.insert(self._batches).values(first=batch.first, digest=batch.digest)
             )
@@ -108,7 +114,7 @@ class Staging:
                         *(_typed(child.c[column], table.c[column]) for column in columns),
                     )
                     .join_from(child, staged, staged.c.seq == child.c.seq)
-                    .order_by(child.c.seq),
+                    .order_by(child.c.seq, child.c.position),
                 )
             )
         self._metadata.drop_all(connection)
