@@ -242,7 +242,9 @@ def _shaped(
     if found.dtype == dtype and found.flags.c_contiguous and found.flags.aligned:
         return _writable_typed(found)
     converted = found.astype(dtype)
-    if found.dtype != dtype and not np.array_equal(converted, found, equal_nan=found.dtype.kind == "f"):
+    if found.dtype != dtype and not np.array_equal(
+        converted, found, equal_nan=found.dtype.kind == "f"
+    ):
         raise RunError(
             "전략의 신호가 틀렸습니다",
             f"{name}의 값을 {np.dtype(dtype).name}(으)로 옮길 수 없습니다({found.dtype.name}).",

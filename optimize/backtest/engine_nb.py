@@ -18,7 +18,9 @@ from optimize.strategy.jit import compiled
 
 SIGNAL, STOP, TRAIL, TARGET, TIME, LIQUIDATION, END = 1, 2, 3, 4, 5, 6, 7
 OPEN_POSITION = 0
-RUIN = 1e-9  # 평가금이 처음 돈의 이만큼 이하면 다시 들어가지 않는다(반올림의 찌꺼기로 거래하지 않게)
+RUIN = (
+    1e-9  # 평가금이 처음 돈의 이만큼 이하면 다시 들어가지 않는다(반올림의 찌꺼기로 거래하지 않게)
+)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -496,9 +498,7 @@ def simulate_nb(
         state[WALLET] = state[ENTRY_EQUITY]
         _stay_flat_nb(state, cursor, books, i + 1)
         state[WALLET] = wallet
-        k, reason, price, at_open = _hold_nb(
-            bars, sub, rows, orders, account, state, cursor, books
-        )
+        k, reason, price, at_open = _hold_nb(bars, sub, rows, orders, account, state, cursor, books)
         held += _leave_nb(account, k, reason, price, at_open, state, cursor, books, count)
         count += 1
         closed_side = orders.entry[i] if at_open else 0

@@ -109,9 +109,7 @@ def perturbed(dataset: Dataset, bars: int, rng: np.random.Generator) -> Dataset:
     )
 
 
-def _known(
-    dataset: Dataset, bars: int
-) -> tuple[Candles, Candles | None, Candles | None, int, int]:
+def _known(dataset: Dataset, bars: int) -> tuple[Candles, Candles | None, Candles | None, int, int]:
     """(ltf, htf, base, 아는 HTF 봉 수, 아는 바탕 봉 수)."""
     seen = 0 if dataset.htf_index is None else int(dataset.htf_index[bars - 1]) + 1
     subs = 0 if dataset.base_start is None else int(dataset.base_start[bars])

@@ -48,15 +48,21 @@ METRICS: dict[str, MetricInfo] = {
     "sharpe": MetricInfo("Sharpe", "", "max", "일간 수익률의 평균/표준편차 × √365, 무위험 0"),
     "sortino": MetricInfo("Sortino", "", "max", "일간 수익률의 평균/하방 편차 × √365"),
     "calmar": MetricInfo("Calmar", "", "max", "연복리 수익률 / 최대 낙폭"),
-    "max_drawdown_pct": MetricInfo("최대 낙폭", "%", "min", "봉마다 평가한 금액의 고점 대비 최대 하락"),
+    "max_drawdown_pct": MetricInfo(
+        "최대 낙폭", "%", "min", "봉마다 평가한 금액의 고점 대비 최대 하락"
+    ),
     "profit_factor": MetricInfo("Profit factor", "", "max", "이익 거래의 합 / 손실 거래의 합"),
     "win_rate_pct": MetricInfo("승률", "%", "max", "순손익이 0보다 큰 거래의 비율", 1),
     "trades": MetricInfo("거래 수", "회", "max", "닫힌 거래의 수(마지막 봉에 닫은 것 포함)", 0),
-    "expectancy_pct": MetricInfo("거래당 기대값", "%", "max", "거래 순손익 / 진입 때 평가금의 평균", 3),
+    "expectancy_pct": MetricInfo(
+        "거래당 기대값", "%", "max", "거래 순손익 / 진입 때 평가금의 평균", 3
+    ),
     "payoff_ratio": MetricInfo("손익비", "", "max", "평균 이익 / 평균 손실"),
     "avg_bars": MetricInfo("평균 보유", "봉", "min", "거래 하나의 평균 보유 봉", 1),
     "exposure_pct": MetricInfo("노출", "%", "min", "포지션을 가진 봉의 비율", 1),
-    "max_losing_streak": MetricInfo("최대 연속 손실", "회", "min", "잇달아 손실 난 거래의 최대 수", 0),
+    "max_losing_streak": MetricInfo(
+        "최대 연속 손실", "회", "min", "잇달아 손실 난 거래의 최대 수", 0
+    ),
     "long_trades": MetricInfo("Long 거래", "회", "max", "long 거래의 수", 0),
     "short_trades": MetricInfo("Short 거래", "회", "max", "short 거래의 수", 0),
     "liquidations": MetricInfo("강제 청산", "회", "min", "강제 청산된 거래의 수", 0),

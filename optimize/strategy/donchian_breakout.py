@@ -24,8 +24,12 @@ class DonchianBreakout:
     parameters: tuple[Parameter, ...] = (
         IntParameter("entry_len", 240, "돌파를 재는 통로의 길이(봉)", low=20, high=2000, log=True),
         IntParameter("exit_len", 120, "닫는 통로의 길이(봉)", low=5, high=1000, log=True),
-        ChoiceParameter("use_htf", True, "HTF 종가가 EMA의 같은 쪽일 때만(HTF가 없는 칸에서는 뜻이 없음)"),
-        IntParameter("htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", {"use_htf": _ON}, low=5, high=200),
+        ChoiceParameter(
+            "use_htf", True, "HTF 종가가 EMA의 같은 쪽일 때만(HTF가 없는 칸에서는 뜻이 없음)"
+        ),
+        IntParameter(
+            "htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", {"use_htf": _ON}, low=5, high=200
+        ),
         IntParameter("atr_len", 20, "손절에 쓰는 ATR의 길이(봉)", low=5, high=100),
         ChoiceParameter("use_stop", True, "ATR 손절을 쓴다"),
         FloatParameter(

@@ -24,8 +24,12 @@ class MaCross:
         ),
         IntParameter("fast_len", 20, "빠른 이동 평균의 길이(봉)", low=5, high=200),
         IntParameter("slow_gap", 60, "느린 이동 평균은 이만큼 더 길다(봉)", low=5, high=600),
-        ChoiceParameter("use_htf", True, "HTF 종가가 EMA의 같은 쪽일 때만(HTF가 없는 칸에서는 뜻이 없음)"),
-        IntParameter("htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", {"use_htf": _ON}, low=5, high=200),
+        ChoiceParameter(
+            "use_htf", True, "HTF 종가가 EMA의 같은 쪽일 때만(HTF가 없는 칸에서는 뜻이 없음)"
+        ),
+        IntParameter(
+            "htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", {"use_htf": _ON}, low=5, high=200
+        ),
         IntParameter("atr_len", 14, "손절·익절에 쓰는 ATR의 길이(봉)", low=5, high=100),
         ChoiceParameter("use_stop", False, "ATR 손절을 쓴다"),
         FloatParameter(

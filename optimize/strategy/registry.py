@@ -127,7 +127,7 @@ def _load_file(path: Path, spec: str) -> ModuleType:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - 사용자의 코드는 무엇이든 던질 수 있다
+    except Exception as error:
         del sys.modules[name]
         raise SettingsError(
             f"전략 파일 '{path}'을(를) 실행하지 못했습니다",
@@ -152,7 +152,7 @@ def _where(error: Exception, path: Path) -> str:
 def _instance(found: type[Any], spec: str) -> Strategy:
     try:
         strategy = found()
-    except Exception as error:  # noqa: BLE001 - 사용자의 코드는 무엇이든 던질 수 있다
+    except Exception as error:
         raise SettingsError(
             f"전략 '{spec}'을(를) 만들지 못했습니다",
             f"{type(error).__name__}: {error}",

@@ -104,7 +104,9 @@ def _signal_parameters() -> tuple[Parameter, ...]:
             choices=SIGNAL_STYLES,
         ),
         IntParameter("signal_len", 5, "signal 이동 평균의 길이(봉) (signalLen)", low=2, high=40),
-        IntParameter("flux_len", 30, "directional flux를 고르는 길이(봉) (fluxLen)", low=5, high=100),
+        IntParameter(
+            "flux_len", 30, "directional flux를 고르는 길이(봉) (fluxLen)", low=5, high=100
+        ),
         ChoiceParameter(
             "flux_source",
             "plain",
@@ -116,9 +118,7 @@ def _signal_parameters() -> tuple[Parameter, ...]:
 
 def _filter_parameters() -> tuple[Parameter, ...]:
     """squeeze gate, 문턱, HTF."""
-    static, per_side, dynamic = (
-        {"threshold_mode": (mode,)} for mode in THRESHOLD_MODES
-    )
+    static, per_side, dynamic = ({"threshold_mode": (mode,)} for mode in THRESHOLD_MODES)
     gate, htf = {"use_gate": _ON}, {"use_htf": _ON}
     return (
         ChoiceParameter("use_gate", True, "최근에 squeeze가 풀렸을 때만 들어간다"),
@@ -140,7 +140,9 @@ def _filter_parameters() -> tuple[Parameter, ...]:
             high=4.0,
             step=0.05,
         ),
-        IntParameter("gate_bars", 20, "squeeze가 풀린 뒤 들어갈 수 있는 기간(봉)", gate, low=1, high=120),
+        IntParameter(
+            "gate_bars", 20, "squeeze가 풀린 뒤 들어갈 수 있는 기간(봉)", gate, low=1, high=120
+        ),
         ChoiceParameter(
             "threshold_mode",
             "static",
@@ -186,7 +188,9 @@ def _filter_parameters() -> tuple[Parameter, ...]:
             high=3.0,
             step=0.05,
         ),
-        ChoiceParameter("use_htf", True, "HTF 추세와 같은 쪽만 들어간다(HTF가 없는 칸에서는 뜻이 없음)"),
+        ChoiceParameter(
+            "use_htf", True, "HTF 추세와 같은 쪽만 들어간다(HTF가 없는 칸에서는 뜻이 없음)"
+        ),
         IntParameter("htf_len", 50, "HTF 종가 EMA의 길이(HTF 봉)", htf, low=5, high=200),
     )
 

@@ -230,9 +230,7 @@ def _heikin_ashi_nb(
 
 
 @compiled
-def _flux_nb(
-    rows: NDArray[np.float64], lo: int, hi: int, start: int, cfg: SqueezeConfig
-) -> None:
+def _flux_nb(rows: NDArray[np.float64], lo: int, hi: int, start: int, cfg: SqueezeConfig) -> None:
     """상승·하락 directional movement / ATR을 α = 1/flux_len으로 고른 것."""
     size = hi - lo
     high_row = rows[HA_HIGH] if cfg.heikin_ashi else rows[HIGH]

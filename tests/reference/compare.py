@@ -50,7 +50,13 @@ def rules_of(signals: Signals) -> dict[str, Any]:
 def assert_same(result: BacktestResult, plain: PlainRun, data: Dataset, costs: CostModel) -> None:
     """거래의 봉·쪽·까닭은 같고, 값은 1e-9(상대)까지, 지표는 1e-7까지 같다."""
     ours = [
-        (int(t["side"]), int(t["entry_bar"]), int(t["exit_bar"]), REASONS[int(t["reason"])], int(t["bars"]))
+        (
+            int(t["side"]),
+            int(t["entry_bar"]),
+            int(t["exit_bar"]),
+            REASONS[int(t["reason"])],
+            int(t["bars"]),
+        )
         for t in result.trades
     ]
     theirs = [(t.side, t.entry_bar, t.exit_bar, t.reason, t.bars) for t in plain.trades]
@@ -66,6 +72,4 @@ def assert_same(result: BacktestResult, plain: PlainRun, data: Dataset, costs: C
     assert set(result.metrics) == set(expected)
     for name, value in expected.items():
         assert np.isfinite(result.metrics[name]), name
-        np.testing.assert_allclose(
-            result.metrics[name], value, rtol=1e-7, atol=1e-8, err_msg=name
-        )
+        np.testing.assert_allclose(result.metrics[name], value, rtol=1e-7, atol=1e-8, err_msg=name)

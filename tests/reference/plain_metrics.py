@@ -15,7 +15,9 @@ def cap(x: float) -> float:
     return max(-CAP, min(CAP, x))
 
 
-def daily_equity(open_time: list[int], step_ms: int, equity: list[float], cash: float) -> list[float]:
+def daily_equity(
+    open_time: list[int], step_ms: int, equity: list[float], cash: float
+) -> list[float]:
     """UTC 날마다 그날 안에 마지막으로 닫힌 봉의 평가금. 닫힌 봉이 없는 날은 앞날의 것."""
     by_day: dict[int, float] = {}
     for t, e in zip(open_time, equity, strict=True):
@@ -55,7 +57,9 @@ def metrics(run: Any, open_time: list[int], step_ms: int, cash: float) -> dict[s
         if stdev(returns) > NOISE:
             sharpe = cap(mean(returns) / stdev(returns) * sqrt(365))
         down = sqrt(mean(min(r, 0.0) ** 2 for r in returns))
-        sortino = cap(mean(returns) / down * sqrt(365)) if down > NOISE else CAP * (mean(returns) > 0)
+        sortino = (
+            cap(mean(returns) / down * sqrt(365)) if down > NOISE else CAP * (mean(returns) > 0)
+        )
     cagr = yearly(final / cash, days)
     gains = [t.pnl for t in trades if t.pnl > 0]
     losses = [-t.pnl for t in trades if t.pnl < 0]

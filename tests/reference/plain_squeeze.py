@@ -106,7 +106,7 @@ def htf_trend(data: Any, length: int) -> list[int]:
 
 
 def squeeze_signals(data: Any, p: dict[str, Any]) -> PlainSignals:
-    names = ('open', 'high', 'low', 'close')
+    names = ("open", "high", "low", "close")
     bars = SimpleNamespace(**{name: getattr(data.ltf, name).tolist() for name in names})
     n = len(bars.close)
     atr = wilder(true_range(bars.high, bars.low, bars.close), p["kc_len"])

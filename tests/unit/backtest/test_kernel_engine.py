@@ -33,17 +33,13 @@ def markets(draw: st.DrawFn) -> Dataset:
     funding = None
     if every:
         rng = np.random.default_rng(n)
-        funding = {
-            START + MINUTE * int(k): float(rng.normal() * 0.002) for k in range(0, n, every)
-        }
+        funding = {START + MINUTE * int(k): float(rng.normal() * 0.002) for k in range(0, n, every)}
     rules = draw(
         st.sampled_from(
             [{}, {"tick_size": 0.01, "step_size": 0.1, "min_notional": 5.0}, {"tick_size": 0.5}]
         )
     )
-    return dataset(
-        base, f"{minutes}m", funding=funding, with_base=draw(st.booleans()), **rules
-    )
+    return dataset(base, f"{minutes}m", funding=funding, with_base=draw(st.booleans()), **rules)
 
 
 @st.composite

@@ -119,9 +119,7 @@ class Normalised(Leaky):
         n = len(dataset.ltf)
         nothing = np.zeros(n, dtype=bool)
         rule = float(np.std(dataset.ltf.close))
-        return Signals(
-            np.zeros(n, np.int8), nothing, nothing, np.ones(n), stop_atr=rule
-        )
+        return Signals(np.zeros(n, np.int8), nothing, nothing, np.ones(n), stop_atr=rule)
 
 
 @pytest.mark.parametrize(
