@@ -187,8 +187,24 @@ _EVENTS: dict[str, type[Event]] = {
 def encode(event: Event, ts: datetime | None = None) -> str:
     """사건을 한 줄(줄바꿈 없음)로. ts는 시간대가 있는 시각, 없으면 지금."""
     stamp = (ts or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
-    body = {"v": VERSION, "ts": stamp, "type": event.type, **asdict(event)}
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    body = {"v": VERSION, "ts": stamp, "type": event.type}
+    for item in fields(event):
+        body[item.name] = getattr(event, item.name)
+    return _ENCODER.encode(body)
+
+
+def _plain(value: Any) -> JsonValue:
+    """json이 모르는 값: 사건 속의 dataclass와 dict 아닌 Mapping."""
+    if isinstance(value, StudyResult):
+        return asdict(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"사건에 담을 수 없는 값: {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+)
 
 
 def decode(line: str) -> Event | None:

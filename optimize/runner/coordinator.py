@@ -36,7 +36,6 @@ from optimize.trial import FinishedTrial
 
 CHUNK_SECONDS = 0.02
 MAX_CHUNK = 32
-_ASK_SECONDS = 0.01
 _AHEAD_SECONDS = 0.2
 _MAX_AHEAD = 256
 _SEEDED_AHEAD = 3
@@ -81,7 +80,6 @@ class Coordinator:
         self._stop_at: float | None = None
         self._stopping = False
         self._turn = 0
-        self._ask_seconds = 0.001
         self._claim_seconds = 0.01
         self._deadline: float | None = None
         self._store_error: Exception | None = None
@@ -164,19 +162,14 @@ class Coordinator:
             return False
         hungry.sort(key=lambda cell: cell.ahead)
         cell = hungry[0]
-        n = 1 if self._limits.reproducible else self._ask_size()
-        started = time.perf_counter()
+        # 한 번의 물음에는 정해진 값이 들므로 모아서 묻는다. 나가 있는 묶음이 그동안 작업자를 먹인다.
+        n = 1 if self._limits.reproducible else MAX_CHUNK
         keys = cell.ask(min(n, self._appetite(cell)))
         if keys:
-            spent = (time.perf_counter() - started) / len(keys)
-            self._ask_seconds += 0.2 * (spent - self._ask_seconds)
             self._keeper.claim(cell.index, keys)
         elif cell.exhausted:
             self._say_exhausted(cell)
         return len(hungry) > 1 or self._appetite(cell) > 0
-
-    def _ask_size(self) -> int:
-        return max(1, min(int(_ASK_SECONDS / max(self._ask_seconds, 1e-6)), MAX_CHUNK))
 
     def _appetite(self, cell: CellRun) -> int:
         """이 칸에서 지금 물을 수. 자리를 기다리거나 앞서 물은 것이 넉넉하면 0."""

@@ -52,6 +52,7 @@ class Wording:
         self._every = every
         self._said: dict[str, float] = {}
         self._best: dict[str, float] = {}
+        self._finished: set[str] = set()
 
     def lines(self, event: Event) -> Iterator[str]:
         """이 사건의 줄들. 말할 것이 없으면 비었다."""
@@ -77,8 +78,13 @@ class Wording:
             yield f"캔들: {event.label}{share}"
 
     def _progress(self, event: ProgressEvent) -> Iterator[str]:
-        if not (self._is_time(event.study) or event.done >= event.target):
+        finished = event.done >= event.target
+        if event.study in self._finished or not (finished or event.rate > 0):
             return
+        if not (finished or self._is_time(event.study)):
+            return
+        if finished:
+            self._finished.add(event.study)
         best = self._best.get(event.study)
         text = f"{event.study}: {event.done}/{event.target} · {event.rate:.1f}/초"
         yield text + (f" · 최선 {best:.4g}" if best is not None else "")

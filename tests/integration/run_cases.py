@@ -104,7 +104,9 @@ class RunCase:
         return process
 
     def environ(self) -> dict[str, str]:
-        return {**os.environ, "BACKTEST_WIZARD_HOME": str(self.home)}
+        # 바이트코드를 남기지 않으면 프로세스마다 라이브러리를 다시 컴파일한다.
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        return {**kept, "BACKTEST_WIZARD_HOME": str(self.home)}
 
     def close(self) -> None:
         """아직 도는 실행을 (자식까지) 끝낸다."""
