@@ -184,6 +184,6 @@ class WizardApp(App[None]):
         """
         from tui import bridge
 
+        self.exit(return_code=5, message=bridge.record_crash(error))
         self._exception = error
         self._exception_event.set()
-        self.exit(return_code=5, message=bridge.record_crash(error))

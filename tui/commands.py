@@ -12,25 +12,7 @@ from dataclasses import dataclass
 from textual.binding import Binding, BindingType
 
 from tui.hangul import jamo_of
-
-_KEY_NAMES = {
-    "enter": "Enter",
-    "escape": "Esc",
-    "space": "Space",
-    "tab": "Tab",
-    "shift+tab": "Shift+Tab",
-    "up": "위",
-    "down": "아래",
-    "left": "왼쪽",
-    "right": "오른쪽",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "home": "Home",
-    "end": "End",
-    "delete": "Del",
-    "backspace": "Backspace",
-    "slash": "/",
-}
+from tui.text.common import KEY_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +63,11 @@ def bindings(commands: Iterable[Command]) -> list[BindingType]:
 
 def key_name(key: str) -> str:
     """글쇠를 사람이 읽는 이름으로: `f1` → F1, `ctrl+p` → Ctrl+P."""
-    if key in _KEY_NAMES:
-        return _KEY_NAMES[key]
+    if key in KEY_NAMES:
+        return KEY_NAMES[key]
     *modifiers, last = key.split("+")
     names = [modifier.capitalize() for modifier in modifiers]
-    shown = _KEY_NAMES.get(last, last.upper() if last[:1] == "f" and last[1:].isdigit() else last)
+    shown = KEY_NAMES.get(last, last.upper() if last[:1] == "f" and last[1:].isdigit() else last)
     if modifiers and len(shown) == 1:
         shown = shown.upper()
     return "+".join([*names, shown])

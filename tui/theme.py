@@ -67,7 +67,7 @@ LIGHT = Theme(
         "field": "#FFFFFF",
         "field-focus": "#E3EFFC",
         "badge": "#7A4B00",
-        "badge-text": "#FFF6E5",
+        "badge-text": "#FFFFFF",
         "footer-background": "#EDF0F4",
         "footer-foreground": "#33404F",
         "footer-item-background": "#EDF0F4",

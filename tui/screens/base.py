@@ -79,8 +79,8 @@ class BaseScreen(_Sized[ResultT]):
         yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
-        """화면의 속."""
-        raise NotImplementedError
+        """화면의 속. 하위 클래스가 준다."""
+        yield from ()
 
     @property
     def top_bar(self) -> TopBar:

@@ -52,15 +52,17 @@ class PaletteScreen(BaseModal[Command | None]):
         self._show(event.value)
 
     def _show(self, query: str) -> None:
+        found = [
+            command
+            for command in self._commands.values()
+            if matches(query, f"{command.label} {command.help} {command.key_label}")
+        ]
+        # 이름이 맞는 것이 설명만 맞는 것보다 앞이다.
+        found.sort(key=lambda command: not matches(query, command.label))
         self.query_one(RowTable).set_rows(
             [
-                Row(
-                    command.id,
-                    (command.label, command.help, command.key_label),
-                    ("strong", "muted"),
-                )
-                for command in self._commands.values()
-                if matches(query, f"{command.label} {command.help} {command.key_label}")
+                Row(command.id, (command.label, command.help, command.key_label), ("", "muted"))
+                for command in found
             ],
             key="",
         )

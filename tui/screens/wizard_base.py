@@ -72,8 +72,8 @@ class StepScreen(BaseScreen[None]):
         yield from self.compose_step()
 
     def compose_step(self) -> ComposeResult:
-        """단계의 속."""
-        raise NotImplementedError
+        """단계의 속. 하위 클래스가 준다."""
+        yield from ()
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -111,8 +111,7 @@ class StepScreen(BaseScreen[None]):
         self.accept()
 
     def accept(self) -> None:
-        """고른 것을 초안에 적고 다음 화면을 연다."""
-        raise NotImplementedError
+        """고른 것을 초안에 적고 다음 화면을 연다. 하위 클래스가 준다."""
 
     def action_move(self, step: int) -> None:
         """앞뒤 칸으로."""

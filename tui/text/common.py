@@ -72,3 +72,23 @@ FIELD_KEYS = {
 CHOICE_PREVIOUS = ("앞의 것", "앞의 값을 고릅니다")
 CHOICE_NEXT = ("뒤의 것", "뒤의 값을 고릅니다")
 EMPTY_TABLE = "보일 것이 없습니다"
+
+# 글쇠의 이름
+KEY_NAMES = {
+    "enter": "Enter",
+    "escape": "Esc",
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "up": "위",
+    "down": "아래",
+    "left": "왼쪽",
+    "right": "오른쪽",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "home": "Home",
+    "end": "End",
+    "delete": "Del",
+    "backspace": "Backspace",
+    "slash": "/",
+}

@@ -204,16 +204,12 @@ class RowTable(ScrollView, can_focus=True):
         )
 
     def _scroll_to_cursor(self) -> None:
-        height = self._page
-        top = int(self.scroll_offset.y)
-        if self.cursor < top:
-            # 첫 줄 위의 묶음 제목까지 보이게 한다.
-            target = (
-                self.cursor - 1
-                if self.cursor and self.rows[self.cursor - 1].heading
-                else self.cursor
-            )
-            self.scroll_to(y=max(0, target), animate=False, force=True)
+        height, top = self._page, int(self.scroll_offset.y)
+        # 묶음의 첫 줄이면 그 제목까지 보이게 한다.
+        above = self.rows[self.cursor - 1] if 0 < self.cursor < len(self.rows) else None
+        first = self.cursor - 1 if above is not None and above.heading else self.cursor
+        if first < top:
+            self.scroll_to(y=max(0, first), animate=False, force=True)
         elif self.cursor >= top + height:
             self.scroll_to(y=self.cursor - height + 1, animate=False, force=True)
 

@@ -1,0 +1,59 @@
+"""화면 시험이 함께 쓰는 도구: 화면의 글 읽기, 때를 기다리기, 사건 파일 만들기."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.app import App
+from textual.pilot import Pilot
+
+MASKED = "postgresql://postgres:***@127.0.0.1:5432/optuna"
+URL = "postgresql+psycopg2://postgres:5432@127.0.0.1:5432/optuna"
+
+
+def shown(app: App[Any]) -> str:
+    """지금 화면에 보이는 글."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """조건이 참이 될 때까지 기다린다. 때를 넘기면 화면의 글과 함께 실패한다."""
+    deadline = time.monotonic() + seconds
+    while True:
+        await pilot.pause()
+        if condition():
+            return
+        assert time.monotonic() < deadline, f"기다리던 것이 오지 않았다:\n{shown(pilot.app)}"
+        await asyncio.sleep(0.02)
+
+
+async def until_text(pilot: Pilot[Any], text: str, seconds: float = 20.0) -> None:
+    """그 글이 화면에 보일 때까지."""
+    await until(pilot, lambda: text in shown(pilot.app), seconds)
+
+
+async def type_text(pilot: Pilot[Any], text: str) -> None:
+    """글자를 하나씩 친다(한글 낱자와 음절도)."""
+    for character in text:
+        await pilot.press(character)
+
+
+def screen_name(app: App[Any]) -> str:
+    """지금 화면의 class 이름."""
+    return type(app.screen).__name__
+
+
+def write_run(home: Path, run_id: str, events: list[dict[str, Any]], slug: str = "slug") -> Path:
+    """실행 폴더 하나를 만든다."""
+    folder = home / "studies" / slug / "runs" / run_id
+    folder.mkdir(parents=True)
+    stamp = {"v": 1, "ts": "2026-01-02T03:04:05+00:00"}
+    lines = [json.dumps({**stamp, **event}, separators=(",", ":")) for event in events]
+    (folder / "events.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder

@@ -1,0 +1,181 @@
+"""사건들을 실행 화면의 상태로 접는다. Textual을 모르는 순수한 값이다.
+
+시행이 수만 개여도 가볍게: 표에 보일 수만 지니고, 파라미터는 사건 파일의 자리에서 다시 읽는다.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tui import bridge
+
+# 표의 지표 열: `optimize.backtest.metrics`의 이름.
+METRIC_COLUMNS = (
+    "net_profit_pct",
+    "sharpe",
+    "profit_factor",
+    "max_drawdown_pct",
+    "win_rate_pct",
+    "trades",
+)
+
+
+@dataclass(slots=True)
+class TrialRow:
+    """끝난 시행 한 줄.
+
+    study: `RunModel.studies`에서의 자리. metrics: METRIC_COLUMNS의 차례, 없으면 None.
+    offset, length: 사건 파일에서 이 시행의 줄이 놓인 바이트 자리.
+    """
+
+    study: int
+    number: int
+    state: str
+    score: float | None
+    feasible: bool
+    metrics: tuple[float | None, ...]
+    duration_ms: float
+    offset: int
+    length: int
+
+
+@dataclass(slots=True)
+class StudyState:
+    """한 칸의 진행. best: 최고 시행의 줄 번호(이 실행의 것), 없으면 None."""
+
+    name: str
+    slug: str
+    cell: str
+    storage: str
+    data: str
+    done: int
+    target: int
+    rate: float = 0.0
+    eta_s: float | None = None
+    workers: int = 0
+    best_value: float | None = None
+    best_row: int | None = None
+
+
+@dataclass(slots=True)
+class Located:
+    """사건과 그 줄의 자리."""
+
+    event: bridge.Event
+    offset: int
+    length: int
+
+
+@dataclass
+class RunModel:
+    """실행 하나의 상태.
+
+    exit_code: 끝났으면 그 값. messages: 경고와 오류, 온 차례.
+    """
+
+    studies: list[StudyState] = field(default_factory=list)
+    trials: list[TrialRow] = field(default_factory=list)
+    messages: list[bridge.WarningEvent | bridge.ErrorEvent] = field(default_factory=list)
+    symbol: str = ""
+    is_demo: bool = False
+    command: str = ""
+    pid: int = 0
+    host: str = ""
+    preparing: bridge.DataProgressEvent | None = None
+    results: list[bridge.StudyResult] = field(default_factory=list)
+    exit_code: int | None = None
+    _study_index: dict[str, int] = field(default_factory=dict)
+    _unstored: dict[str, int] = field(default_factory=dict)
+
+    def apply(self, batch: Iterable[Located]) -> range:
+        """사건들을 접는다. 새로 들어온 시행의 줄 번호 범위를 준다."""
+        first = len(self.trials)
+        for located in batch:
+            self._apply_one(located)
+        return range(first, len(self.trials))
+
+    @property
+    def error(self) -> bridge.ErrorEvent | None:
+        """실행을 끝낸 오류."""
+        return next((m for m in reversed(self.messages) if isinstance(m, bridge.ErrorEvent)), None)
+
+    @property
+    def best_row(self) -> int | None:
+        """모든 칸을 통틀어 최고인 시행의 줄 번호."""
+        rows = [study.best_row for study in self.studies if study.best_row is not None]
+        return max(rows, key=lambda row: self.trials[row].score or 0.0, default=None)
+
+    def _apply_one(self, located: Located) -> None:
+        match located.event:
+            case bridge.Hello() as event:
+                self.pid, self.host = event.pid, event.host
+            case bridge.PlanEvent() as event:
+                self.command = event.command
+                self.symbol = str(event.plan.get("symbol", ""))
+            case bridge.DataProgressEvent() as event:
+                self.preparing = event
+            case bridge.StudyEvent() as event:
+                self._open_study(event)
+            case bridge.TrialEvent() as event:
+                self._add_trial(event, located)
+            case bridge.StoredEvent() as event:
+                self._renumber(event)
+            case bridge.ProgressEvent() as event:
+                self._progress(event)
+            case bridge.WarningEvent() | bridge.ErrorEvent() as event:
+                self.messages.append(event)
+            case bridge.DoneEvent() as event:
+                self.results, self.exit_code = list(event.studies), event.exit_code
+
+    def _open_study(self, event: bridge.StudyEvent) -> None:
+        self.preparing = None
+        self.symbol = event.symbol or self.symbol
+        self.is_demo = self.is_demo or event.is_demo
+        state = StudyState(
+            event.study, event.slug, event.cell, event.storage, event.data, event.done, event.target
+        )
+        state.best_value = event.best_value
+        index = self._study_index.setdefault(event.study, len(self.studies))
+        if index == len(self.studies):
+            self.studies.append(state)
+        else:
+            state.best_row = self.studies[index].best_row
+            self.studies[index] = state
+
+    def _add_trial(self, event: bridge.TrialEvent, located: Located) -> None:
+        index = self._study_index.get(event.study)
+        if index is None:
+            return
+        study = self.studies[index]
+        row = len(self.trials)
+        self.trials.append(
+            TrialRow(
+                index,
+                event.number,
+                event.state,
+                event.score,
+                event.state == "COMPLETE" and all(value <= 0 for value in event.constraints),
+                tuple(event.metrics.get(name) for name in METRIC_COLUMNS),
+                event.duration_ms,
+                located.offset,
+                located.length,
+            )
+        )
+        if event.uid:
+            self._unstored[event.uid] = row
+        if event.is_best:
+            study.best_row, study.best_value = row, event.score
+
+    def _renumber(self, event: bridge.StoredEvent) -> None:
+        for uid, number in zip(event.uids, event.numbers, strict=False):
+            row = self._unstored.pop(uid, None)
+            if row is not None:
+                self.trials[row].number = number
+
+    def _progress(self, event: bridge.ProgressEvent) -> None:
+        index = self._study_index.get(event.study)
+        if index is not None:
+            study = self.studies[index]
+            study.done, study.target = event.done, event.target
+            study.rate, study.eta_s, study.workers = event.rate, event.eta_s, event.workers

@@ -1,0 +1,94 @@
+"""실행 화면의 글."""
+
+from __future__ import annotations
+
+PATH = ("실행",)
+HELP = "시행이 끝나는 대로 표에 들어옵니다. 화면을 닫아도 실행은 계속되며 처음 화면에서 다시 열 수 있습니다."
+PAUSE = ("보기 멈춤", "표를 멈춥니다. 실행과 기록은 계속됩니다. 다시 누르면 이어 봅니다")
+ORDER = ("새것/최고순", "새로 끝난 것부터, 또는 점수가 높은 것부터 봅니다")
+DETAIL = ("자세히", "고른 시행의 파라미터와 지표를 모두 봅니다")
+FILTER = ("거르기", "글이나 조건(예: 완료 거래>=100 sharpe>1)에 맞는 시행만 봅니다")
+STOP = ("멈추기", "실행을 멈춥니다. 끝난 시행은 모두 남습니다")
+LOG = ("기록", "경고와 실행 기록을 봅니다")
+LEAVE = ("나가기", "처음 화면으로 갑니다. 실행은 계속됩니다")
+SORT_LEFT = ("왼쪽 열로", "정렬할 열을 왼쪽으로 옮깁니다")
+SORT_RIGHT = ("오른쪽 열로", "정렬할 열을 오른쪽으로 옮깁니다")
+INVERT = ("차례 뒤집기", "오름차순과 내림차순을 바꿉니다")
+COPY_PARAMS = ("복사", "파라미터를 YAML로 복사합니다")
+CLEAR_FILTER = ("거르기 지움", "거르기를 지우고 표로 돌아갑니다")
+
+STATES = {
+    "starting": "준비 중",
+    "running": "진행 중",
+    "done": "완료",
+    "failed": "실패",
+    "interrupted": "멈춤",
+    "dead": "끊김",
+}
+TRIAL_STATES = {"COMPLETE": "완료", "PRUNED": "일찍 멈춤", "FAIL": "실패"}
+INFEASIBLE = "조건 어김"
+
+COLUMNS = (
+    "번호",
+    "칸",
+    "상태",
+    "점수",
+    "순이익%",
+    "Sharpe",
+    "PF",
+    "최대낙폭%",
+    "승률%",
+    "거래",
+    "시간ms",
+)
+WAITING = "첫 시행을 기다립니다"
+NO_MATCH = "거르기에 맞는 시행이 없습니다"
+FILTER_LABEL = "거르기"
+FILTER_HINT = "예: 1m@15m 완료 거래>=100 sharpe>1   Enter 표로, Esc 지우기"
+BAD_FILTER = "읽을 수 없는 조건: {text}"
+COUNT = "시행 {shown}개"
+COUNT_FILTERED = "시행 {total}개 가운데 {shown}개"
+SORTED = "{column} {direction}"
+DESCENDING, ASCENDING = "큰 것부터", "작은 것부터"
+NEWEST = "새것부터"
+PAUSED = "보기 멈춤: 실행은 계속됩니다"
+
+BEST_TITLE = "최고 시행"
+NO_BEST = "아직 조건을 만족한 시행이 없습니다"
+PARAMS_TITLE = "파라미터"
+METRICS_TITLE = "지표"
+TRIAL_TITLE = "시행 {number} ({cell})"
+DETAIL_GONE = "이 시행의 기록을 읽지 못했습니다"
+
+CELL_LINE = "{done:,}/{target:,}"
+RATE = "{rate:.1f}/초"
+ETA = "남은 시간 {eta}"
+WORKERS = "작업자 {n}"
+BEST = "최고 {score}"
+STORAGE = "저장소 {storage}"
+DATA_PROGRESS = "캔들 준비: {label} {done:,}/{total:,}"
+DATA_PROGRESS_OPEN = "캔들 준비: {label}"
+PREPARING = "실행을 준비합니다"
+WARNINGS = "경고 {n}개 (L 기록)"
+SECONDS, MINUTES, HOURS = "{s}초", "{m}분 {s:02d}초", "{h}시간 {m:02d}분"
+
+STOP_TITLE = "실행을 멈출까요?"
+STOP_BODY = "도는 시행까지 마치고 멈춥니다. 끝난 시행은 저장되며 같은 설정으로 다시 실행하면 모자란 만큼만 이어집니다."
+STOP_YES = ("멈추기", "실행을 멈춥니다")
+STOP_SENT = "멈추라고 알렸습니다. 도는 시행을 마치고 끝납니다"
+STOP_GONE = "이미 끝난 실행입니다"
+STOP_ELSEWHERE = "다른 컴퓨터({host})의 실행이라 여기서 멈출 수 없습니다"
+LEFT = "실행은 계속됩니다. 처음 화면에서 다시 열 수 있습니다"
+
+DONE = "끝났습니다: {count:,}개 시행, {found}"
+FOUND = "최고 점수 {score} ({cell})"
+FOUND_NONE = (
+    "조건을 만족한 시행이 없습니다. 조건(objective.constraints)이나 탐색 범위를 넓혀 보세요"
+)
+NEXT = "다음: Enter로 시행을 살피고, 최선은 studies/{slug}/best.yaml 에 있습니다"
+INTERRUPTED = "멈췄습니다. 끝난 시행은 모두 저장되어 있고, 다시 실행하면 이어집니다"
+FAILED = "실행이 실패했습니다: {title}"
+DEAD = "실행이 갑자기 끊겼습니다. 다시 실행하면 기록에서 되살려 이어집니다"
+LOG_TITLE = "실행 기록"
+LOG_EMPTY = "기록이 비었습니다"
+WARNING_TITLE = "경고와 오류"
