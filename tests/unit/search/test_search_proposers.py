@@ -190,3 +190,29 @@ def test_directions() -> None:
 def _minimising_or_maximising(space: SearchSpace, direction: str) -> list[dict[str, object]]:
     proposer = make_proposer("tpe", space, (direction,), seed=1)
     return list(drive(proposer, 80, lambda params: float(params["x"])))
+
+
+def test_one_batch_spreads_wider_than_repeated_single_asks() -> None:
+    """한꺼번에 청한 것들은 서로를 평가 중으로 보므로(constant liar) 따로 청한 것들보다 덜 겹친다."""
+    space = SearchSpace([FloatParameter("x", 0.5), FloatParameter("y", 0.5)])
+    trials = []
+    for params in drive(make_proposer("random", space, seed=1), 60):
+        x, y = float(params["x"]), float(params["y"])
+        trials.append(finished(params, -((x - 0.4) ** 2) - (y - 0.6) ** 2))
+
+    def spread(batches: list[list[dict[str, object]]]) -> float:
+        points = [(float(p["x"]), float(p["y"])) for batch in batches for p in batch]
+        return statistics.fmean(
+            min(abs(a - c) + abs(b - d) for c, d in points if (c, d) != (a, b)) for a, b in points
+        )
+
+    def asked(seed: int, n: int) -> list[dict[str, object]]:
+        proposer = make_proposer("tpe", space, seed=seed)
+        proposer.observe(trials)
+        return list(proposer.ask(n, []))
+
+    together = statistics.median(spread([asked(seed, 12)]) for seed in range(9))
+    apart = statistics.median(
+        spread([asked(100 * seed + i, 1) for i in range(12)]) for seed in range(9)
+    )
+    assert together > 1.15 * apart
