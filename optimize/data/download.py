@@ -1,13 +1,14 @@
 """내려받기: 캐시에 없는 구간만 거래소에서 받아 달마다 넣는다.
 
 순서는 달 zip → 달이 빠뜨린 날의 하루 zip → 가장 최근의 REST다. 받은 것은 그때그때 캐시에 들어가므로
-멈추거나 끊겨도 다음에 이어진다. 진행은 주 thread에서 0.2초마다 알리며, 그 함수가 예외를 내면
+멈추거나 끊겨도 다음에 이어진다. 진행은 주 thread에서 적어도 1초마다 알리며, 그 함수가 예외를 내면
 (Ctrl-C 포함) 모든 내려받기가 멈추고 그 예외가 나간다.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,7 @@ from optimize.errors import DataError
 Progress = Callable[[str, int, int], None]
 _Answer = TypeVar("_Answer")
 _CONCURRENT = 6
+_REPEAT_S = 1.0
 # 상장일을 모를 때 달 파일이 없어도 하루 파일을 찾아보는 최근 기간.
 _RECENT_MS = 62 * DAY_MS
 _REST_SPAN_MS = 7 * DAY_MS
@@ -68,6 +70,7 @@ def download(
         raise DataError(f"{store.symbol.exchange}에서는 내려받을 수 없습니다", "", fix)
     end_ms = min(end_ms, clock.now_ms())
     cancel = threading.Event()
+    on_progress = _calm(on_progress)
     http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
     store.folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -79,6 +82,20 @@ def download(
     finally:
         cancel.set()
         http.close()
+
+
+def _calm(on_progress: Progress) -> Progress:
+    """그대로인 진행은 1초에 한 번만 알린다."""
+    last: tuple[tuple[str, int, int], float] = (("", 0, 0), 0.0)
+
+    def report(label: str, done: int, total: int) -> None:
+        nonlocal last
+        now, said = time.monotonic(), (label, done, total)
+        if said != last[0] or now - last[1] >= _REPEAT_S:
+            last = (said, now)
+            on_progress(label, done, total)
+
+    return report
 
 
 class _exclusive:  # noqa: N801 — context manager

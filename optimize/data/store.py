@@ -1,7 +1,8 @@
 """심볼 하나의 캔들 캐시: 달마다 Arrow 파일 하나와 목록(manifest).
 
 봉은 손질했으되 빈 봉은 채우지 않은 것이다. 여러 프로세스가 함께 써도 되도록 고칠 때마다
-파일 잠금을 잡고, 파일은 임시 파일에 적어 갈아 끼운다. 열 때 내용의 지문을 확인한다.
+파일 잠금을 잡는다. 파일의 이름에 내용의 지문이 들어 있어, 새 파일을 적고 목록을 갈아 끼운 다음
+옛 파일을 지운다: 어느 때 죽어도 목록과 파일이 어긋나지 않는다. 열 때 지문을 확인한다.
 """
 
 from __future__ import annotations
@@ -70,6 +71,22 @@ class SymbolStore:
             manifest = self.manifest()
             yield manifest
             write_manifest(self.folder, manifest)
+            self._sweep(manifest)
+
+    def _sweep(self, manifest: Manifest) -> None:
+        """목록에 없는 파일을 지운다."""
+        named = {self._month_file(key, month.sha256) for key, month in manifest.months.items()}
+        if manifest.funding is not None:
+            named.add(self._funding_file(manifest.funding.sha256))
+        for path in self.folder.glob("*.arrow"):
+            if path not in named:
+                path.unlink(missing_ok=True)
+
+    def _month_file(self, key: str, digest: str) -> Path:
+        return self.folder / f"{key}.{digest[:8]}.arrow"
+
+    def _funding_file(self, digest: str) -> Path:
+        return self.folder / f"funding.{digest[:8]}.arrow"
 
     def merge(
         self,
@@ -122,38 +139,46 @@ class SymbolStore:
             merged = concatenate([kept, fresh])
             fresh = take(merged, np.argsort(merged.open_time, kind="stable"))
         digest = content_digest(fresh)
-        size = arrow_io.write_candles(self.month_path(key), fresh, {"sha256": digest})
+        size = arrow_io.write_candles(self._month_file(key, digest), fresh, {"sha256": digest})
         manifest.months[key] = Month(
             len(fresh), int(fresh.open_time[0]), int(fresh.open_time[-1]), size, digest
         )
         return changed
 
     def month_path(self, key: str) -> Path:
-        """달의 파일."""
-        return self.folder / f"{key}.arrow"
+        """목록에 든 달의 파일."""
+        return self._month_file(key, self.manifest().months[key].sha256)
 
     def _open_month(self, manifest: Manifest, key: str) -> Candles:
         month = manifest.months[key]
-        candles = arrow_io.open_candles(self.month_path(key), rows=month.rows)
+        path = self._month_file(key, month.sha256)
+        candles = arrow_io.open_candles(path, rows=month.rows)
         if content_digest(candles) != month.sha256:
-            raise DataError(f"{self.month_path(key)}의 내용이 지문과 다릅니다")
+            raise DataError(f"{path}의 내용이 지문과 다릅니다")
         return candles
 
     def read(self, start_ms: int, end_ms: int) -> Candles:
         """[start_ms, end_ms)의 봉(빈 봉은 채우지 않았다). 깨진 달이 있으면 DataError."""
-        manifest = self.manifest()
-        wanted = [key for key in months_between(start_ms, end_ms) if key in manifest.months]
-        if not wanted:
-            raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
         try:
-            parts = [self._open_month(manifest, key) for key in wanted]
+            try:
+                parts = self._open_months(start_ms, end_ms)
+            except DataError:
+                # 목록을 읽은 뒤 다른 프로세스가 달을 갈아 끼웠을 수 있다: 새 목록으로 한 번 더.
+                parts = self._open_months(start_ms, end_ms)
         except DataError as error:
             raise DataError(
                 f"{self.symbol}의 캔들 캐시가 깨졌습니다",
                 error.title,
                 f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
             ) from error
+        if not parts:
+            raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
         return between(concatenate(parts), start_ms, end_ms)
+
+    def _open_months(self, start_ms: int, end_ms: int) -> list[Candles]:
+        manifest = self.manifest()
+        wanted = [key for key in months_between(start_ms, end_ms) if key in manifest.months]
+        return [self._open_month(manifest, key) for key in wanted]
 
     def identity(self, start_ms: int, end_ms: int) -> str:
         """기간에 걸친 달들의 지문. 파일을 읽지 않는다."""
@@ -178,7 +203,6 @@ class SymbolStore:
         with self._edit() as manifest:
             for key in keys:
                 manifest.months.pop(key, None)
-                self.month_path(key).unlink(missing_ok=True)
                 month = (month_start(key), month_start(next_month(key)))
                 manifest.covered = [
                     part for span in manifest.covered for part in subtract(span, [month])
@@ -205,13 +229,10 @@ class SymbolStore:
                 order = np.argsort(times, kind="stable")
                 funding = FundingSchedule(times[order], rates[order])
             if len(funding):
-                size = arrow_io.write_funding(self.folder / "funding.arrow", funding)
+                digest = funding_digest(funding)
+                size = arrow_io.write_funding(self._funding_file(digest), funding)
                 manifest.funding = Month(
-                    len(funding),
-                    int(funding.time[0]),
-                    int(funding.time[-1]),
-                    size,
-                    funding_digest(funding),
+                    len(funding), int(funding.time[0]), int(funding.time[-1]), size, digest
                 )
                 span = covered or (int(funding.time[0]), int(funding.time[-1]) + 1)
                 manifest.funding_covered = merge_spans([*manifest.funding_covered, span])
@@ -223,11 +244,12 @@ class SymbolStore:
     def _read_funding(self, manifest: Manifest) -> FundingSchedule | None:
         if manifest.funding is None:
             return None
-        funding = arrow_io.open_funding(self.folder / "funding.arrow")
+        path = self._funding_file(manifest.funding.sha256)
+        funding = arrow_io.open_funding(path)
         if funding_digest(funding) != manifest.funding.sha256:
             raise DataError(
                 f"{self.symbol}의 펀딩 기록이 깨졌습니다",
-                f"{self.folder / 'funding.arrow'}의 내용이 지문과 다릅니다",
+                f"{path}의 내용이 지문과 다릅니다",
                 f"{self.folder} 폴더를 지우고 다시 내려받거나 들여오세요",
             )
         return funding

@@ -55,7 +55,7 @@ def test_들이고_보고_점검한다(wizard_home: Path) -> None:
     assert "BINANCE:ENAUSDT.P" in run("목록")[0]
     (report,) = json.loads(run("check", "--symbol", "BINANCE:ENAUSDT.P", "--json")[0])
     assert report["quality"]["clean"]
-    assert (wizard_home / "data" / "binance_enausdt_p" / "2025-05.arrow").exists()
+    assert list((wizard_home / "data" / "binance_enausdt_p").glob("2025-05.*.arrow"))
 
 
 def test_빈틈_있는_파일의_점검은_README의_수와_같다(wizard_home: Path) -> None:
