@@ -1,0 +1,150 @@
+"""`python -m optimize.studies`의 명령들. 모두 exit code를 돌려준다."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from optimize.errors import SettingsError
+from optimize.storage.admin import StudyAdmin
+from optimize.storage.engine import reading
+from optimize.storage.failures import storage_errors
+from optimize.storage.listing import StudyInfo
+from optimize.storage.reader import load_trials
+from optimize.studies import present
+from optimize.studies.export import export_trials
+from optimize.studies.sources import Sources
+from optimize.trial import FinishedTrial
+
+_AGE = re.compile(r"(\d+)\s*([smhd]?)")
+_UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """목록. 닿지 못한 저장소는 stderr에 알리고 나머지를 보인다."""
+    listing = sources.listing()
+    for url, error in listing.failures:
+        print(f"알림: {url.masked}을(를) 읽지 못했습니다 — {error.cause}", file=sys.stderr)
+    if arguments.json:
+        _write_json([info.as_json() for info in listing.studies])
+    else:
+        present.print_list(listing.studies)
+    return 0
+
+
+def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """한 스터디의 요약, 최선의 파라미터, 상위 시행."""
+    info = sources.find(arguments.name, arguments.storage)
+    trials = _trials(info, sources)
+    top = present.top_trials(trials, info.directions, max(0, arguments.top))
+    if arguments.json:
+        body = {**info.as_json(), "top": [present.trial_json(trial) for trial in top]}
+        _write_json(body)
+    else:
+        present.print_study(info, top)
+    return 0
+
+
+def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """시행을 내보낸다."""
+    info = sources.find(arguments.name, arguments.storage)
+    target = None if arguments.output in {None, "-"} else Path(arguments.output)
+    kind = arguments.format or (target.suffix.lstrip(".").lower() if target else "csv")
+    if kind not in {"csv", "parquet", "json"}:
+        raise SettingsError(
+            "내보낼 꼴을 알 수 없습니다", f"파일 이름: {target}", "--format csv|parquet|json"
+        )
+    if target is not None and target.exists() and not arguments.force:
+        raise SettingsError("파일이 이미 있습니다", str(target), "--force 를 주면 덮어씁니다")
+    count = export_trials(_trials(info, sources), len(info.directions), kind, target)
+    where = f" → {target}" if target else ""
+    print(f"시행 {count:,}개를 내보냈습니다{where}", file=sys.stderr)
+    return 0
+
+
+def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """이름을 바꾼다."""
+    info = sources.find(arguments.name, arguments.storage)
+    admin = StudyAdmin(info.url, sources.options)
+    try:
+        admin.rename(arguments.name, arguments.new_name)
+    finally:
+        admin.close()
+    print(f"'{arguments.name}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
+    return 0
+
+
+def delete_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """지운다. --yes가 없으면 이름을 그대로 입력해야 한다."""
+    info = sources.find(arguments.name, arguments.storage)
+    total = info.summary.total
+    if not arguments.yes and not _confirmed(info, total):
+        print("이름이 같지 않아 지우지 않았습니다.", file=sys.stderr)
+        return 2
+    admin = StudyAdmin(info.url, sources.options)
+    try:
+        removed = admin.delete(arguments.name)
+    finally:
+        admin.close()
+    print(f"'{arguments.name}'과(와) 시행 {removed:,}개를 지웠습니다", file=sys.stderr)
+    return 0
+
+
+def clean_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """죽은 RUNNING을 정리한다. 이름이 없으면 RUNNING이 있는 스터디 모두."""
+    age = _age(arguments.older_than)
+    if arguments.name:
+        chosen = [sources.find(arguments.name, arguments.storage)]
+    else:
+        chosen = [info for info in sources.listing().studies if info.summary.unfinished]
+    for info in chosen:
+        admin = StudyAdmin(info.url, sources.options)
+        try:
+            count = admin.clean(info.name, age)
+        finally:
+            admin.close()
+        print(f"{info.name}: RUNNING {count}개를 FAIL로 바꿨습니다", file=sys.stderr)
+    if not chosen:
+        print("정리할 시행이 없습니다", file=sys.stderr)
+    return 0
+
+
+def _trials(info: StudyInfo, sources: Sources) -> list[FinishedTrial]:
+    with (
+        storage_errors(info.url, "시행을 조회"),
+        reading(info.url, sources.options) as connection,
+    ):
+        return load_trials(connection, info.study_id)
+
+
+def _confirmed(info: StudyInfo, total: int) -> bool:
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            "지우려면 확인이 필요합니다",
+            "터미널이 아니라 이름을 물을 수 없습니다",
+            f"python -m optimize.studies delete {info.name} --yes",
+        )
+    print(
+        f"{info.url.masked}의 '{info.name}'과(와) 시행 {total:,}개를 지웁니다. 되돌릴 수 없습니다.",
+        file=sys.stderr,
+    )
+    print("지우려면 스터디 이름을 그대로 입력하세요: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == info.name
+
+
+def _age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise SettingsError(
+            "--older-than 을 읽을 수 없습니다", f"받은 것: {text}", "30m, 2h, 1d, 0 처럼 씁니다"
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _write_json(body: object) -> None:
+    json.dump(body, sys.stdout, ensure_ascii=False, indent=2)
+    print()

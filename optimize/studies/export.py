@@ -1,0 +1,108 @@
+"""시행을 csv·parquet·json으로 내보낸다. 열 이름은 `trials.csv`와 같다."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Any
+
+from optimize.errors import SettingsError
+from optimize.report.trials import private_file
+from optimize.studies.present import trial_json
+from optimize.trial import FinishedTrial
+
+
+def export_trials(
+    trials: Sequence[FinishedTrial], n_objectives: int, kind: str, target: Path | None
+) -> int:
+    """내보내고 시행 수를 돌려준다.
+
+    kind: csv | parquet | json. target: None이면 stdout(parquet은 안 된다). 파일은 0600이고
+    원자적으로 생긴다. SettingsError: 쓸 수 없는 자리다.
+    """
+    if target is None:
+        if kind == "parquet":
+            raise SettingsError(
+                "parquet은 파일로만 내보냅니다", "", "--output 이름.parquet 을 붙입니다"
+            )
+        _write_text(sys.stdout, kind, trials, n_objectives)
+        return len(trials)
+    try:
+        with private_file(target) as temporary:
+            if kind == "parquet":
+                _write_parquet(temporary, trials, n_objectives)
+            else:
+                with temporary.open("w", encoding="utf-8", newline="") as file:
+                    _write_text(file, kind, trials, n_objectives)
+    except OSError as error:
+        raise SettingsError(
+            "파일에 쓰지 못했습니다", f"{target}: {error.strerror}", "쓸 수 있는 자리를 고릅니다"
+        ) from error
+    return len(trials)
+
+
+def rows(trials: Sequence[FinishedTrial], n_objectives: int) -> list[dict[str, Any]]:
+    """시행마다 한 줄의 평평한 사전. 모든 줄의 열이 같고 없는 값은 None이다."""
+    metrics = _names(trial.metrics for trial in trials)
+    params = _names(trial.params for trial in trials)
+    scores = ["score"] if n_objectives == 1 else [f"score_{i}" for i in range(n_objectives)]
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state,
+            **{
+                name: trial.values[index] if index < len(trial.values) else None
+                for index, name in enumerate(scores)
+            },
+            "feasible": "yes" if trial.feasible else "no",
+            "started_at": trial.started_at.isoformat(timespec="milliseconds"),
+            "duration_ms": round(
+                (trial.finished_at - trial.started_at) / timedelta(milliseconds=1), 3
+            ),
+            **{name: trial.metrics.get(name) for name in metrics},
+            **{f"param.{name}": trial.params.get(name) for name in params},
+            "error": trial.error,
+        }
+        for trial in trials
+    ]
+
+
+def _write_text(
+    file: IO[str], kind: str, trials: Sequence[FinishedTrial], n_objectives: int
+) -> None:
+    if kind == "json":
+        json.dump([trial_json(trial) for trial in trials], file, ensure_ascii=False, indent=1)
+        file.write("\n")
+        return
+    table = rows(trials, n_objectives)
+    header = list(table[0]) if table else ["number", "state", "score"]
+    writer = csv.DictWriter(file, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+
+
+def _write_parquet(path: Path, trials: Sequence[FinishedTrial], n_objectives: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = rows(trials, n_objectives)
+    columns = {name: [row[name] for row in table] for name in (table[0] if table else ())}
+    arrays = {name: pa.array(_uniform(values)) for name, values in columns.items()}
+    pq.write_table(pa.table(arrays), path)
+
+
+def _uniform(values: list[Any]) -> list[Any]:
+    """한 열에 글과 수가 섞인 선택지(예: 'SMA'와 3)는 모두 글로 적는다."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} or len(kinds) <= 1:
+        return values
+    return [None if value is None else str(value) for value in values]
+
+
+def _names(mappings: Iterable[Any]) -> list[str]:
+    """처음 나온 차례의 이름들."""
+    return list(dict.fromkeys(name for mapping in mappings for name in mapping))

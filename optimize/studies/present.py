@@ -1,0 +1,135 @@
+"""목록과 한 스터디를 터미널에 보인다. 시각은 이 컴퓨터의 시간대다."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from optimize.storage.listing import STATE_LABELS, StudyInfo
+from optimize.trial import FinishedTrial
+
+_DIRECTIONS = {"MAXIMIZE": "최대화", "MINIMIZE": "최소화"}
+
+
+def print_list(studies: Sequence[StudyInfo]) -> None:
+    """표 하나. 최근에 움직인 것부터."""
+    console = _console()
+    if not studies:
+        console.print("스터디가 없습니다. ./시작 으로 첫 최적화를 실행해 보세요.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("이름", "상태", "완료", "가지치기", "실패", "최선", "마지막", "저장소"):
+        right = title in {"완료", "가지치기", "실패", "최선"}
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    for info in studies:
+        s = info.summary
+        table.add_row(
+            info.name,
+            STATE_LABELS[info.state],
+            f"{s.n_complete:,}",
+            f"{s.n_pruned:,}",
+            f"{s.n_failed:,}",
+            _number(s.best_value),
+            _moment(s.last_activity),
+            _place(info),
+        )
+    console.print(table)
+
+
+def print_study(info: StudyInfo, top: Sequence[FinishedTrial]) -> None:
+    """요약, 최선의 파라미터와 지표, 상위 시행."""
+    console = _console()
+    s = info.summary
+    lines = {
+        "이름": info.name,
+        "저장소": info.url.masked,
+        "방향": ", ".join(_DIRECTIONS.get(item, item) for item in info.directions),
+        "상태": STATE_LABELS[info.state],
+        "시행": f"완료 {s.n_complete:,} · 가지치기 {s.n_pruned:,} · 실패 {s.n_failed:,}"
+        f" · 끝나지 않음 {s.unfinished:,}",
+        "마지막": _moment(s.last_activity),
+        "최선": _number(s.best_value)
+        + (f" (시행 {s.best_number})" if s.best_number is not None else ""),
+    }
+    for label, text in lines.items():
+        console.print(f"{label}: {text}")
+    if not top:
+        return
+    best = top[0]
+    console.print("\n최선의 파라미터:" if best.feasible else "\n상위 시행의 파라미터:")
+    for name, value in best.params.items():
+        console.print(f"  {name}: {value}")
+    if best.metrics:
+        console.print("지표:")
+        for name, number in best.metrics.items():
+            console.print(f"  {name}: {_number(number)}")
+    table = Table(box=None, pad_edge=False, title=f"상위 시행 {len(top)}개", title_justify="left")
+    for title in ("번호", "점수", "제약", "시작"):
+        table.add_column(title, justify="right" if title in {"번호", "점수"} else "left")
+    for trial in top:
+        score = ", ".join(_number(value) for value in trial.values)
+        mark = "만족" if trial.feasible else "어김"
+        table.add_row(str(trial.number), score, mark, _moment(trial.started_at))
+    console.print()
+    console.print(table)
+
+
+def top_trials(
+    trials: Sequence[FinishedTrial], directions: Sequence[str], count: int
+) -> list[FinishedTrial]:
+    """좋은 시행부터 count개: 제약을 만족하는 것이 먼저, 첫 목표의 값 차례, 같으면 먼저 나온 것."""
+    sign = -1.0 if directions and directions[0] == "MAXIMIZE" else 1.0
+    done = [trial for trial in trials if trial.state == "COMPLETE"]
+    done.sort(key=lambda trial: (not trial.feasible, sign * trial.values[0], trial.number or 0))
+    return done[:count]
+
+
+def trial_json(trial: FinishedTrial) -> dict[str, Any]:
+    """`--json`의 시행 하나. 무한대와 NaN은 JSON에 없으므로 글로 적는다."""
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "values": [finite(value) for value in trial.values],
+        "feasible": trial.feasible,
+        "constraints": [finite(value) for value in trial.constraints],
+        "params": dict(trial.params),
+        "metrics": {name: finite(value) for name, value in trial.metrics.items()},
+        "intermediate": {str(step): finite(value) for step, value in trial.intermediate.items()},
+        "started_at": trial.started_at.isoformat(),
+        "finished_at": trial.finished_at.isoformat(),
+        "duration_ms": round((trial.finished_at - trial.started_at) / timedelta(milliseconds=1), 3),
+        "error": trial.error,
+    }
+
+
+def finite(value: float) -> float | str:
+    """유한하면 그대로, 아니면 'inf' '-inf' 'nan'."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _place(info: StudyInfo) -> str:
+    """SQLite는 파일 이름이면 알아볼 수 있다: 폴더는 `--json`과 show가 보인다."""
+    return info.url.path.name if info.url.path else info.url.masked
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.4g}"
+
+
+def _moment(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else "-"
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    # 파이프로 받으면 폭이 80이라 줄이 잘린다: 넉넉히 잡는다.
+    return (
+        console
+        if console.is_terminal
+        else Console(highlight=False, markup=False, emoji=False, width=240)
+    )

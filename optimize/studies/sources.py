@@ -1,0 +1,131 @@
+"""아는 저장소들: `studies/` 아래의 SQLite 파일과 기록(storage.json), 설정된 것, 내장 PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from optimize import paths
+from optimize.errors import SettingsError, StorageError
+from optimize.settings.load import load_params, read_dotenv
+from optimize.settings.plan import storage_options
+from optimize.storage.listing import Listing, StudyInfo, distinct, list_all, sqlite_files
+from optimize.storage.local_server import embedded_url
+from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import FILE_NAME, read_pointer
+from optimize.storage.resolve import resolve
+from optimize.storage.url import StorageUrl, parse_storage_url
+
+_LIST_TIMEOUT_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """볼 저장소들.
+
+    chosen: 사용자가 하나를 골랐는가(닿지 못하면 오류). assumed: 아무도 정하지 않아 넣은 기본 URL
+    (닿지 못해도 알리지 않는다). notes: 읽지 못한 기록 따위의 알림.
+    """
+
+    urls: list[StorageUrl]
+    options: StorageOptions
+    chosen: bool = False
+    assumed: StorageUrl | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def collect(cls, config: Path | None, url: str | None, env_name: str | None) -> Sources:
+        """저장소들을 모은다. SettingsError: 설정이나 URL이 틀렸다."""
+        search = load_params(config).search
+        options = storage_options(search)
+        if url or env_name:
+            return cls([_chosen(url, env_name)], options, chosen=True)
+        notes: list[str] = []
+        found = [*sqlite_files(), *_pointed(notes)]
+        configured = resolve(
+            None, None, search.storage_url_env, search.storage_url, None, os.environ, read_dotenv()
+        )
+        found += [configured.url] if configured.url else []
+        ours = embedded_url()
+        found += [ours] if ours else []
+        return cls(
+            distinct(found),
+            options,
+            assumed=configured.url if configured.rule == "default" else None,
+            notes=notes,
+        )
+
+    def listing(self) -> Listing:
+        """모든 저장소의 스터디. 고른 저장소에 닿지 못하면 StorageError."""
+        # 여러 곳을 훑을 때는 죽은 서버 하나가 목록을 오래 잡지 않게 한다.
+        limit = self.options.connect_timeout if self.chosen else _LIST_TIMEOUT_S
+        found = list_all(
+            self.urls,
+            replace(self.options, connect_timeout=min(limit, self.options.connect_timeout)),
+        )
+        if self.chosen and found.failures:
+            raise found.failures[0][1]
+        return Listing(found.studies, [item for item in found.failures if item[0] != self.assumed])
+
+    def find(self, name: str, storage: str | None) -> StudyInfo:
+        """이름의 스터디 하나. 없거나 여럿이면 SettingsError, 못 본 저장소가 있으면 함께 말한다."""
+        listing = self.listing()
+        matches = [info for info in listing.studies if info.name == name]
+        if storage:
+            matches = [info for info in matches if storage in info.url.masked]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            places = "\n".join(info.url.masked for info in matches)
+            raise SettingsError(
+                f"'{name}' 스터디가 여러 저장소에 있습니다", places, "--storage 로 하나를 고릅니다"
+            )
+        if listing.failures:
+            url, error = listing.failures[0]
+            raise StorageError(
+                f"'{name}' 스터디를 찾지 못했습니다",
+                f"읽지 못한 저장소가 있습니다: {url.masked}\n{error.cause}",
+                error.fix,
+            )
+        raise SettingsError(
+            f"'{name}' 스터디가 없습니다",
+            _likely(name, [info.name for info in listing.studies]),
+            "python -m optimize.studies list 로 이름을 봅니다",
+        )
+
+
+def _chosen(url: str | None, env_name: str | None) -> StorageUrl:
+    if url:
+        return parse_storage_url(url)
+    found = resolve(None, env_name, None, None, None, os.environ, read_dotenv())
+    if found.rule != "cli_env" or found.url is None:
+        raise SettingsError(
+            f"환경 변수 {env_name}에 저장소 URL이 없습니다",
+            "비었거나 정해지지 않았습니다",
+            f"export {env_name}='postgresql://사용자:비밀번호@127.0.0.1:5432/optuna'",
+        )
+    return found.url
+
+
+def _pointed(notes: list[str]) -> Iterator[StorageUrl]:
+    for path in sorted(paths.studies_dir().glob(f"*/{FILE_NAME}")):
+        try:
+            pointer = read_pointer(path)
+            if pointer is None:
+                continue
+            url = resolve(None, None, None, None, pointer, os.environ, read_dotenv()).url
+        except (StorageError, SettingsError) as error:
+            notes.append(f"{path}: {error.title} — {error.cause}")
+            continue
+        # 지워진 SQLite 파일을 가리키는 기록은 목록에서 뺀다.
+        if url is not None and (url.path is None or url.path.exists()):
+            yield url
+
+
+def _likely(name: str, names: list[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"혹시 '{close[0]}'인가요?" if close else ""
