@@ -34,7 +34,7 @@ class WizardApp(App[None]):
     """백테스트 마법사의 화면."""
 
     TITLE = ko.APP_NAME
-    CSS_PATH: ClassVar = [_STYLES / "spacing.tcss", _STYLES / "wizard.tcss"]
+    CSS_PATH: ClassVar = [_STYLES / "spacing.tcss", _STYLES / "wizard.tcss", _STYLES / "run.tcss"]
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar = bindings(COMMANDS)
     NOTIFICATION_TIMEOUT = 6.0

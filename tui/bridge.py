@@ -180,6 +180,13 @@ def strategies() -> tuple[str, ...]:
     return BUILTIN_STRATEGIES
 
 
+def metric_labels() -> dict[str, tuple[str, str]]:
+    """지표의 이름 → (한국어 이름표, 단위)."""
+    from optimize.backtest.metrics import METRICS
+
+    return {name: (info.label_ko, info.unit) for name, info in METRICS.items()}
+
+
 def samplers() -> tuple[str, ...]:
     """고를 수 있는 탐색 방법."""
     from optimize.settings.model import SAMPLERS

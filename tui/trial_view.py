@@ -21,7 +21,7 @@ COLUMN_COUNT = _DURATION + 1
 SCORE_COLUMN = _SCORE
 _STATE_ORDER = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3}
 
-Key = tuple[bool, float, int]
+Key = tuple[int, float, int]
 Predicate = Callable[[TrialRow], bool]
 
 _CONDITION = re.compile(r"([^\s<>=!]+)(>=|<=|!=|>|<|=)(-?\d+(?:\.\d+)?)")
@@ -168,8 +168,11 @@ class TrialView:
         return self._predicate is None or self._predicate(self._rows[row])
 
     def _key(self, row: int) -> Key:
-        value = float(row) if self.column == NEWEST else column_value(self._rows[row], self.column)
+        trial = self._rows[row]
+        value = float(row) if self.column == NEWEST else column_value(trial, self.column)
         if value is None:
-            return (True, 0.0, -row)
+            return (2, 0.0, -row)
+        # 점수로 볼 때 조건을 어긴 시행은 아무리 높아도 만족한 시행의 뒤다.
+        rank = 1 if self.column == _SCORE and not trial.feasible else 0
         # 같은 값이면 새것이 앞이다: 줄 번호를 뒤집어 넣는다.
-        return (False, -value if self.descending else value, -row)
+        return (rank, -value if self.descending else value, -row)

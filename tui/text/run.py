@@ -56,7 +56,7 @@ PAUSED = "보기 멈춤: 실행은 계속됩니다"
 BEST_TITLE = "최고 시행"
 NO_BEST = "아직 조건을 만족한 시행이 없습니다"
 PARAMS_TITLE = "파라미터"
-METRICS_TITLE = "지표"
+COUNT_UNIT = "회"
 TRIAL_TITLE = "시행 {number} ({cell})"
 DETAIL_GONE = "이 시행의 기록을 읽지 못했습니다"
 
@@ -74,7 +74,6 @@ SECONDS, MINUTES, HOURS = "{s}초", "{m}분 {s:02d}초", "{h}시간 {m:02d}분"
 
 STOP_TITLE = "실행을 멈출까요?"
 STOP_BODY = "도는 시행까지 마치고 멈춥니다. 끝난 시행은 저장되며 같은 설정으로 다시 실행하면 모자란 만큼만 이어집니다."
-STOP_YES = ("멈추기", "실행을 멈춥니다")
 STOP_SENT = "멈추라고 알렸습니다. 도는 시행을 마치고 끝납니다"
 STOP_GONE = "이미 끝난 실행입니다"
 STOP_ELSEWHERE = "다른 컴퓨터({host})의 실행이라 여기서 멈출 수 없습니다"

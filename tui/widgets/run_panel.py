@@ -1,0 +1,86 @@
+"""실행 화면의 위쪽: 칸마다 진행 막대, 속도, 남은 시간, 최고 점수."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.widget import Widget
+
+from tui.cells import cut, fit, plain
+from tui.run_model import RunModel, StudyState
+from tui.text import run as ko
+
+_BAR = 20
+_MAX_LINES = 6
+
+
+def duration_text(seconds: float) -> str:
+    """초를 '42초', '3분 05초', '2시간 10분'으로."""
+    total = max(0, round(seconds))
+    if total < 60:
+        return ko.SECONDS.format(s=total)
+    if total < 3600:
+        return ko.MINUTES.format(m=total // 60, s=total % 60)
+    return ko.HOURS.format(h=total // 3600, m=total % 3600 // 60)
+
+
+def score_text(value: float | None) -> str:
+    """점수, 없으면 '-'."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+class RunPanel(Widget):
+    """칸마다 한 줄. 막대의 길이는 바탕색으로, 값은 글로도 보인다(색이 없어도 읽힌다)."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "run-panel--cell",
+        "run-panel--bar",
+        "run-panel--rest",
+        "run-panel--text",
+        "run-panel--muted",
+        "run-panel--best",
+    }
+
+    def __init__(self, model: RunModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def render(self) -> Text:
+        if not self.model.studies:
+            return Text(self._preparing(), self.get_component_rich_style("run-panel--muted"))
+        lines = [self._line(study) for study in self.model.studies[:_MAX_LINES]]
+        return Text("\n").join(lines)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        return max(1, min(_MAX_LINES, len(self.model.studies)))
+
+    def _preparing(self) -> str:
+        event = self.model.preparing
+        if event is None:
+            return ko.PREPARING
+        template = ko.DATA_PROGRESS if event.total else ko.DATA_PROGRESS_OPEN
+        return plain(template.format(label=event.label, done=event.done, total=event.total))
+
+    def _line(self, study: StudyState) -> Text:
+        style = self.get_component_rich_style
+        share = min(1.0, study.done / study.target) if study.target else 0.0
+        filled = round(share * _BAR)
+        label = f"{share:>4.0%} "
+        bar = fit(label, _BAR, "right")
+        line = Text(no_wrap=True, end="")
+        line.append(fit(plain(study.cell), 9), style("run-panel--cell"))
+        line.append(bar[:filled], style("run-panel--bar"))
+        line.append(bar[filled:], style("run-panel--rest"))
+        count = ko.CELL_LINE.format(done=study.done, target=study.target)
+        line.append(f"  {fit(count, 13, 'right')}", style("run-panel--text"))
+        best = ko.BEST.format(score=score_text(study.best_value))
+        line.append(f"  {fit(best, 14)}", style("run-panel--best"))
+        notes = []
+        if study.done < study.target and self.model.exit_code is None:
+            notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
+            if study.eta_s is not None:
+                notes.append(ko.ETA.format(eta=duration_text(study.eta_s)))
+        room = max(0, self.content_size.width - line.cell_len - 1)
+        line.append(cut("  " + "  ".join(notes), room), style("run-panel--muted"))
+        return line
