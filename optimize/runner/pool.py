@@ -128,7 +128,7 @@ class WorkerPool:
                     chunk.future = executor.submit(evaluate, key, packed, gates, batch)
                     break
                 except BrokenExecutor as error:
-                    self._abandon(error)
+                    self._refuse_stillborn(error)
         self._in_flight[id(chunk)] = chunk
         chunk.future.add_done_callback(lambda _: self._inbox.put(ChunkDone(chunk)))
 
@@ -174,11 +174,11 @@ class WorkerPool:
             self._generation += 1
         return self._executor
 
-    def _abandon(self, error: BaseException) -> None:
-        """망가진 executor를 버린다. 시행 없이도 거듭 망가지면 RunError."""
+    def _refuse_stillborn(self, error: BaseException) -> None:
+        """시행을 받기도 전에 망가진 executor를 버린다. 거듭되면 RunError."""
         self.shutdown(kill=True)
         self._idle_breaks += 1
-        if self._idle_breaks > _MAX_IDLE_BREAKS and not self.busy:
+        if self._idle_breaks > _MAX_IDLE_BREAKS:
             raise RunError(
                 "작업자 프로세스를 띄우지 못했습니다",
                 _describe(error),
@@ -199,7 +199,8 @@ class WorkerPool:
         alone = sum(len(chunk.tasks) for chunk in lost) == 1
         for chunk in lost:
             self._lose(chunk, collected, _describe(error), alone=alone)
-        self._abandon(error)
+        self._idle_breaks = 0
+        self.shutdown(kill=True)
 
     def _lose(self, chunk: Chunk, collected: Collected, reason: str, *, alone: bool) -> None:
         for task in chunk.tasks:

@@ -1,0 +1,89 @@
+"""스터디의 지문: 견줄 수 없는 설정으로 이으려 하면 무엇이 달라졌는지 말하고 거절한다."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from optimize.errors import SettingsError
+from optimize.runner.fingerprint import claim_study, digest
+from optimize.storage.options import StorageOptions
+from optimize.storage.store import TrialStore
+from optimize.storage.url import sqlite_url
+from optimize.trial import FinishedTrial
+
+DESCRIBED: dict[str, Any] = {
+    "version": 1,
+    "symbol": "BINANCE:BTCUSDT",
+    "cell": "1m@15m",
+    "strategy": "/a/mine.py:Mine",
+    "strategy_hash": "aa",
+    "space": "bb",
+    "data": {"fingerprint": "cc", "period": "2024", "source": "파일 x"},
+    "costs": {"fee_rate": 0.0005, "leverage": 1.0},
+    "objective": {"goals": [{"metric": "sharpe", "weight": 1.0}]},
+    "engine": "1",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[TrialStore]:
+    url = sqlite_url(tmp_path / "f.db")
+    opened = TrialStore.open(url, StorageOptions(), "s", ["maximize"], {}, {})
+    yield opened
+    opened.close()
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    return {**copy.deepcopy(DESCRIBED), **values}
+
+
+def test_the_same_study_is_taken_up_again(store: TrialStore) -> None:
+    claim_study(store, DESCRIBED)
+    claim_study(store, copy.deepcopy(DESCRIBED))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"costs": {"fee_rate": 0.001, "leverage": 1.0}}, "fee_rate 0.0005 → 0.001"),
+        ({"strategy_hash": "zz"}, "전략의 코드"),
+        ({"space": "zz"}, "탐색 공간"),
+        ({"engine": "2"}, "엔진의 판: 1 → 2"),
+        ({"cell": "1m@1h"}, "시간 단위: 1m@15m → 1m@1h"),
+        (
+            {"data": {"fingerprint": "dd", "period": "2025", "source": "파일 x"}},
+            "캔들: 파일 x 2024",
+        ),
+        ({"objective": {"goals": []}}, "목표와 제약"),
+    ],
+)
+def test_what_changed_is_named(store: TrialStore, change: dict[str, Any], said: str) -> None:
+    claim_study(store, DESCRIBED)
+    with pytest.raises(SettingsError) as refusal:
+        claim_study(store, changed(**change))
+    assert said in refusal.value.cause
+    assert "--study-name" in refusal.value.fix
+    assert digest(changed(**change)) != digest(DESCRIBED)
+
+
+def test_a_moved_file_with_the_same_candles_and_code_is_the_same_study(store: TrialStore) -> None:
+    claim_study(store, DESCRIBED)
+    moved = changed(
+        strategy="/b/mine.py:Mine",
+        data={"fingerprint": "cc", "period": "2024", "source": "Binance 현물"},
+    )
+    claim_study(store, moved)
+    assert digest(moved) == digest(DESCRIBED)
+
+
+def test_a_study_of_another_tool_with_trials_is_refused(store: TrialStore) -> None:
+    now = datetime.now(UTC)
+    store.append([FinishedTrial("u", "COMPLETE", {}, (1.0,), now, now)])
+    with pytest.raises(SettingsError, match="만든 것이 아닙니다"):
+        claim_study(store, DESCRIBED)

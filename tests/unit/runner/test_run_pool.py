@@ -1,0 +1,160 @@
+"""작업자 무리: 죽어도 시행을 잃지 않고, 죽이는 시행만 골라낸다(가짜 executor로)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from optimize.errors import RunError
+from optimize.runner.pool import ChunkDone, Task, WorkerPool
+from optimize.runner.worker import Outcome
+
+GOOD = Outcome({"sharpe": 1.0}, "", 0.0, 0.01, {}, False)
+
+
+class FakeExecutor(Executor):
+    """보낸 일을 쌓아 두고 시험이 시킬 때 끝내거나 무너진다."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Future[list[Outcome]], list[int]]] = []
+        self.broken = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.broken:
+            raise BrokenExecutor("이미 무너졌다")
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        self.jobs.append((future, [params["x"] for params in args[3]]))
+        return future
+
+    def finish(self, index: int = 0) -> None:
+        future, batch = self.jobs.pop(index)
+        future.set_result([GOOD] * len(batch))
+
+    def collapse(self) -> None:
+        self.broken = True
+        for future, _ in self.jobs:
+            future.set_exception(BrokenExecutor("작업자가 죽었다"))
+
+    def shutdown(self, wait: bool = True, **kwargs: Any) -> None:
+        self.broken = True
+
+
+class Bench:
+    def __init__(self, workers: int = 2) -> None:
+        self.made: list[FakeExecutor] = []
+        self.inbox: SimpleQueue[Any] = SimpleQueue()
+        self.pool = WorkerPool(self.make, workers, self.inbox)
+        self.pool._jobs[0] = ("k", b"")
+
+    def make(self) -> Executor:
+        self.made.append(FakeExecutor())
+        return self.made[-1]
+
+    @property
+    def executor(self) -> FakeExecutor:
+        return self.made[-1]
+
+    def send(self, *xs: int) -> None:
+        tasks = [Task(str(x), 0, {"x": x}, {"x": x}) for x in xs]
+        self.pool.submit(tasks, ())
+
+    def collect(self) -> tuple[dict[str, Outcome], int]:
+        done: dict[str, Outcome] = {}
+        lost = 0
+        while not self.inbox.empty():
+            message = self.inbox.get()
+            assert isinstance(message, ChunkDone)
+            collected = self.pool.collect(message.chunk)
+            done |= {task.uid: outcome for task, outcome in collected.done}
+            lost += collected.lost
+        return done, lost
+
+    def work_off(self, killers: set[int] = frozenset()) -> dict[str, Outcome]:  # type: ignore[assignment]
+        """남은 일을 끝까지. killers에 든 시행은 계산될 때마다 무리를 무너뜨린다."""
+        finished: dict[str, Outcome] = {}
+        for _ in range(200):
+            self.pool.resubmit_suspects()
+            if not self.pool.busy:
+                return finished
+            # 작업자 수만큼만 함께 돈다.
+            running = [x for _, batch in self.executor.jobs[: self.pool.workers] for x in batch]
+            if killers & set(running):
+                self.executor.collapse()
+            elif self.executor.jobs:
+                self.executor.finish()
+            done, _ = self.collect()
+            finished |= done
+        raise AssertionError("끝나지 않는다")
+
+
+def test_a_lost_worker_loses_no_trial() -> None:
+    bench = Bench()
+    bench.send(1, 2)
+    bench.send(3, 4)
+    bench.send(5)
+    bench.executor.finish()
+    bench.executor.collapse()
+    done, lost = bench.collect()
+    assert (set(done), lost) == ({"1", "2"}, 3)
+    assert bench.pool.free_slots == 0, "용의자를 가리는 동안 새 시행을 보냈다"
+    done = bench.work_off()
+    assert set(done) == {"3", "4", "5"}
+    assert all(outcome.metrics for outcome in done.values())
+    assert len(bench.made) == 2
+    assert bench.pool.free_slots > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("killers", [{2}, {2, 5}, {1, 2, 3, 4, 5, 6}])
+def test_exactly_the_killers_fail(workers: int, killers: set[int]) -> None:
+    bench = Bench(workers)
+    for xs in ((1, 2), (3, 4), (5, 6)):
+        bench.send(*xs)
+    done = bench.work_off(killers)
+    assert {int(uid) for uid, outcome in done.items() if outcome.metrics is None} == killers
+    assert set(done) == set("123456")
+    assert all("번 죽었습니다" in done[str(x)].error for x in killers)
+
+
+def test_a_result_that_arrived_before_the_collapse_is_kept() -> None:
+    bench = Bench()
+    bench.send(1)
+    bench.send(2)
+    bench.executor.finish()
+    bench.executor.collapse()
+    # 무너짐의 알림이 먼저 처리되어도 끝난 묶음은 잃은 것으로 치지 않는다.
+    first, second = bench.inbox.get(), bench.inbox.get()
+    late = bench.pool.collect(second.chunk)
+    early = bench.pool.collect(first.chunk)
+    assert late.lost == 1
+    assert [task.uid for task, _ in early.done] == ["1"]
+
+
+def test_workers_that_never_start_are_a_run_error() -> None:
+    class Stillborn(FakeExecutor):
+        def __init__(self) -> None:
+            super().__init__()
+            self.broken = True
+
+    pool = WorkerPool(Stillborn, 2, SimpleQueue())
+    pool._jobs[0] = ("k", b"")
+    with pytest.raises(RunError, match="띄우지 못했습니다"):
+        pool.submit([Task("1", 0, {"x": 1}, {"x": 1})], ())
+
+
+def test_a_chunk_lost_alone_is_tried_once_more_then_failed() -> None:
+    """무리는 살아 있고 묶음만 잃는 executor(dask의 KilledWorker)."""
+    bench = Bench()
+    bench.send(1)
+    for _ in range(2):
+        future, _ = bench.executor.jobs.pop()
+        future.set_exception(RuntimeError("KilledWorker"))
+        done, _ = bench.collect()
+        bench.pool.resubmit_suspects()
+    assert done["1"].metrics is None
+    assert not bench.pool.busy
