@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,8 +49,8 @@ class StudyInfo:
     attrs: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """`--json`의 한 객체. 시각은 UTC ISO 8601."""
-        s = self.summary
+        """`--json`의 한 객체. 시각은 UTC ISO 8601, 무한대는 글('inf')."""
+        s, best = self.summary, self.summary.best_value
         return {
             "name": self.name,
             "storage": self.url.masked,
@@ -61,7 +62,7 @@ class StudyInfo:
             "n_pruned": s.n_pruned,
             "n_failed": s.n_failed,
             "n_running": s.unfinished,
-            "best_value": s.best_value,
+            "best_value": best if best is None or math.isfinite(best) else str(best),
             "best_number": s.best_number,
             "last_activity": s.last_activity.isoformat() if s.last_activity else None,
             "attrs": self.attrs,

@@ -127,5 +127,5 @@ def _pointed(notes: list[str]) -> Iterator[StorageUrl]:
 def _likely(name: str, names: list[str]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"혹시 '{close[0]}'인가요?" if close else ""

@@ -1,0 +1,261 @@
+"""`python -m optimize.studies`를 사람처럼 실행해 본다."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
+from optimize.storage.store import TrialStore
+from optimize.storage.url import StorageUrl, sqlite_url
+from optimize.trial import FinishedTrial
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+SPACE = {
+    "x": FloatDistribution(0, 10),
+    "kind": CategoricalDistribution(["SMA", 3]),
+}
+
+
+def fill(url: StorageUrl, name: str, count: int = 5) -> None:
+    store = TrialStore.open(url, StorageOptions(), name, ["maximize"], SPACE, {"symbol": "DEMO:A"})
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    store.append(
+        [
+            FinishedTrial(
+                uid=f"{name}-{k}",
+                state="COMPLETE" if k else "FAIL",
+                params={"x": float(k), "kind": "SMA" if k % 2 else 3},
+                values=(float(k),) if k else (),
+                started_at=moment + timedelta(seconds=k),
+                finished_at=moment + timedelta(seconds=k, milliseconds=250),
+                metrics={"sharpe": k / 10},
+                constraints=(1.0,) if k == count - 1 else (-1.0,),
+                error="" if k else "값이 유한하지 않음",
+            )
+            for k in range(count)
+        ]
+    )
+    store.close()
+
+
+@pytest.fixture
+def home(wizard_home: Path) -> Path:
+    """기본 PostgreSQL을 보지 않게 한다: 이 컴퓨터에 켜진 서버가 끼어들지 않는다."""
+    (wizard_home / ".env").write_text("OPTUNA_STORAGE=\n")
+    return wizard_home
+
+
+@pytest.fixture
+def run(home: Path) -> Run:
+    def invoke(*arguments: str, env: dict[str, str] | None = None) -> Any:
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "optimize.studies", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "BACKTEST_WIZARD_HOME": str(home), **(env or {})},
+        )
+
+    return invoke
+
+
+def test_list_over_files_pointers_and_the_configured_server(
+    home: Path, run: Run, postgres_url: StorageUrl
+) -> None:
+    """파일, 기록이 가리키는 서버, 설정된 서버의 스터디가 한 번씩 보인다. 비밀번호는 없다."""
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "파일 스터디")
+    fill(sqlite_url(home / "studies" / "root.db"), "root")
+    fill(postgres_url, "서버 스터디", 3)
+    pointer = make_pointer(postgres_url, StorageOptions(), "서버 스터디", "cli_env", "MINE")
+    write_pointer(pointer_path("a"), pointer)
+    listed = run("list", "--json", env={"MINE": postgres_url.secret})
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stderr == ""
+    found = {item["name"]: item for item in json.loads(listed.stdout)}
+    assert set(found) == {"파일 스터디", "root", "서버 스터디"}
+    assert found["파일 스터디"] | {"storage": ""} == {
+        "name": "파일 스터디",
+        "storage": "",
+        "backend": "sqlite",
+        "directions": ["maximize"],
+        "state": "idle",
+        "total": 5,
+        "n_complete": 4,
+        "n_pruned": 0,
+        "n_failed": 1,
+        "n_running": 0,
+        "best_value": 3.0,
+        "best_number": 3,
+        "last_activity": "2024-05-01T00:00:04.250000+00:00",
+        "attrs": {"symbol": "DEMO:A"},
+    }
+    assert found["서버 스터디"]["storage"] == postgres_url.masked
+    assert postgres_url.password
+    assert postgres_url.password not in listed.stdout + listed.stderr
+    # 비밀번호를 찾을 수 없는 기록은 알리고 나머지를 보인다.
+    partial = run("list", "--json")
+    assert partial.returncode == 0
+    assert len(json.loads(partial.stdout)) == 2
+    assert "비밀번호" in partial.stderr
+    configured = run("list", env={"OPTUNA_STORAGE": postgres_url.secret})
+    assert "서버 스터디" in configured.stdout
+
+
+def test_list_when_there_is_nothing(run: Run) -> None:
+    empty = run("list")
+    assert (empty.returncode, empty.stderr) == (0, "")
+    assert "스터디가 없습니다" in empty.stdout
+    assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_show(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "보기")
+    text = run("show", "보기").stdout
+    for word in ("최대화", "완료 4", "실패 1", "시행 3", "kind: SMA", "sharpe: 0.3"):
+        assert word in text
+    body = json.loads(run("show", "보기", "--json", "--top", "2").stdout)
+    assert [trial["number"] for trial in body["top"]] == [3, 2]
+    assert body["top"][0]["params"] == {"x": 3.0, "kind": "SMA"}
+    missing = run("show", "보가")
+    assert missing.returncode == 2
+    assert "보기" in missing.stderr
+    assert missing.stdout == ""
+
+
+def test_export_in_three_formats(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "내보냄")
+    printed = run("export", "내보냄")
+    rows = list(csv.DictReader(io.StringIO(printed.stdout)))
+    assert [row["number"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert (rows[0]["state"], rows[0]["score"], rows[0]["error"]) == (
+        "FAIL",
+        "",
+        "값이 유한하지 않음",
+    )
+    assert (rows[2]["param.x"], rows[2]["param.kind"], rows[2]["sharpe"]) == ("2.0", "3", "0.2")
+    assert rows[4]["feasible"] == "no"
+    assert rows[1]["duration_ms"] == "250.0"
+    target = home / "out.parquet"
+    assert run("export", "내보냄", "-o", str(target)).returncode == 0
+    table = pq.read_table(target)
+    assert table.column("score").to_pylist() == [None, 1.0, 2.0, 3.0, 4.0]
+    assert table.column("param.kind").to_pylist() == ["3", "SMA", "3", "SMA", "3"]
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert run("export", "내보냄", "-o", str(target)).returncode == 2
+    assert run("export", "내보냄", "-o", str(target), "--force").returncode == 0
+    body = json.loads(run("export", "내보냄", "--format", "json").stdout)
+    assert body[3]["params"]["kind"] == "SMA"
+    assert run("export", "내보냄", "--format", "parquet").returncode == 2
+    assert run("export", "내보냄", "-o", str(home / "out.xlsx")).returncode == 2
+
+
+def test_rename_then_delete_by_flag(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "옛 이름")
+    assert run("rename", "옛 이름", "새 이름").returncode == 0
+    refused = run("delete", "새 이름")
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert run("delete", "새 이름", "--yes").returncode == 0
+    assert json.loads(run("list", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(("typed", "code"), [("아니오\n", 2), ("지울 것\n", 0)])
+def test_delete_asks_for_the_name_on_a_terminal(home: Path, typed: str, code: int) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "지울 것")
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "optimize.studies", "delete", "지울 것"],
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "BACKTEST_WIZARD_HOME": str(home)},
+    )
+    os.close(slave)
+    os.write(terminal, typed.encode())
+    _, errors = process.communicate(timeout=60)
+    os.close(terminal)
+    assert process.returncode == code, errors.decode()
+    assert "되돌릴 수 없습니다" in errors.decode()
+
+
+def test_same_name_in_two_storages_needs_a_choice(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "같은 이름", 3)
+    fill(sqlite_url(home / "studies" / "b" / "b.db"), "같은 이름", 4)
+    unclear = run("show", "같은 이름")
+    assert unclear.returncode == 2
+    assert "a.db" in unclear.stderr
+    chosen = run("show", "같은 이름", "--storage", "b/b.db", "--json")
+    assert json.loads(chosen.stdout)["total"] == 4
+
+
+def test_clean_marks_dead_running_trials(home: Path, run: Run) -> None:
+    import optuna
+
+    url = sqlite_url(home / "studies" / "a" / "a.db")
+    fill(url, "정리")
+    storage = optuna.storages.RDBStorage(url.secret)
+    optuna.load_study(study_name="정리", storage=storage).ask()
+    storage.remove_session()
+    storage.engine.dispose()
+    assert "RUNNING 0개" in run("clean").stderr
+    assert "RUNNING 1개" in run("clean", "정리", "--older-than", "0").stderr
+    assert "정리할 시행이 없습니다" in run("clean").stderr
+    assert run("clean", "정리", "--older-than", "어제").returncode == 2
+
+
+def test_unreachable_chosen_storage_is_exit_3_without_the_password(run: Run) -> None:
+    url = "postgresql://u:canary-pw@127.0.0.1:1/d"
+    for arguments, env in (
+        (("--storage-url", url), {}),
+        (("--storage-url-env", "MINE"), {"MINE": url}),
+    ):
+        failed = run("list", *arguments, env=env)
+        assert failed.returncode == 3
+        assert failed.stdout == ""
+        assert "canary-pw" not in failed.stderr
+        assert "원인:" in failed.stderr
+    assert run("list", "--storage-url-env", "NOPE").returncode == 2
+    assert run("list", "--storage-url", "mysql://x").returncode == 2
+    assert run("없는명령").returncode == 2
+
+
+def test_broken_pointer_is_told_and_the_rest_is_listed(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "멀쩡")
+    (home / "studies" / "a" / "storage.json").write_text("{")
+    listed = run("list")
+    assert listed.returncode == 0
+    assert "멀쩡" in listed.stdout
+    assert "storage.json" in listed.stderr
+
+
+def test_listing_imports_neither_optuna_nor_numpy(home: Path) -> None:
+    """목록은 빨리 떠야 한다: 무거운 모듈을 import하지 않는다."""
+    code = (
+        "import sys\nfrom optimize.studies.__main__ import main\nmain(['list'])\n"
+        "print([m for m in ('optuna', 'numpy', 'numba', 'pyarrow') if m in sys.modules],"
+        " file=sys.stderr)"
+    )
+    env = {**os.environ, "BACKTEST_WIZARD_HOME": str(home)}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stderr.strip() == "[]"
+    assert time.monotonic() - began < 10
