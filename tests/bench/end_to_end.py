@@ -1,0 +1,174 @@
+"""처음부터 끝까지의 속도: 시행 하나에 커널 밖에서 드는 시간과, 코어가 커널에 쓴 몫.
+
+    python tests/bench/end_to_end.py [--trials 5000] [--jobs 2] [--storage postgresql|sqlite] [--json]
+
+실제 캔들(BTCUSDT 2024년 1분봉, 두 칸)을 `python -m optimize.run`으로 돌리고 사건 기록을 읽는다.
+
+    overhead  = (wall × jobs − 커널 시간의 합) / 시행 수         목표 ≤ 3 ms (1,000번째), ≤ 4 ms (10,000번째)
+    share     = 커널 시간의 합 / (wall × jobs)                  목표 ≥ 85 %
+
+커널 시간은 작업자가 잰 시행의 시간(wall)이다. 다른 일이 도는 컴퓨터에서는 그 시간도 늘어나므로,
+프로세스들의 CPU 시간도 함께 잰다: coordinator와 데이터베이스 서버가 시행 하나에 쓴 CPU ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from postgres import PostgresServer, embedded_binaries
+
+MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
+_SAMPLE_SECONDS = 0.1
+
+
+class CpuMeter(threading.Thread):
+    """coordinator·작업자·서버의 CPU 초와 메모리를 끝날 때까지 잰다."""
+
+    def __init__(self, pid: int, server: int | None) -> None:
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.server = server
+        self.cpu: dict[str, float] = {}
+        self.rss_mb: dict[str, float] = {}
+        self.stopped = threading.Event()
+        self._seen: dict[int, tuple[str, float]] = {}
+        self._began: dict[int, float] = {}
+
+    def run(self) -> None:
+        while not self.stopped.wait(_SAMPLE_SECONDS):
+            self._sample(self.pid, "coordinator", "worker")
+            if self.server is not None:
+                self._sample(self.server, "server", "server")
+            self.cpu = {}
+            for pid, (kind, seconds) in self._seen.items():
+                before = self._began[pid] if kind == "server" else 0.0
+                self.cpu[kind] = self.cpu.get(kind, 0.0) + seconds - before
+
+    def _sample(self, pid: int, own: str, below: str) -> None:
+        try:
+            parent = psutil.Process(pid)
+            members = [(parent, own), *((child, below) for child in parent.children())]
+        except psutil.Error:
+            return
+        for process, kind in members:
+            try:
+                times, memory = process.cpu_times(), process.memory_info()
+            except psutil.Error:
+                continue
+            spent = times.user + times.system
+            self._began.setdefault(process.pid, spent)
+            self._seen[process.pid] = (kind, spent)
+            self.rss_mb[kind] = max(self.rss_mb.get(kind, 0.0), memory.rss / 2**20)
+
+
+def run_once(trials: int, jobs: int, storage: str, grid: str) -> dict[str, Any]:
+    """한 번 돌려 잰 것들."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        environ |= {"BACKTEST_WIZARD_HOME": str(home), "OPTUNA_STORAGE": ""}
+        server = None
+        if storage == "postgresql":
+            server = PostgresServer(embedded_binaries(), {"fsync": "on"})
+            stack.callback(server.close)
+            environ["OPTUNA_STORAGE"] = server.create_database().secret
+        command = [
+            *(sys.executable, "-m", "optimize.run", "--symbol", "BINANCE:BTCUSDT"),
+            *("--data", str(MARKET), "--timeframe-grid", grid, "--n-jobs", str(jobs)),
+        ]
+        # 캔들의 캐시와 커널의 컴파일은 재지 않는다.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([*command, "--n-trials", "2"], env=environ, check=True, **quiet)
+        launched = time.time()
+        process = subprocess.Popen([*command, "--n-trials", str(trials)], env=environ, **quiet)
+        meter = CpuMeter(process.pid, server.pid if server else None)
+        meter.start()
+        code = process.wait()
+        meter.stopped.set()
+        meter.join()
+        if code:
+            raise SystemExit(f"실행이 exit code {code}로 끝났다")
+        newest = max(home.glob("studies/*/runs/*/events.ndjson"), key=lambda p: p.stat().st_mtime)
+        return measure(newest, jobs, launched, meter)
+
+
+def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str, Any]:
+    """사건 기록에서 overhead와 몫을, 전체와 구간마다."""
+    with path.open(encoding="utf-8") as lines:
+        events = [json.loads(line) for line in lines if '"type":"trial"' in line]
+    ends = [datetime.fromisoformat(event["ts"]).timestamp() for event in events]
+    starts = [datetime.fromisoformat(event["started_at"]).timestamp() for event in events]
+    kernels = [event["duration_ms"] for event in events]
+    windows = []
+    for first in range(0, len(events) - 199, max(len(events) // 5, 200)):
+        part = slice(first, first + 200)
+        wall = (ends[part][-1] - ends[part][0]) * 1000 * jobs
+        windows.append(
+            {
+                "at_trial": first + 100,
+                "overhead_ms": (wall - sum(kernels[part][1:])) / 199,
+                "kernel_ms": statistics.median(kernels[part]),
+            }
+        )
+    wall = (max(ends) - min(starts)) * 1000 * jobs
+    return {
+        "trials": len(events),
+        "first_trial_s": min(starts) - launched,
+        "wall_s": max(ends) - min(starts),
+        "kernel_ms_median": statistics.median(kernels),
+        "overhead_ms": (wall - sum(kernels)) / len(events),
+        "kernel_share": sum(kernels) / wall,
+        "windows": windows,
+        "cpu_ms_per_trial": {k: v * 1000 / len(events) for k, v in meter.cpu.items()},
+        "peak_rss_mb": meter.rss_mb,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="실행의 처음부터 끝까지를 잰다")
+    parser.add_argument("--trials", type=int, default=2500, help="칸마다의 시행 수")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--storage", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--grid", default="1m@15m,1m@1h")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args()
+    if not MARKET.exists():
+        raise SystemExit(f"실제 캔들이 없다: {MARKET}")
+    load = os.getloadavg()[0]
+    result = run_once(chosen.trials, chosen.jobs, chosen.storage, chosen.grid)
+    result |= {"storage": chosen.storage, "jobs": chosen.jobs, "load_before": load}
+    if chosen.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    print(f"{chosen.storage}, 작업자 {chosen.jobs}, {chosen.grid}, 시작 전 load {load:.1f}")
+    print(
+        f"시행 {result['trials']}개, wall {result['wall_s']:.1f}초, 첫 시행까지 {result['first_trial_s']:.2f}초"
+    )
+    print(
+        f"커널 중앙값 {result['kernel_ms_median']:.1f} ms, overhead {result['overhead_ms']:.2f} ms/시행, 커널의 몫 {result['kernel_share']:.1%}"
+    )
+    for window in result["windows"]:
+        print(
+            f"  {window['at_trial']:>6}번째: overhead {window['overhead_ms']:.2f} ms, 커널 {window['kernel_ms']:.1f} ms"
+        )
+    for kind, value in result["cpu_ms_per_trial"].items():
+        print(f"  CPU {kind:<12} {value:6.2f} ms/시행, 메모리 {result['peak_rss_mb'][kind]:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
