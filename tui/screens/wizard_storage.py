@@ -14,7 +14,7 @@ from tui.commands import Command
 from tui.draft import STORAGE_KINDS, Draft, StorageChoice, StorageKind
 from tui.problem import ProblemError
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
-from tui.storage_test import TestResult, run_test
+from tui.storage_test import TestResult, readable, run_test
 from tui.text import wizard as ko
 from tui.widgets.fields import TextField
 from tui.widgets.row_table import Column, Row, RowTable
@@ -92,7 +92,7 @@ class StorageScreen(StepScreen):
         else:
             label = ko.STORAGE_AUTO.get(target.rule, ko.STORAGE_AUTO["default"])
             self._auto_label = label.format(env=target.env_name)
-            self._auto_place = target.masked
+            self._auto_place = readable(target.masked)
         undecided = not self._touched and self.draft.storage.kind == "auto"
         by_pointer = self._auto_label == ko.STORAGE_AUTO["pointer"]
         if (
@@ -222,8 +222,7 @@ class StorageScreen(StepScreen):
         if failed.target is None or failed.target.rule != "default":
             return
         usable = self._embedded in ("running", "stopped", "absent")
-        notice = ko.FALLBACK_EMBEDDED if usable else ko.FALLBACK_SQLITE
-        self._notice = notice.format(name=self._auto_label)
+        self._notice = ko.FALLBACK_EMBEDDED if usable else ko.FALLBACK_SQLITE
         self._waiting = False
         self._show_rows("embedded" if usable else "sqlite")
         self._schedule(0)

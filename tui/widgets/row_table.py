@@ -132,7 +132,7 @@ class RowTable(ScrollView, can_focus=True):
         index = next((i for i, row in enumerate(self.rows) if row.key == wanted), None)
         self.set_reactive(RowTable.cursor, self._selectable(0, 1) if index is None else index)
         self._resize_content()
-        self._scroll_to_cursor()
+        self._settle()
         self.refresh()
         if self.current != before:
             self.post_message(self.Highlighted(self, self.current))
@@ -190,7 +190,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self._resize_content()
-        self._scroll_to_cursor()
+        self._settle()
 
     def on_focus(self) -> None:
         self.refresh()
@@ -202,6 +202,13 @@ class RowTable(ScrollView, can_focus=True):
         self.virtual_size = Size(
             self.scrollable_content_region.width, len(self.rows) + self._header_height
         )
+
+    def _settle(self) -> None:
+        """커서가 첫 쪽에 있으면 맨 위부터 보이고, 아니면 커서가 보이게 한다."""
+        if self.cursor < self._page:
+            self.scroll_to(y=0, animate=False, force=True)
+        else:
+            self._scroll_to_cursor()
 
     def _scroll_to_cursor(self) -> None:
         height, top = self._page, int(self.scroll_offset.y)

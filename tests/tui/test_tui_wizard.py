@@ -1,0 +1,475 @@
+"""마법사의 단계들을 글쇠만으로: 진짜 자식 프로세스, 진짜 PostgreSQL, 진짜 실행."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tui_kit import MASKED, URL, screen_name, shown, type_text, until, until_text
+
+from optimize.storage.url import StorageUrl, parse_storage_url
+from tui import bridge
+from tui.app import WizardApp
+from tui.draft import Draft, StorageChoice
+from tui.problem import ProblemError
+from tui.screens.wizard_grid import GridScreen
+from tui.screens.wizard_parallel import ParallelScreen
+from tui.screens.wizard_review import ReviewScreen
+from tui.screens.wizard_storage import StorageScreen
+from tui.screens.wizard_symbol import SymbolScreen
+from tui.widgets.fields import TextField
+from tui.widgets.row_table import RowTable
+
+SIZE = (100, 32)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """실행 화면 대신 열린 폴더를 적어 둔다."""
+    folders: list[Path] = []
+    monkeypatch.setattr(WizardApp, "open_run", lambda _self, folder: folders.append(folder))
+    return folders
+
+
+def demo(**changes: Any) -> Draft:
+    return Draft(
+        **{"symbol": "DEMO:BTCUSDT", "grid": "1m@15m", "picked": "DEMO:BTCUSDT", **changes}
+    )
+
+
+def small_config(home: Path, **search: Any) -> None:
+    """작은 실행이 되는 설정."""
+    (home / "config").mkdir(exist_ok=True)
+    body = {"data": {"demo_days": 3}, "search": {"n_trials": 6, "n_jobs": 1, **search}}
+    (home / "config" / "params.yaml").write_text(json.dumps(body), encoding="utf-8")
+
+
+def write_cache(home: Path, symbol: str, slug: str) -> None:
+    """캐시에 심볼 하나가 있는 것처럼 목록만 적는다."""
+    from optimize.data.manifest import Manifest, Month, write_manifest
+
+    month = Month(1440, 1_704_067_200_000, 1_704_153_540_000, 1000, "x")
+    manifest = Manifest(symbol, source="파일 x.csv", months={"2024-01": month})
+    write_manifest(home / "data" / slug, manifest)
+
+
+# ── 1 심볼
+
+
+async def test_unreachable_exchange_goes_on_with_labelled_demo(tui_home: Path) -> None:
+    """거래소에 닿지 못하고 캐시가 비었으면 그렇게 말하고, Enter는 합성 데모로 가며 표시가 따라간다."""
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(Draft("BINANCE:BTCUSDT", "1m@15m")))
+        await until_text(pilot, "닿을 수 없고 캐시도 비었습니다")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        await until_text(pilot, "합성 데모")
+        screen = app.screen
+        assert isinstance(screen, GridScreen)
+        assert (screen.draft.symbol, screen.draft.picked) == ("DEMO:BTCUSDT", "BINANCE:BTCUSDT")
+        await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+
+
+async def test_enter_waits_for_the_probe(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """확인이 끝나기 전에 Enter를 누르면 기다렸다가 저절로 간다."""
+    answer = asyncio.Event()
+
+    async def probe(_symbol: str) -> tuple[bool, str]:
+        await answer.wait()
+        return True, ""
+
+    monkeypatch.setattr(bridge, "probe_exchange", probe)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(Draft("BINANCE:BTCUSDT", "1m@15m")))
+        await pilot.press("enter")
+        await until_text(pilot, "확인이 끝나면 다음으로 갑니다")
+        answer.set()
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        assert "합성 데모" not in shown(app)
+
+
+async def test_cached_symbol_needs_no_exchange(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """캐시에 있으면 기간을 보이고 거래소를 묻지 않는다. 초성으로 찾는다."""
+    write_cache(tui_home, "BINANCE:ETHUSDT", "binance_ethusdt")
+
+    async def never(_symbol: str) -> tuple[bool, str]:
+        raise AssertionError("묻지 않아야 한다")
+
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(demo()))
+        await until_text(pilot, "캐시에 있는 종목")
+        monkeypatch.setattr(bridge, "probe_exchange", never)
+        await type_text(pilot, "ㅇㄷㄹㅇ")
+        await until_text(pilot, "2024-01-01 ~ 2024-01-01")
+        await until_text(pilot, "(1,440개)")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        assert app.screen.draft.symbol == "BINANCE:ETHUSDT"  # type: ignore[attr-defined]
+
+
+async def test_free_entry_period_and_file(tui_home: Path) -> None:
+    """목록에 없는 심볼을 그대로 쓰고, 틀린 기간과 없는 파일은 까닭을 말하며 막는다."""
+    (tui_home / "c.csv").write_text("x")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(demo()))
+        await pilot.pause()
+        await type_text(pilot, "bitstamp:btcusd")
+        await until_text(pilot, "직접 입력")
+        await until_text(pilot, "캔들 파일을 주거나")
+        await pilot.press("enter")
+        assert screen_name(app) == "SymbolScreen"
+        await pilot.press("tab")
+        await type_text(pilot, "2024-13-01")
+        await until_text(pilot, "YYYY-MM-DD로 씁니다")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "2024-02-01")
+        await pilot.press("tab")
+        await type_text(pilot, "2024-01-01")
+        await until_text(pilot, "시작 날짜보다 뒤여야")
+        await pilot.press("ctrl+u", "tab")
+        await type_text(pilot, "c.cs")
+        await until_text(pilot, "그 파일이 없습니다")
+        await type_text(pilot, "v")
+        await until_text(pilot, "파일의 캔들을 씁니다")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        draft = app.screen.draft  # type: ignore[attr-defined]
+        assert (draft.symbol, draft.start, draft.data_file) == (
+            "BITSTAMP:BTCUSD",
+            "2024-02-01",
+            "c.csv",
+        )
+
+
+# ── 2 시간 격자
+
+
+async def test_matrix_and_text_follow_each_other(tui_home: Path) -> None:
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(GridScreen(demo(grid="1m@15m,1m@1h")))
+        await pilot.pause()
+        field = app.screen.query_one("#grid-text", TextField)
+        await pilot.press("right", "space")
+        await until(pilot, lambda: field.value == "1m@15m,1m@30m,1m@1h")
+        await pilot.press("left", "space")
+        await until(pilot, lambda: field.value == "1m@30m,1m@1h")
+        await pilot.press("tab", "ctrl+u")
+        await type_text(pilot, "2m@10m;60@1d")
+        await until_text(pilot, "표에 없는 칸: 2m@10m")
+        assert "[x]" in shown(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "StorageScreen")
+        assert app.screen.draft.grid == "2m@10m,1h@1d"  # type: ignore[attr-defined]
+
+
+async def test_impossible_cells_and_bad_text_are_refused_with_the_reason(tui_home: Path) -> None:
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(GridScreen(demo()))
+        await pilot.pause()
+        await pilot.press("left", "down", "space")
+        await until_text(pilot, "HTF 5m은(는) LTF 3m의 정수배여야")
+        await pilot.press("down", "space")
+        await until_text(pilot, "HTF 5m은(는) LTF 5m보다 커야")
+        await pilot.press("tab", "ctrl+u")
+        await type_text(pilot, "1M")
+        await until_text(pilot, "달(month)")
+        await pilot.press("enter")
+        assert screen_name(app) == "GridScreen"
+
+
+# ── 3 저장소
+
+
+@pytest.fixture
+def closed_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """기본 PostgreSQL의 자리를 닫힌 포트로 바꾼다(이 컴퓨터의 5432에 서버가 있어도)."""
+    from optimize.storage import url
+
+    monkeypatch.setattr(
+        url, "DEFAULT_POSTGRES_URL", "postgresql://postgres:5432@127.0.0.1:9/optuna"
+    )
+
+
+@pytest.mark.usefixtures("closed_default")
+async def test_missing_default_falls_back_to_sqlite_and_says_so(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """기본 PostgreSQL이 없고 내장도 없으면 SQLite를 고르고 그렇게 말한다."""
+    monkeypatch.setattr(bridge, "embedded_state", lambda: "unusable")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "SQLite 파일에 저장합니다")
+        await until_text(pilot, "Connection refused")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ParallelScreen")
+        assert app.screen.draft.storage.kind == "sqlite"  # type: ignore[attr-defined]
+        await until_text(pilot, "SQLite는 한 프로세스가 모아 씁니다")
+
+
+@pytest.mark.usefixtures("closed_default")
+async def test_fallback_prefers_the_embedded_server_and_starts_it(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: StorageUrl
+) -> None:
+    """내장 PostgreSQL을 쓸 수 있으면 그것을 고르고, Enter가 켜고 시험한 뒤 다음으로 간다."""
+    started: list[bool] = []
+    resolve = bridge.resolve_storage
+    parsed = postgres_url
+
+    def resolved(choice: StorageChoice | None, draft: Draft | None = None) -> bridge.StorageTarget:
+        if choice is not None and choice.kind == "embedded":
+            return bridge.StorageTarget("postgresql", "embedded", "", parsed.masked, parsed.secret)
+        return resolve(choice, draft)
+
+    monkeypatch.setattr(bridge, "embedded_state", lambda: "absent")
+    monkeypatch.setattr(bridge, "start_embedded", lambda: started.append(True))
+    monkeypatch.setattr(bridge, "resolve_storage", resolved)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "내장 PostgreSQL에 저장합니다")
+        assert not started
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ParallelScreen")
+        assert started == [True]
+        await until_text(pilot, "max_connections")
+
+
+async def test_configured_storage_is_never_replaced(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """환경 변수로 정해 둔 서버가 죽었으면 다른 것으로 옮기지 않고 까닭과 해결을 보인다."""
+    monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://me:canary-secret@127.0.0.1:9/mine")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "환경 변수 OPTUNA_STORAGE")
+        await until_text(pilot, "Connection refused")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen_name(app) == "StorageScreen"
+        row = app.screen.query_one(RowTable).current
+        assert row is not None
+        assert row.key == "auto"
+        assert "canary-secret" not in app.export_screenshot()
+
+
+async def test_url_fields_reach_a_real_server_and_hide_the_password(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: StorageUrl
+) -> None:
+    """URL을 붙이면 칸이 나뉘고, 살아 있는 서버의 이름·사용자·판이 보이며, 비밀번호는 어디에도 없다."""
+    monkeypatch.setenv("OPTUNA_STORAGE", "")
+    url = postgres_url
+    app = WizardApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "시험")
+        await pilot.press("down", "down", "tab", "ctrl+u")
+        field = app.screen.query_one("#url-host", TextField)
+        assert app.focused is field
+        field.value = url.secret
+        await until(pilot, lambda: field.value == "127.0.0.1")
+        assert app.screen.query_one("#url-password", TextField).value == url.password
+        await until_text(pilot, f"데이터베이스 {url.database}, 사용자 {url.username}")
+        await until_text(pilot, "왕복 시간 p50")
+        assert url.password is not None
+        assert url.password not in app.export_screenshot()
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ParallelScreen")
+        draft = app.screen.draft  # type: ignore[attr-defined]
+        assert parse_storage_url(draft.storage.url).same_login(url)
+        assert url.password not in repr(draft)
+        await app.push_screen(ReviewScreen(draft))
+        await until_text(pilot, "***")
+        await pilot.press("c")
+        await until(pilot, lambda: "***" in app.clipboard)
+        assert url.password not in app.clipboard + app.export_screenshot()
+
+
+async def test_variable_name_is_checked(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: StorageUrl
+) -> None:
+    """없는 변수는 없다고 말하고, 있는 변수는 그 서버를 시험한다."""
+    monkeypatch.setenv("OPTUNA_STORAGE", "")
+    monkeypatch.setenv("MY_DB", postgres_url.secret)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "시험")
+        await pilot.press("down", "tab", "ctrl+u")
+        await type_text(pilot, "MY_D")
+        await until_text(pilot, "환경 변수 MY_D이(가) 없습니다")
+        await type_text(pilot, "B")
+        await until_text(pilot, "PostgreSQL 18")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ParallelScreen")
+        assert app.screen.draft.storage == StorageChoice("env", "MY_DB")  # type: ignore[attr-defined]
+
+
+async def test_two_tests_never_run_at_once_and_leaving_cancels(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """빨리 바꿔 골라도 시험은 한 번에 하나이고, 화면을 떠나면 멈춘다."""
+    running = 0
+    most = 0
+    cancelled = 0
+
+    async def check(*_args: Any, **_kwargs: Any) -> AsyncGenerator[dict[str, Any], None]:
+        nonlocal running, most, cancelled
+        running += 1
+        most = max(most, running)
+        try:
+            await asyncio.sleep(30)
+            yield {"type": "result", "ok": True}
+        except (asyncio.CancelledError, GeneratorExit):
+            cancelled += 1
+            await asyncio.sleep(0.05)
+            raise
+        finally:
+            running -= 1
+
+    target = bridge.StorageTarget("postgresql", "yaml_env", "까닭", MASKED, URL, "OPTUNA_STORAGE")
+    monkeypatch.setattr(bridge, "check_storage", check)
+    monkeypatch.setattr(bridge, "resolve_storage", lambda *_a, **_k: target)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until(pilot, lambda: running == 1)
+        for key in ("down", "down", "up", "up", "end"):
+            await pilot.press(key)
+            await asyncio.sleep(0.45 if key == "down" else 0.05)
+        await until(pilot, lambda: running == 1)
+        await pilot.press("escape")
+        await until(pilot, lambda: running == 0)
+    assert most == 1
+    assert cancelled >= 2
+
+
+# ── 4 병렬, 5 확인
+
+
+async def test_parallel_refuses_nonsense_and_previews(tui_home: Path) -> None:
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        draft = demo(grid="1m@15m,1m@1h", storage=StorageChoice("sqlite"))
+        await app.push_screen(ParallelScreen(draft))
+        await until_text(pilot, "스터디 2개 x 시행 500번 = 1,000번")
+        await pilot.press("ctrl+u", "enter")
+        await until_text(pilot, "시행 수: 정수가 필요합니다")
+        assert screen_name(app) == "ParallelScreen"
+        await type_text(pilot, "7")
+        await pilot.press("down", "right", "down", "ctrl+u", "9", "9", "9")
+        await until_text(pilot, "빠듯함")
+        await pilot.press("ctrl+u", "3", "down", "down", "4", "2", "up", "up", "up", "up", "up")
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: screen_name(app) == "ReviewScreen")
+    assert (draft.n_trials, draft.sampler, draft.n_jobs, draft.seed, draft.strategy) == (
+        7,
+        "random",
+        3,
+        42,
+        "ma_cross",
+    )
+
+
+async def test_review_shows_the_exact_command(tui_home: Path) -> None:
+    """보이는 명령이 실제로 띄우는 인자와 같고, 복사된다."""
+    draft = demo(storage=StorageChoice("sqlite"), seed=1, data_note="만든 캔들")
+    app = WizardApp()
+    async with app.run_test(size=(200, 50)) as pilot:
+        await app.push_screen(ReviewScreen(draft))
+        command = bridge.shown_command(draft)
+        await until_text(pilot, command.partition(" --storage-url-env")[0])
+        await pilot.press("f6")
+        await until(pilot, lambda: app.clipboard == command)
+    assert command.startswith("OPTUNA_STORAGE= python -m optimize.run --symbol DEMO:BTCUSDT")
+    plan = bridge.make_plan(draft)
+    assert str(plan.cells[0].storage_url.path).endswith("demo_btcusdt_1m_15m.db")
+
+
+@pytest.mark.parametrize("kind", ["auto", "env", "url", "sqlite"])
+def test_secrets_go_by_environment_only(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """어느 저장소를 골라도 인자와 보이는 명령에 비밀번호가 없다."""
+    secret = "canary-secret"
+    url = f"postgresql://me:{secret}@127.0.0.1:9/mine"
+    monkeypatch.setenv("OPTUNA_STORAGE", url)
+    draft = demo(storage=StorageChoice(kind, url=url))
+    spawned: dict[str, Any] = {}
+
+    def spawn(argv: list[str], env: dict[str, str], _cwd: Path, log: Path) -> int:
+        spawned.update(argv=argv, env=env, log=log)
+        return 1
+
+    monkeypatch.setattr(bridge, "spawn_detached", spawn)
+    started = bridge.start_run(draft)
+    assert secret not in " ".join(spawned["argv"])
+    assert secret not in bridge.shown_command(draft)
+    expected = "" if kind == "sqlite" else url
+    assert spawned["env"]["OPTUNA_STORAGE"] == expected
+    for folder in (started.run_dir, started.run_dir.parent, tui_home / "studies"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_unwritable_studies_is_a_problem_not_a_traceback(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tui_home / "studies").write_text("폴더가 아니다")
+    monkeypatch.setenv("OPTUNA_STORAGE", "")
+    with pytest.raises(ProblemError) as caught:
+        bridge.start_run(demo())
+    assert "studies" in caught.value.problem.cause
+
+
+@pytest.mark.usefixtures("closed_default")
+async def test_enter_alone_leads_to_a_running_optimisation(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, opened: list[Path]
+) -> None:
+    """처음 화면에서 Enter만으로 진짜 실행이 떠서 끝까지 간다: 거래소도 PostgreSQL도 없는 컴퓨터."""
+    small_config(tui_home)
+    monkeypatch.setattr(bridge, "embedded_state", lambda: "unusable")
+    app = WizardApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("enter")
+        await until_text(pilot, "연결 안 됨")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        assert "합성 데모" in shown(app).splitlines()[0]
+        await pilot.press("enter")
+        await until_text(pilot, "SQLite 파일에 저장합니다")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "미리 보기")
+        await pilot.press("enter")
+        await until_text(pilot, "이대로 시작할까요?")
+        assert "합성 데모" in shown(app).splitlines()[0]
+        await pilot.press("enter")
+        await until(pilot, lambda: opened)
+        events = opened[0] / "events.ndjson"
+        await until(
+            pilot, lambda: events.exists() and '"type":"done"' in events.read_text(), seconds=60
+        )
+    last = json.loads(events.read_text(encoding="utf-8").splitlines()[-1])
+    assert last["exit_code"] == 0
+    assert [study["n_complete"] for study in last["studies"]] == [6, 6]
+    assert (opened[0] / "run.log").stat().st_mode & 0o777 == 0o600
+    kept = json.loads((tui_home / "screen.json").read_text(encoding="utf-8"))
+    assert kept["recent_symbols"] == ["BINANCE:BTCUSDT"]
+    assert os.path.exists(tui_home / "studies" / "demo_btcusdt_1m_1h" / "storage.json")
