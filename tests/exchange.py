@@ -62,6 +62,7 @@ class Exchange:
     funding: list[tuple[int, float]] = field(default_factory=list)
     used_weight: str = ""
     requests: list[str] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,6 +78,7 @@ class Exchange:
     def take_fault(self, path: str) -> Fault | None:
         with self.lock:
             self.requests.append(path)
+            self.moments.append(time.monotonic())
             for fault in self.faults:
                 if fault.times > 0 and fault.fragment in path:
                     fault.times -= 1

@@ -158,7 +158,7 @@ def test_기간을_고르면_그만큼만_끝은_포함하지_않는다(ready: P
 
 def test_깨진_준비_파일은_새로_만든다(ready: Prepare) -> None:
     (ref,) = ready("DEMO:BTCUSDT", "5m@15m")
-    close = ref.open().ltf.close.copy()
+    before = columns(ref)
     for path in (ref.ltf_path, ref.base_path):
         assert path is not None
         data = bytearray(Path(path).read_bytes())
@@ -167,7 +167,7 @@ def test_깨진_준비_파일은_새로_만든다(ready: Prepare) -> None:
         replaced.write_bytes(data)
         replaced.replace(path)
     (again,) = ready("DEMO:BTCUSDT", "5m@15m")
-    np.testing.assert_array_equal(again.open().ltf.close, close)
+    np.testing.assert_array_equal(columns(again), before)
 
 
 def test_잘린_파일을_열면_한국어로_알린다(ready: Prepare) -> None:
@@ -193,6 +193,24 @@ def test_빈_봉은_직전_종가로_채우고_표시하고_알린다(ready: Pre
     assert any("빈 봉 30개(1.04%)" in note for note in one.notes)
     # 15분봉 7(105~119분)만 온통 채운 봉이다.
     assert np.flatnonzero(fifteen.open().ltf.filled).tolist() == [7]
+
+
+def test_격자를_벗어난_봉은_시킬_때만_내림한다(ready: Prepare, tmp_path: Path) -> None:
+    """파일에서도 캐시에서도 같다. 켬과 끔은 서로의 준비된 자료를 쓰지 않는다."""
+    whole = make_demo("ETHUSDT", 1, DEMO_START_MS, 1440)
+    shifted = whole.open_time.copy()
+    shifted[500:600] += 789
+    off = Candles(
+        shifted, whole.open, whole.high, whole.low, whole.close, whole.volume, whole.filled
+    )
+    store = SymbolStore(tmp_path / "data", parse_symbol("BINANCE:ETHUSDT"))
+    store.merge(off, MINUTE, (DEMO_START_MS, DEMO_START_MS + DAY), "시험")
+    for file in (None, write_csv(tmp_path / "off.csv", off)):
+        for _ in range(2):
+            with pytest.raises(DataError, match="100개"):
+                ready("BINANCE:ETHUSDT", "1m", file=file)
+            (ref,) = ready("BINANCE:ETHUSDT", "1m", file=file, floor_off_grid=True)
+            np.testing.assert_array_equal(ref.open().ltf.open_time, whole.open_time)
 
 
 def test_격자를_벗어난_진짜_파일은_시킬_때만_내림한다(ready: Prepare) -> None:
@@ -297,6 +315,19 @@ def test_너무_짧은_기간은_까닭을_말한다(ready: Prepare, tmp_path: P
     file = write_csv(tmp_path / "s.csv", make_demo("ETHUSDT", 1, DEMO_START_MS, 30))
     with pytest.raises(DataError, match="너무 짧아"):
         ready("BINANCE:ETHUSDT", "1m@1h", file=file)
+
+
+def columns(ref: DatasetRef) -> np.ndarray:
+    """LTF와 바탕 봉의 모든 값."""
+    dataset = ref.open()
+    assert dataset.base is not None
+    return np.concatenate(
+        [
+            getattr(candles, name)
+            for candles in (dataset.ltf, dataset.base)
+            for name in Candles.__dataclass_fields__
+        ]
+    )
 
 
 def write_csv(path: Path, candles: Candles) -> Path:
