@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,11 +45,17 @@ def installed_revisions() -> Revisions:
 
 
 def upgrade_quietly(storage: RDBStorage) -> None:
-    """Optuna의 migration을 돌린다. root logger가 비어 있으면 Optuna가 제 설정으로 stderr에 쓰므로 막는다."""
+    """Optuna의 migration을 돌린다.
+
+    root logger가 비어 있으면 Optuna가 제 설정으로 stderr에 쓰므로 막고, 옛 분포의 이름을 읽으며
+    내는 FutureWarning은 사용자가 어쩔 수 있는 것이 아니므로 보이지 않는다.
+    """
     silence = logging.NullHandler()
     root = logging.getLogger()
     root.addHandler(silence)
     try:
-        storage.upgrade()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            storage.upgrade()
     finally:
         root.removeHandler(silence)

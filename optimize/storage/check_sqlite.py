@@ -22,6 +22,7 @@ from optimize.storage.check_step import (
 )
 from optimize.storage.probe import ProbeError
 
+BUSY_TIMEOUT_S = 5.0
 _LOW_BYTES = 20 * 1024**2
 _WARN_BYTES = 500 * 1024**2
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
@@ -61,7 +62,15 @@ class _SqliteCheck:
             "space": self._check_space,
             "dead_trials": self._check_running,
         }
-        return steps[name]
+        step = steps[name]
+
+        def guarded() -> Outcome:
+            try:
+                return step()
+            except sqlite3.DatabaseError as error:
+                return self._corrupt(error)
+
+        return guarded
 
     def _check_path(self) -> Outcome:
         if self._path.is_dir():
@@ -85,7 +94,8 @@ class _SqliteCheck:
 
     def _check_header(self) -> Outcome:
         try:
-            head = self._path.open("rb").read(16)
+            with self._path.open("rb") as file:
+                head = file.read(16)
         except OSError as error:
             return Outcome(
                 "fail",
@@ -115,16 +125,26 @@ class _SqliteCheck:
             with closing(self._open()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
                 return Outcome(
                     "warn",
-                    "5초 동안 잠겨 있습니다",
+                    f"{BUSY_TIMEOUT_S:g}초 동안 잠겨 있습니다",
                     "다른 프로세스가 오래 쓰고 있습니다(database is locked)",
                     f"무엇인지 보세요: fuser -v '{self._path}'",
                 )
+            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+                raise
             return self._not_writable(self._path)
         return Outcome("ok", "쓸 수 있습니다")
+
+    def _corrupt(self, error: sqlite3.DatabaseError) -> Outcome:
+        return Outcome(
+            "fail",
+            str(error),
+            "파일이 깨졌습니다",
+            f"백업한 뒤 살립니다: sqlite3 '{self._path}' .recover | sqlite3 살린.db",
+        )
 
     def _not_writable(self, target: Path) -> Outcome:
         return Outcome(
@@ -166,23 +186,15 @@ class _SqliteCheck:
     def _check_schema(self) -> Outcome:
         if not self._path.exists() or self._path.stat().st_size == 0:
             return Outcome("ok", "아직 비어 있습니다(첫 실행이 만듭니다)")
-        try:
-            with closing(self._open()) as connection:
-                names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-                tables = frozenset(str(row[0]) for row in names)
-                info = connection.execute("PRAGMA table_info(studies)")
-                columns = frozenset(str(row[1]) for row in info)
-                revision = None
-                if "alembic_version" in tables:
-                    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-                    revision = row[0] if row else None
-        except sqlite3.DatabaseError as error:
-            return Outcome(
-                "fail",
-                str(error),
-                "파일이 깨졌습니다",
-                f"백업한 뒤 살립니다: sqlite3 '{self._path}' .recover | sqlite3 살린.db",
-            )
+        with closing(self._open()) as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = frozenset(str(row[0]) for row in names)
+            info = connection.execute("PRAGMA table_info(studies)")
+            columns = frozenset(str(row[1]) for row in info)
+            revision = None
+            if "alembic_version" in tables:
+                row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+                revision = row[0] if row else None
         return judge_revision(tables, columns, revision)
 
     def _check_space(self) -> Outcome:
@@ -213,7 +225,7 @@ class _SqliteCheck:
 
     def _open(self) -> sqlite3.Connection:
         location = self._path.absolute().as_uri() + "?mode=rw"
-        return sqlite3.connect(location, uri=True, timeout=5, isolation_level=None)
+        return sqlite3.connect(location, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def filesystem_of(folder: Path) -> str:

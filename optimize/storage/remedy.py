@@ -59,9 +59,11 @@ def create_database(url: StorageUrl, options: StorageOptions) -> str:
                 # 접속의 실패는 SQLSTATE가 없다: 다음 관리용 데이터베이스로 해 본다.
                 if diagnose(error).sqlstate or maintenance == _MAINTENANCE_DATABASES[-1]:
                     raise
+            else:
+                return f"데이터베이스 '{url.database}'을(를) 만들었습니다"
             finally:
                 engine.dispose()
-        return f"데이터베이스 '{url.database}'을(를) 만들었습니다"
+        raise AssertionError("마지막 차례는 돌려주거나 예외를 낸다")
 
 
 def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import os
@@ -10,7 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import optuna
 import pytest
 from postgres import PostgresServer
 
+from optimize.storage.__main__ import main
 from optimize.storage.options import StorageOptions
 from optimize.storage.schema import ensure_schema, open_rdb_storage
 from optimize.storage.store import TrialStore
@@ -31,17 +34,24 @@ FILES = Path(__file__).parent / "optuna_files"
 NASTY = "탭\t줄\n되돌림\r역슬래시\\N \\. 따옴표'\" 이모지 🙂 끝"
 
 
-def run(
-    *arguments: str, env: dict[str, str] | None = None, expect: int = 0
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "optimize.storage", "copy", *arguments],
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == expect, done.stderr
-    return done
+@dataclass(frozen=True)
+class Done:
+    """명령 하나의 결과."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str, env: dict[str, str] | None = None, expect: int = 0) -> Done:
+    """명령의 입구를 이 프로세스에서 부른다(프로세스를 켜는 시간을 아낀다)."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name, value in (env or {}).items():
+            patch.setenv(name, value)
+        code = main(["copy", *arguments])
+    assert code == expect, err.getvalue()
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def copy(
@@ -437,31 +447,33 @@ def test_running_study_is_copied_as_one_moment(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["--from", "없는.db", "--to", "b.db", "--all"], "원본 SQLite 파일이 없습니다"),
-        (["--from", "a.db", "--to", "a.db", "--all"], "원본과 대상이 같습니다"),
-        (["--from-env", "NO_SUCH_VARIABLE", "--to", "b.db", "--all"], "비어 있습니다"),
-        (["--from", "a.db", "--to", "b.db", "--study", "없음"], "있는 스터디: 큰것"),
-        (["--from", "a.db", "--to", "b.db"], "--study --all"),
-        (["--from", "empty.db", "--to", "b.db", "--all"], "Optuna의 스터디가 없습니다"),
+        (["--from", "없는.db", "--to", "b.db", "--all"], 3, "원본 SQLite 파일이 없습니다"),
+        (["--from", "a.db", "--to", "a.db", "--all"], 2, "원본과 대상이 같습니다"),
+        (["--from-env", "NO_SUCH_VARIABLE", "--to", "b.db", "--all"], 2, "비어 있습니다"),
+        (["--from", "a.db", "--to", "b.db", "--study", "없음"], 2, "있는 스터디: 큰것"),
+        (["--from", "a.db", "--to", "b.db"], 2, "--study --all"),
+        (["--from", "empty.db", "--to", "b.db", "--all"], 3, "Optuna의 스터디가 없습니다"),
         (
             ["--from", "a.db", "--to", "postgresql://u:canary@127.0.0.1:1/x", "--all"],
+            3,
             "닿지 못했습니다",
         ),
     ],
 )
-def test_mistakes_are_explained(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_mistakes_are_explained(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     big_study(tmp_path / "a.db", 3)
     sqlite3.connect(tmp_path / "empty.db").close()
-    done = subprocess.run(
-        [sys.executable, "-m", "optimize.storage", "copy", *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "BACKTEST_WIZARD_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode in {2, 3}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    done = run(*arguments, expect=code)
     assert message in done.stderr
     assert "해결" in done.stderr
     assert "canary" not in done.stderr
