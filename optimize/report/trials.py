@@ -14,7 +14,7 @@ _HEAD = ("number", "state", "score", "feasible", "started_at", "duration_ms")
 
 
 def write_trials_csv(
-    path: Path, trials: Sequence[FinishedTrial], metrics: Sequence[str], params: Sequence[str]
+    path: Path, trials: Iterable[FinishedTrial], metrics: Sequence[str], params: Sequence[str]
 ) -> None:
     """시행마다 한 줄(UTF-8, 머리줄 하나). 꺼진 파라미터와 없는 지표는 빈칸이다.
 

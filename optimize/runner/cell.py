@@ -50,10 +50,8 @@ class CellRun:
         index: int,
         search: CellSearch,
         target: int,
-        finished: Sequence[FinishedTrial],
         pruning: PruningRule,
     ) -> None:
-        """finished: 저장소에 이미 있는 끝난 시행들, 번호 차례."""
         self.index = index
         self.search = search
         self.target = target
@@ -77,8 +75,11 @@ class CellRun:
         self._blocked: dict[str, Params] = {}
         self._next_number = 0
         self._flying: dict[str, Params] = {}
-        self.learn(finished)
-        self.stored = len(finished)
+
+    @property
+    def last_number(self) -> int:
+        """아는 마지막 번호, 없으면 -1."""
+        return self._next_number - 1
 
     @property
     def slug(self) -> str:
@@ -187,21 +188,17 @@ class CellRun:
                 self._blocked.pop(params_key(trial.params), None)
 
     def learn(self, trials: Sequence[FinishedTrial]) -> None:
-        """저장소에서 읽은 시행들을 배운다."""
+        """저장소에서 읽은(지난 실행이나 다른 실행의) 시행들을 배운다."""
         for trial in trials:
             self.note(trial)
         self.observe(trials)
+        self.stored += len(trials)
 
     def settled(self, trials: Sequence[FinishedTrial], numbers: Sequence[int]) -> None:
         """저장된 시행들의 번호를 받는다. -1은 목표가 차서 넣지 않은 것이다."""
         self.unsaved -= len(trials)
         self.stored += sum(number >= 0 for number in numbers)
         self._next_number = max([self._next_number, *(n + 1 for n in numbers)])
-
-    def learn_foreign(self, trials: Sequence[FinishedTrial]) -> None:
-        """다른 실행이 넣은 시행들."""
-        self.learn(trials)
-        self.stored += len(trials)
 
     def _improves(self, trial: FinishedTrial) -> bool:
         from optimize.search.objective import is_better

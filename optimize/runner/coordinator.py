@@ -212,7 +212,7 @@ class Coordinator:
         elif isinstance(message, Stored):
             self._on_stored(message)
         elif isinstance(message, Foreign):
-            self.cells[message.cell].learn_foreign(message.trials)
+            self.cells[message.cell].learn(message.trials)
         elif isinstance(message, StoreOutage):
             self._on_outage(message)
         elif isinstance(message, StoreFailed):

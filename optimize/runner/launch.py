@@ -212,17 +212,16 @@ def _open_cells(
             settings.sampler, search.space, search.objective.directions, settings.seed
         )
         job = Job(ref, plan.params.strategy.name, search.costs, search.objective)
-        before = item.store.load()
         cell = CellRun(
             index,
             CellSearch(item.cell, job, search.space, search.objective, proposer),
             settings.n_trials,
-            before,
             PruningRule(settings.pruner),
         )
+        for page in item.store.pages():
+            cell.learn(page)
         pool.register(index, job)
-        high = max((t.number for t in before if t.number is not None), default=-1)
-        keeper.add(index, item.store, settings.n_trials, len(before), high)
+        keeper.add(index, item.store, settings.n_trials, cell.stored, cell.last_number)
         events.emit(_study_event(cell, ref, item))
         cells.append(cell)
     return cells

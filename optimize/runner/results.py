@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING
 
 from optimize import paths
@@ -10,6 +10,7 @@ from optimize.errors import WizardError
 from optimize.protocol import WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
+from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
     from optimize.report.summary import StudySummary
@@ -55,15 +56,23 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore) -> None:
     from optimize.backtest.metrics import METRICS
     from optimize.report.best import write_best_trades, write_best_yaml
     from optimize.report.trials import write_trials_csv
-    from optimize.search.objective import best_trial
+    from optimize.search.objective import is_better
 
     folder = paths.results_dir(cell.slug, cell.study)
     space, job = cell.search.space, cell.search.job
-    trials = store.load()
+    best: FinishedTrial | None = None
+
+    def read() -> Iterator[FinishedTrial]:
+        nonlocal best
+        for page in store.pages():
+            for trial in page:
+                best = trial if is_better(trial, best) else best
+                yield trial
+
     names = [parameter.name for parameter in space.dimensions]
-    write_trials_csv(folder / TRIALS_FILE, trials, list(METRICS), names)
+    write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names)
     # 저장소의 것으로 다시 고른다: 번호가 정해져 있고 다른 실행의 시행도 든다.
-    cell.best = best_trial(trials)
+    cell.best = best
     if cell.best is None:
         return
     full = space.complete(cell.best.params)

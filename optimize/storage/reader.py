@@ -55,8 +55,10 @@ def count_trials(connection: Connection, study_id: int) -> Counts:
     )
 
 
-def load_trials(connection: Connection, study_id: int, after: int = -1) -> list[FinishedTrial]:
-    """번호가 after보다 큰 끝난 시행들, 번호 차례로.
+def load_trials(
+    connection: Connection, study_id: int, after: int = -1, until: int | None = None
+) -> list[FinishedTrial]:
+    """번호가 after보다 크고 until 이하인(None이면 끝까지) 끝난 시행들, 번호 차례로.
 
     다른 도구가 넣은 시행(uid가 없다)에는 `optuna-<trial_id>`라는 uid를 준다.
     """
@@ -64,6 +66,7 @@ def load_trials(connection: Connection, study_id: int, after: int = -1) -> list[
         t.trials.c.study_id == study_id,
         t.trials.c.number > after,
         t.trials.c.state.in_(t.FINISHED),
+        sa.true() if until is None else t.trials.c.number <= until,
     )
     columns = t.trials.c
     heads = connection.execute(

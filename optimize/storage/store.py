@@ -11,14 +11,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from optimize.storage import tables as t
-from optimize.storage.append import TrialEncoder, append_trials, stored_row
+from optimize.storage.append import TrialEncoder, append_trials, next_number, stored_row
 from optimize.storage.claims import DEFAULT_LEASE_S, Claims
 from optimize.storage.engine import make_engine, writing
 from optimize.storage.failures import storage_errors
@@ -105,6 +105,15 @@ class TrialStore:
         """번호(`FinishedTrial.number`)가 after보다 큰 끝난 시행들, 번호 차례로."""
         with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
             return load_trials(connection, self.study_id, after)
+
+    def pages(self, size: int = 2000) -> Iterator[list[FinishedTrial]]:
+        """지금까지의 끝난 시행들을 번호 size개의 구간마다, 번호 차례로. 큰 스터디를 조금씩 읽는다."""
+        with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
+            end = next_number(connection, self.study_id)
+        for after in range(-1, end - 1, size):
+            with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
+                page = load_trials(connection, self.study_id, after, after + size)
+            yield page
 
     def counts(self) -> Counts:
         """상태마다의 시행 수."""

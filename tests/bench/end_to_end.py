@@ -44,7 +44,7 @@ class CpuMeter(threading.Thread):
         self.pid = pid
         self.server = server
         self.cpu: dict[str, float] = {}
-        self.rss_mb: dict[str, float] = {}
+        self.private_mb: dict[str, float] = {}
         self.stopped = threading.Event()
         self._seen: dict[int, tuple[str, float]] = {}
         self._began: dict[int, float] = {}
@@ -67,13 +67,13 @@ class CpuMeter(threading.Thread):
             return
         for process, kind in members:
             try:
-                times, memory = process.cpu_times(), process.memory_info()
+                times, memory = process.cpu_times(), process.memory_full_info()
             except psutil.Error:
                 continue
             spent = times.user + times.system
             self._began.setdefault(process.pid, spent)
             self._seen[process.pid] = (kind, spent)
-            self.rss_mb[kind] = max(self.rss_mb.get(kind, 0.0), memory.rss / 2**20)
+            self.private_mb[kind] = max(self.private_mb.get(kind, 0.0), memory.uss / 2**20)
 
 
 def run_once(trials: int, jobs: int, storage: str, grid: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str
         "kernel_share": sum(kernels) / wall,
         "windows": windows,
         "cpu_ms_per_trial": {k: v * 1000 / len(events) for k, v in meter.cpu.items()},
-        "peak_rss_mb": meter.rss_mb,
+        "peak_private_mb": meter.private_mb,
     }
 
 
@@ -167,7 +167,7 @@ def main() -> None:
             f"  {window['at_trial']:>6}번째: overhead {window['overhead_ms']:.2f} ms, 커널 {window['kernel_ms']:.1f} ms"
         )
     for kind, value in result["cpu_ms_per_trial"].items():
-        print(f"  CPU {kind:<12} {value:6.2f} ms/시행, 메모리 {result['peak_rss_mb'][kind]:.0f} MB")
+        print(f"  CPU {kind:<12} {value:6.2f} ms/시행, 제 메모리 {result['peak_private_mb'][kind]:.0f} MB")
 
 
 if __name__ == "__main__":

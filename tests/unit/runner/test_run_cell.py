@@ -45,7 +45,9 @@ def make_cell(target: int = 10, *, limit: int = 10**6, before: int = 0) -> tuple
         proposer=proposer,
     )
     finished = [make_trial(1000 + i, number=i) for i in range(before)]
-    return CellRun(0, search, target, finished, PruningRule("none")), proposer
+    cell = CellRun(0, search, target, PruningRule("none"))
+    cell.learn(finished)
+    return cell, proposer
 
 
 def make_trial(x: int, score: float = 0.0, number: int | None = None) -> FinishedTrial:
@@ -109,7 +111,7 @@ def test_a_rejected_trial_frees_its_place() -> None:
     trials = [cell.finish(task, outcome())[0] for task in cell.take(2)]
     cell.settled(trials, [1, -1])
     assert (cell.stored, cell.complete) == (1, False)
-    cell.learn_foreign([make_trial(9, number=0)])
+    cell.learn([make_trial(9, number=0)])
     assert cell.complete
 
 
@@ -120,7 +122,7 @@ def test_duplicates_are_kept_pending_until_seen() -> None:
     assert [task.params for task in cell.ready] == [{"x": 1}]
     cell.ask(1)
     assert {"x": 0} in proposer.pending
-    cell.learn_foreign([make_trial(0)])
+    cell.learn([make_trial(0)])
     cell.ask(1)
     assert {"x": 0} not in proposer.pending
     assert {"x": 0} in proposer.seen
