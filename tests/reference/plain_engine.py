@@ -57,7 +57,7 @@ class PlainEngine:
 
     def enter(self, j: int, side: int) -> None:
         costs, bars = self.costs, self.data.ltf
-        atr = self.signals.atr[j - 1]
+        atr = None if self.signals.atr is None else self.signals.atr[j - 1]
         uses_atr = any(self.rules.get(k) for k in ("stop_atr", "trail_atr", "target_atr"))
         if uses_atr and (atr is None or not atr > 0):
             return
