@@ -32,7 +32,9 @@ def _parser() -> KoreanArgumentParser:
     fetch.add_argument(
         "--symbol", required=True, help="예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, UPBIT:BTCKRW"
     )
-    fetch.add_argument("--start", help="시작(UTC, 포함). 비우면 365일 전")
+    fetch.add_argument(
+        "--start", help="시작(UTC, 포함). 비우면 캐시의 처음, 캐시가 비었으면 365일 전"
+    )
     fetch.add_argument("--end", help="끝(UTC, 포함하지 않음). 비우면 오늘 0시")
     fetch.add_argument(
         "--refresh", action="store_true", help="거래소가 다시 올린 달을 다시 받습니다"

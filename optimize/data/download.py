@@ -16,13 +16,13 @@ from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from optimize.data import clock
 from optimize.data.binance import BinanceMarket
 from optimize.data.crew import Crew
 from optimize.data.dataset import Candles
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
+from optimize.data.locks import locked_patiently
 from optimize.data.manifest import Span, merge_spans, subtract
 from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
 from optimize.data.quality import between, concatenate, in_order
@@ -72,9 +72,9 @@ def download(
     cancel = threading.Event()
     on_progress = _calm(on_progress)
     http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
-    store.folder.mkdir(parents=True, exist_ok=True)
+    waiting = partial(on_progress, f"{store.symbol}: 다른 프로세스의 내려받기를 기다림", 0, 0)
     try:
-        with _exclusive(store, on_progress):
+        with locked_patiently(store.folder, ".download.lock", waiting):
             session = _Session(store, http, on_progress)
             if exchange == "Upbit":
                 return session.upbit(start_ms, end_ms)
@@ -96,27 +96,6 @@ def _calm(on_progress: Progress) -> Progress:
             on_progress(label, done, total)
 
     return report
-
-
-class _exclusive:  # noqa: N801 — context manager
-    """같은 심볼을 받는 다른 프로세스를 기다린다(기다리는 동안에도 진행을 알린다)."""
-
-    def __init__(self, store: SymbolStore, on_progress: Progress) -> None:
-        self.lock = FileLock(store.folder / ".download.lock")
-        self.label = f"{store.symbol}: 다른 프로세스의 내려받기를 기다리는 중"
-        self.on_progress = on_progress
-
-    def __enter__(self) -> None:
-        while True:
-            try:
-                self.lock.acquire(timeout=0.5)
-            except Timeout:
-                self.on_progress(self.label, 0, 0)
-            else:
-                return
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
 
 
 class _Session:

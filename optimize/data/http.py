@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from optimize.data.reasons import connection_reason
 from optimize.errors import DataError
 
 _RETRY_STATUS = frozenset({500, 502, 503, 504})
@@ -240,7 +241,7 @@ def _reason(error: Exception | None) -> str:
         return "응답을 기다리다 시간이 다 되었습니다"
     if isinstance(error, httpx.RemoteProtocolError):
         return "응답이 도중에 끊겼습니다"
-    return f"연결하지 못했습니다 ({error})"
+    return connection_reason(error) if error else ""
 
 
 def server_time_ms(headers: httpx.Headers) -> int:

@@ -27,7 +27,7 @@ from optimize.data.quality import assess, between, clean
 from optimize.data.store import SymbolStore
 from optimize.data.symbols import DEMO_LABEL, Symbol
 from optimize.data.timeframes import MINUTE_MS, Cell
-from optimize.errors import DataError
+from optimize.errors import DataError, SettingsError
 
 Progress = Callable[[str, int, int], None]
 _FUNDING_SLACK_MS = DAY_MS
@@ -64,6 +64,12 @@ def prepare(
     if start_ms is not None and end_ms is not None:
         check_order(start_ms, end_ms)
     store = SymbolStore(cache_dir, symbol)
+    if file is not None and symbol.is_demo:
+        raise SettingsError(
+            "DEMO: 심볼과 캔들 파일을 함께 쓸 수 없습니다",
+            f"{symbol}은(는) 늘 합성 데모이고, {file.name}은(는) 파일의 캔들입니다",
+            "--symbol 을 파일의 심볼로 바꾸거나 --data 를 빼세요",
+        )
     if file is not None:
         source = _from_file(store, file, start_ms, end_ms, on_progress, floor_off_grid)
     elif symbol.is_demo:

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from optimize.data import arrow_io
 from optimize.data.dataset import Candles, DatasetRef, FundingSchedule
+from optimize.data.locks import locked
 from optimize.data.manifest import MarketRules, write_json
 from optimize.data.period import DAY_MS
 from optimize.data.quality import fill_gaps
@@ -62,8 +61,7 @@ def prepare_cells(
     funding_print = funding_digest(source.funding) if source.funding is not None else ""
     key = _hash(FORMAT, source.identity, funding_print)[:32]
     folder = cache_dir / ".prepared" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=_LOCK_SECONDS):
+    with locked(folder, _LOCK_SECONDS):
         prepared = _PreparedFolder(folder, source, funding_print)
         try:
             refs = [prepared.ref(symbol, cell) for cell in cells]

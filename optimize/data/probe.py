@@ -10,11 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal
 
 from optimize.data.endpoints import binance_probe_urls, upbit_probe_urls
 from optimize.data.manifest import read_manifest
+from optimize.data.reasons import connection_reason
 from optimize.data.symbols import Symbol
 from optimize.errors import DataError
 
@@ -108,7 +110,5 @@ def _ask(url: str, timeout_s: float) -> str | None:
         error.close()
         # 404라도 답했으면 닿은 것이다.
         return f"HTTP {error.code}로 막혔습니다" if error.code in _HTTP_MEANS_BLOCKED else None
-    except TimeoutError:
-        return "시간 안에 답이 없습니다"
-    except OSError as error:
-        return f"연결하지 못했습니다 ({getattr(error, 'reason', error)})"
+    except (OSError, HTTPException) as error:
+        return connection_reason(error)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from optimize.data import arrow_io
 from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.locks import locked
 from optimize.data.manifest import (
     Manifest,
     MarketRules,
@@ -66,8 +66,7 @@ class SymbolStore:
     @contextmanager
     def _edit(self) -> Iterator[Manifest]:
         """목록을 잠그고 고친다. 잘 끝나면 적는다."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / ".lock", timeout=_LOCK_SECONDS):
+        with locked(self.folder, _LOCK_SECONDS):
             manifest = self.manifest()
             yield manifest
             write_manifest(self.folder, manifest)

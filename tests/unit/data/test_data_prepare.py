@@ -252,6 +252,23 @@ def test_들여온_펀딩은_파일_실행에도_쓰인다(ready: Prepare, tmp_p
     np.testing.assert_array_equal(found.time, times)
 
 
+def test_데모_심볼에_파일을_섞지_않는다(ready: Prepare, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="함께 쓸 수 없습니다"):
+        ready("DEMO:BTCUSDT", "1m", file=tmp_path / "a.csv")
+
+
+def test_쓸_수_없는_캐시_폴더는_한국어로_알린다(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("폴더가 아니다")
+    with pytest.raises(DataError, match="쓸 수 없습니다"):
+        prepare(
+            parse_symbol("DEMO:BTCUSDT"),
+            parse_grid("1m"),
+            demo_days=1,
+            cache_dir=tmp_path / "data",
+            on_progress=lambda *_: None,
+        )
+
+
 def test_캐시에_없으면_길들을_말하고_데모로_바꾸지_않는다(ready: Prepare) -> None:
     with pytest.raises(DataError, match="캐시에 없습니다") as caught:
         ready("BINANCE:ETHUSDT", "1m")
