@@ -1,4 +1,4 @@
-"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|load|listing|files|copycat]`.
+"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|threads|coordinators|load|listing|files]`.
 
 PostgreSQL은 `BENCH_POSTGRES_URL`이 있으면 그것을, 없으면 내장 서버를 임시 폴더에 켜서 쓴다.
 """
@@ -12,9 +12,11 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 
@@ -29,7 +31,7 @@ from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
 from optimize.storage.summary import compute_summaries, write_summaries
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
-from optimize.trial import FinishedTrial
+from optimize.trial import FinishedTrial, params_key
 
 OPTIONS = StorageOptions()
 SPACE: dict[str, BaseDistribution] = {
@@ -108,6 +110,52 @@ def bench_threads(label: str, url: StorageUrl) -> None:
     print(f"{label} 함께 넷: {rate:.0f} 시행/초, {stores[0].counts()}")
     for store in stores:
         store.close()
+
+
+def _coordinate(url: StorageUrl, index: int, target: int) -> tuple[int, int, int]:
+    """묶음 20개씩 맡아 넣기를 목표까지. (넣은 수, 겹침, 쓴 트랜잭션)."""
+    store = open_store(url, "coordinators")
+    claims = store.claims(f"owner-{index}")
+    commits = [0]
+
+    def committed(*_: object) -> None:
+        commits[0] += 1
+
+    sa.event.listen(store.engine, "commit", committed)
+    done = duplicates = 0
+    seed = 0
+    while True:
+        batch = {params_key(x.params): x for x in (make_trial(seed + j) for j in range(20))}
+        seed += 20
+        result = claims.claim(list(batch), target)
+        duplicates += len(result.duplicates)
+        if result.granted:
+            trials = [replace(batch[key], uid=uuid.uuid4().hex) for key in result.granted]
+            done += len(store.append(trials, target))
+        elif result.finished >= target:
+            store.close()
+            return done, duplicates, commits[0]
+
+
+def bench_coordinators(label: str, url: StorageUrl) -> None:
+    """두 프로세스가 같은 조합들을 내놓으며 10,000개를 나눈다."""
+    target = 10_000
+    open_store(url, "coordinators").close()
+    began = time.perf_counter()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(_coordinate, [url] * 2, range(2), [target] * 2))
+    elapsed = time.perf_counter() - began
+    store = open_store(url, "coordinators")
+    trials = store.load()
+    exact = [trial.number for trial in trials] == list(range(target))
+    distinct = len({params_key(trial.params) for trial in trials})
+    print(
+        f"{label} coordinator 둘: {len(trials):,}개(이어짐 {exact}, 서로 다른 조합 {distinct:,}), "
+        f"{target / elapsed:,.0f} 시행/초, 나눔 {[part[0] for part in parts]}, "
+        f"겹침 거절 {sum(part[1] for part in parts):,}, "
+        f"시행당 트랜잭션 {sum(part[2] for part in parts) / target:.3f}"
+    )
+    store.close()
 
 
 def bench_load(label: str, url: StorageUrl) -> None:
@@ -212,16 +260,12 @@ def postgres_url(folder: Path) -> Iterator[StorageUrl]:
         server.stop("immediate")
 
 
-@dataclass(frozen=True)
-class Bench:
-    run: Callable[[str, StorageUrl], None]
-
-
-BENCHES = {
-    "append": Bench(bench_append),
-    "threads": Bench(bench_threads),
-    "load": Bench(bench_load),
-    "listing": Bench(bench_listing),
+BENCHES: dict[str, Callable[[str, StorageUrl], None]] = {
+    "append": bench_append,
+    "threads": bench_threads,
+    "coordinators": bench_coordinators,
+    "load": bench_load,
+    "listing": bench_listing,
 }
 
 
@@ -235,8 +279,8 @@ def main(names: list[str]) -> None:
         with postgres_url(folder) as postgres:
             for name in chosen:
                 if name in BENCHES:
-                    BENCHES[name].run("SQLite", sqlite_url(folder / f"{name}.db"))
-                    BENCHES[name].run("PostgreSQL", postgres)
+                    BENCHES[name]("SQLite", sqlite_url(folder / f"{name}.db"))
+                    BENCHES[name]("PostgreSQL", postgres)
 
 
 if __name__ == "__main__":
