@@ -321,15 +321,16 @@ def pointer_is_embedded(draft: Draft) -> bool:
 
 
 async def check_storage(
-    target: StorageTarget, *, quick: bool = True, connections: int = 0
+    target: StorageTarget, *, quick: bool = True, connections: int = 0, remedy: str = ""
 ) -> AsyncGenerator[dict[str, Any], None]:
     """`optimize.storage check`의 단계들을 나오는 대로. 마지막은 `{"type": "result", …}`.
 
-    connections: 실행에 필요한 연결 수(0이면 설정의 값). 도중에 그만두면 자식을 끝낸다.
+    connections: 실행에 필요한 연결 수(0이면 설정의 값). remedy: 먼저 할 한 걸음 해결의 이름. 도중에 그만두면 자식을 끝낸다.
     """
     argv = [sys.executable, "-m", "optimize.storage", "check", "--json"]
     argv += ["--quick"] if quick else []
     argv += ["--needed", str(connections)] if connections else []
+    argv += ["--fix", remedy] if remedy else []
     argv += ["--storage-url-env", CHECK_ENV]
     env = child_environment({CHECK_ENV: target.url})
     finished = False
