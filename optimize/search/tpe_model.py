@@ -38,32 +38,31 @@ class TpeModel:
         self._place = {
             name: place for g in self._groups for place, name in enumerate(g.codec.names)
         }
-        self._ranked: list[tuple[Rank, int]] = []
-        # 시행마다 (묶음, 그 묶음의 행)들.
-        self._rows: list[list[tuple[int, int]]] = []
+        # l에는 많아야 MAX_BELOW개가 들고 시행은 사라지지 않으므로, 앞의 그만큼만 기억하면 된다.
+        # (차례, 시행, 묶음마다의 행; 꺼진 묶음은 −1)
+        self._leaders: list[tuple[Rank, int, list[int]]] = []
+        self._n = 0
 
     def __len__(self) -> int:
         """배운 시행의 수."""
-        return len(self._rows)
+        return self._n
 
     def add(self, params: Params, rank: Rank) -> None:
         """시행 하나를 배운다. rank가 유한하지 않으면 ValueError."""
         if not all(map(math.isfinite, rank)):
             raise ValueError(f"차례를 매길 값이 유한하지 않습니다: {rank}")
-        bisect.insort(self._ranked, (rank, len(self._rows)))
-        self._rows.append(
-            [(i, g.append(params)) for i, g in enumerate(self._groups) if g.codec.covers(params)]
-        )
+        rows = [g.append(params) if g.codec.covers(params) else -1 for g in self._groups]
+        bisect.insort(self._leaders, (rank, self._n, rows))
+        del self._leaders[MAX_BELOW:]
+        self._n += 1
 
     def fit(self, pending: Sequence[Params] = ()) -> None:
         """배운 시행과 평가 중인 조합으로 l과 g를 맞춘다."""
-        n_below = min(math.ceil(0.1 * len(self._rows)), MAX_BELOW)
-        below: list[list[int]] = [[] for _ in self._groups]
-        for _, trial in self._ranked[:n_below]:
-            for place, row in self._rows[trial]:
-                below[place].append(row)
-        for group, rows in zip(self._groups, below, strict=True):
-            group.fit(sorted(rows), [p for p in pending if group.codec.covers(p)])
+        n_below = min(math.ceil(0.1 * self._n), MAX_BELOW)
+        leaders = [rows for _, _, rows in self._leaders[:n_below]]
+        for i, group in enumerate(self._groups):
+            below = sorted(rows[i] for rows in leaders if rows[i] >= 0)
+            group.fit(below, [p for p in pending if group.codec.covers(p)])
 
     def add_pending(self, params: Params) -> None:
         """방금 낸 조합을 평가 중인 것으로 더한다(constant liar). `fit` 뒤에 부른다."""
