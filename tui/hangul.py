@@ -31,7 +31,14 @@ def initials(text: str) -> str:
 
 
 def matches(query: str, text: str) -> bool:
-    """빈칸으로 나눈 낱말이 모두 글에 있는가(대소문자 무시, 초성만으로도 찾는다)."""
+    """빈칸으로 나눈 낱말이 모두 글에 있는가. 대소문자는 무시하고, 낱자는 초성으로도 맞는다(`ㅂㅌ코`)."""
     folded = text.casefold()
     shortened = initials(folded)
-    return all(word in folded or word in shortened for word in query.casefold().split())
+    return all(_contains(word, folded, shortened) for word in query.casefold().split())
+
+
+def _contains(word: str, text: str, shortened: str) -> bool:
+    return any(
+        all(c in (text[start + i], shortened[start + i]) for i, c in enumerate(word))
+        for start in range(len(text) - len(word) + 1)
+    )

@@ -56,7 +56,10 @@ def test_jamo_share_their_keys_and_initials_find() -> None:
     assert jamo_of("f1") is None
     assert initials("비트코인 BTC") == "ㅂㅌㅋㅇ BTC"
     assert matches("ㅂㅌ btc", "BINANCE:BTCUSDT 비트코인")
+    assert matches("ㅂㅌ코", "비트코인")
+    assert matches("트ㅋ", "비트코인")
     assert not matches("ㅇㄷ", "비트코인")
+    assert not matches("비트코인2", "비트코인")
 
 
 def test_command_gives_every_face() -> None:

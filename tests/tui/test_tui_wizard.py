@@ -66,7 +66,7 @@ async def test_unreachable_exchange_goes_on_with_labelled_demo(tui_home: Path) -
     app = WizardApp()
     async with app.run_test(size=SIZE) as pilot:
         await app.push_screen(SymbolScreen(Draft("BINANCE:BTCUSDT", "1m@15m")))
-        await until_text(pilot, "닿을 수 없고 캐시도 비었습니다")
+        await until_text(pilot, "닿지 못하고 캐시도 비었습니다")
         await pilot.press("enter")
         await until(pilot, lambda: screen_name(app) == "GridScreen")
         await until_text(pilot, "합성 데모")
@@ -448,7 +448,7 @@ async def test_enter_alone_leads_to_a_running_optimisation(
     async with app.run_test(size=(80, 24)) as pilot:
         await until_text(pilot, "새 실행 시작")
         await pilot.press("enter")
-        await until_text(pilot, "연결 안 됨")
+        await until_text(pilot, "닿지 못하고 캐시도")
         await pilot.press("enter")
         await until(pilot, lambda: screen_name(app) == "GridScreen")
         assert "합성 데모" in shown(app).splitlines()[0]

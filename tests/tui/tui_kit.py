@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 MASKED = "postgresql://postgres:***@127.0.0.1:5432/optuna"
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 URL = "postgresql+psycopg2://postgres:5432@127.0.0.1:5432/optuna"
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Static
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Label, Static
 
 from tui import bridge
-from tui.cells import fit, plain
+from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
@@ -19,8 +18,6 @@ from tui.screens.wizard_base import BACK, StepScreen
 from tui.storage_test import readable
 from tui.text import common
 from tui.text import wizard as ko
-
-_LABEL_CELLS = 12
 
 
 class ReviewScreen(StepScreen):
@@ -41,10 +38,12 @@ class ReviewScreen(StepScreen):
 
     def compose_step(self) -> ComposeResult:
         with VerticalScroll(id="review"):
-            yield Static("", id="review-rows")
-            yield Static(ko.REVIEW_COMMAND, classes="section-title")
+            for label, value, classes in _rows(self.draft):
+                yield _row(label, Static(plain(value), classes=classes, markup=False))
+            yield _row(ko.REVIEW_STORAGE, Static("", id="review-storage", markup=False))
             with Vertical(classes="panel"):
-                yield Static(Text(bridge.shown_command(self.draft)), id="command")
+                yield Static(ko.REVIEW_COMMAND, classes="section-title")
+                yield Static(bridge.shown_command(self.draft), id="command", markup=False)
             yield Static("", id="review-state", classes="muted", markup=False)
 
     def on_mount(self) -> None:
@@ -55,10 +54,10 @@ class ReviewScreen(StepScreen):
     async def _describe(self) -> None:
         try:
             target = await asyncio.to_thread(bridge.resolve_storage, self.draft.storage, self.draft)
-            storage = target.masked
+            storage = readable(target.masked)
         except ProblemError as error:
             storage = error.problem.title
-        self.query_one("#review-rows", Static).update(_table(_rows(self.draft, storage)))
+        self.query_one("#review-storage", Static).update(storage)
 
     def action_copy_command(self) -> None:
         """명령을 클립보드에."""
@@ -86,38 +85,29 @@ class ReviewScreen(StepScreen):
         self.wizard.open_run(started.run_dir)
 
 
-def _rows(draft: Draft, storage: str) -> list[tuple[str, str, str]]:
-    """(이름, 값, 색)."""
+def _rows(draft: Draft) -> list[tuple[str, str, str]]:
+    """(이름, 값, class)."""
     cells = len(bridge.parse_grid(draft.grid))
     jobs = bridge.cores() if draft.n_jobs == -1 else draft.n_jobs
     together = str(draft.dataset_jobs) if draft.dataset_jobs else ko.REVIEW_ALL_CELLS
     symbol = f"{draft.symbol}  ({common.DEMO})" if draft.is_demo else draft.symbol
     seed = ko.REVIEW_NO_SEED if draft.seed is None else str(draft.seed)
     strategy = ko.STRATEGY_NAMES.get(draft.strategy)
+    trials = ko.REVIEW_TRIALS_VALUE.format(
+        cells=cells,
+        trials=draft.n_trials,
+        sampler=ko.SAMPLER_NAMES.get(draft.sampler, draft.sampler),
+        seed=seed,
+    )
     return [
         (ko.REVIEW_SYMBOL, symbol, "strong"),
         (ko.REVIEW_DATA, draft.data_note, "warn" if draft.is_demo else ""),
         (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
-        (ko.REVIEW_STORAGE, readable(storage), ""),
-        (
-            ko.REVIEW_TRIALS,
-            ko.REVIEW_TRIALS_VALUE.format(
-                cells=cells,
-                trials=draft.n_trials,
-                sampler=ko.SAMPLER_NAMES.get(draft.sampler, draft.sampler),
-                seed=seed,
-            ),
-            "",
-        ),
+        (ko.REVIEW_TRIALS, trials, ""),
         (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=jobs, cells=together), ""),
     ]
 
 
-def _table(rows: list[tuple[str, str, str]]) -> Text:
-    text = Text()
-    for index, (label, value, tone) in enumerate(rows):
-        text.append("\n" if index else "")
-        text.append(fit(label, _LABEL_CELLS), "dim")
-        text.append(plain(value), {"strong": "bold", "warn": "bold"}.get(tone, ""))
-    return text
+def _row(label: str, value: Static) -> Horizontal:
+    return Horizontal(Label(label, classes="field-label"), value, classes="review-row")

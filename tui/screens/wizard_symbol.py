@@ -14,7 +14,7 @@ from tui.commands import Command
 from tui.draft import Draft
 from tui.hangul import matches
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
-from tui.text import symbols
+from tui.text import common, symbols
 from tui.text import wizard as ko
 from tui.widgets.fields import TextField
 from tui.widgets.row_table import Column, Row, RowTable
@@ -64,6 +64,7 @@ class SymbolScreen(StepScreen):
                 Column(titles[3], 24, priority=1),
             ],
             driven=True,
+            empty=ko.NO_MATCH,
             id="symbol-list",
         )
         with Vertical(classes="fields"):
@@ -196,7 +197,7 @@ class SymbolScreen(StepScreen):
             return "file", ko.SOURCE_FILE, str(path)
         symbol = self.symbol
         if symbol is None:
-            return "unknown", "", ""
+            return "unknown", ko.NO_MATCH, ""
         if symbol.is_demo:
             return "demo", ko.SOURCE_DEMO, ""
         cached = self._cached.get(str(symbol))
@@ -222,14 +223,13 @@ class SymbolScreen(StepScreen):
         if not self.is_mounted:
             return
         state, line, detail = self._state()
-        word = ko.SOURCE_STATES[state]
         source = self.query_one("#source-line", Static)
         source.set_classes(_TONES.get(state, ""))
-        source.update(f"{word}  {line}")
+        source.update(line)
         self.query_one("#source-detail", Static).update(
             ko.WAIT_PROBE if self._waiting and state == "probing" else detail
         )
-        self.top_bar.badge = ko.SOURCE_STATES["demo"] if state == "demo" else ""
+        self.top_bar.badge = common.DEMO if state == "demo" else ""
         symbol = self.symbol
         if state == "probing" and symbol is not None:
             if delay is None:

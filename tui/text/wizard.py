@@ -23,6 +23,7 @@ SYMBOL_COLUMNS = ("심볼", "이름", "시장", "캐시에 있는 캔들")
 FREE_ENTRY = "직접 입력"
 GROUP_RECENT, GROUP_CACHED, GROUP_CATALOG = "최근", "캐시에 있는 종목", "목록"
 NO_CACHE = "-"
+NO_MATCH = "맞는 종목이 없습니다. 거래소:종목 꼴로 직접 쓸 수 있습니다"
 PERIOD_FIELD = "기간"
 PERIOD_HINT = "YYYY-MM-DD (UTC), 비우면 자동"
 FILE_FIELD = "캔들 파일"
@@ -36,9 +37,7 @@ SOURCE_DEMO = "만든 캔들이며 실제 시세가 아닙니다. 모든 화면�
 SOURCE_PROBING = "{exchange}에 닿는지 확인하고 있습니다"
 SOURCE_DOWNLOAD = "{exchange}에서 최근 365일을 내려받습니다 (실행이 시작되면 받습니다)"
 SOURCE_DOWNLOAD_PERIOD = "{exchange}에서 고른 기간을 내려받습니다 (실행이 시작되면 받습니다)"
-SOURCE_UNREACHABLE = (
-    "{exchange}에 닿을 수 없고 캐시도 비었습니다. Enter를 누르면 합성 데모로 갑니다"
-)
+SOURCE_UNREACHABLE = "{exchange}에 닿지 못하고 캐시도 비었습니다. Enter를 누르면 합성 데모로 갑니다"
 SOURCE_UNREACHABLE_DETAIL = "까닭: {reason}"
 SOURCE_UNKNOWN_EXCHANGE = (
     "이 거래소에서는 내려받을 수 없고 캐시도 비었습니다. 캔들 파일을 주거나 다른 종목을 고르세요"
@@ -47,16 +46,6 @@ WAIT_PROBE = "확인이 끝나면 다음으로 갑니다"
 BAD_DATE = "날짜는 2024-01-31처럼 YYYY-MM-DD로 씁니다"
 BAD_PERIOD = "끝 날짜는 시작 날짜보다 뒤여야 합니다"
 RETEST = ("다시 확인", "연결을 다시 확인합니다")
-SOURCE_STATES = {
-    "cached": "캐시",
-    "file": "파일",
-    "demo": "합성 데모",
-    "probing": "확인 중",
-    "download": "내려받기",
-    "unreachable": "연결 안 됨",
-    "unknown": "없음",
-    "invalid": "입력 오류",
-}
 
 # ── 시간 격자
 GRID_HELP = (

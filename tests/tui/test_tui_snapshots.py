@@ -1,0 +1,197 @@
+"""화면의 모습: 크기 셋(80x24, 120x40, 200x50)마다 한국어 글이 든 snapshot과 견준다.
+
+고칠 때는 `pytest tests/tui/test_tui_snapshots.py --snapshot-update` 뒤에 바뀐 SVG를 눈으로 본다.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+from tui_kit import MASKED, MOMENT, URL, until, until_text, write_run
+
+from tui import bridge
+from tui.app import WizardApp
+from tui.draft import Draft, StorageChoice
+from tui.problem import Problem
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+Compare = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def still(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """컴퓨터마다 다른 것을 고정한다."""
+
+    async def probe(_symbol: str) -> tuple[bool, str]:
+        return False, "이름을 찾지 못했습니다(DNS)"
+
+    async def check(
+        target: bridge.StorageTarget, **_options: Any
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        if target.rule == "default":
+            yield {
+                "type": "result",
+                "ok": False,
+                "cause_ko": "127.0.0.1:5432에서 듣는 프로그램이 없습니다(Connection refused)",
+                "fix_ko": "docker start optuna-postgres",
+            }
+            return
+        details = {
+            "identity": "데이터베이스 optuna · 사용자 postgres · PostgreSQL 18.6",
+            "capacity": "max_connections 200 · 쓰는 중 1 · 남음 199 · 필요 24",
+            "latency": "p50 0.04 ms · p95 0.08 ms (5번)",
+        }
+        for name, detail in details.items():
+            yield {"type": "step", "name": name, "status": "ok", "detail_ko": detail}
+        yield {"type": "result", "ok": True}
+
+    def resolve(choice: StorageChoice | None, _draft: Draft | None = None) -> bridge.StorageTarget:
+        rule = "default" if choice is None or choice.kind == "auto" else "cli_env"
+        return bridge.StorageTarget("postgresql", rule, "정한 것이 없습니다", MASKED, URL)
+
+    monkeypatch.setattr(bridge, "probe_exchange", probe)
+    monkeypatch.setattr(bridge, "check_storage", check)
+    monkeypatch.setattr(bridge, "resolve_storage", resolve)
+    monkeypatch.setattr(bridge, "embedded_state", lambda: "running")
+    monkeypatch.setattr(bridge, "cores", lambda: 8)
+    monkeypatch.setattr(bridge, "memory_bytes", lambda: (16 * 2**30, 32 * 2**30))
+
+
+def draft(**changes: Any) -> Draft:
+    return Draft(
+        **{
+            "symbol": "DEMO:BTCUSDT",
+            "grid": "1m@15m,1m@1h",
+            "picked": "BINANCE:BTCUSDT",
+            "data_note": "만든 캔들이며 실제 시세가 아닙니다. 모든 화면에 합성 데모라고 표시합니다",
+            "storage": StorageChoice("embedded"),
+            "seed": 7,
+            **changes,
+        }
+    )
+
+
+def _symbol() -> Screen[None]:
+    from tui.screens.wizard_symbol import SymbolScreen
+
+    return SymbolScreen(draft(symbol="BINANCE:BTCUSDT"))
+
+
+def _grid() -> Screen[None]:
+    from tui.screens.wizard_grid import GridScreen
+
+    return GridScreen(draft())
+
+
+def _storage() -> Screen[None]:
+    from tui.screens.wizard_storage import StorageScreen
+
+    return StorageScreen(draft(storage=StorageChoice()))
+
+
+def _parallel() -> Screen[None]:
+    from tui.screens.wizard_parallel import ParallelScreen
+
+    return ParallelScreen(draft())
+
+
+def _review() -> Screen[None]:
+    from tui.screens.wizard_review import ReviewScreen
+
+    return ReviewScreen(draft())
+
+
+STEPS = {
+    "symbol": (_symbol, "닿지 못하고 캐시도"),
+    "grid": (_grid, "칸 2개"),
+    "storage": (_storage, "PostgreSQL 18.6"),
+    "parallel": (_parallel, "남음 199"),
+    "review": (_review, "127.0.0.1:5432/optuna"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("step", STEPS)
+def test_wizard(snap_compare: Compare, step: str, size: tuple[int, int]) -> None:
+    make, awaited = STEPS[step]
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await pilot.app.push_screen(make())
+        await until_text(pilot, awaited)
+
+    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+
+
+def _runs(home: Path) -> None:
+    study = {
+        "type": "study", "study": "s", "slug": "slug", "cell": "1m@15m", "storage": "x", "done": 0,
+        "target": 500, "symbol": "BINANCE:BTCUSDT.P",
+    }  # fmt: skip
+    for index, (code, best) in enumerate([(0, 1.2345), (130, None), (5, -0.5)]):
+        done = {
+            "type": "done", "exit_code": code,
+            "studies": [{"study": "s", "slug": "slug", "n_complete": 500 - index, "n_pruned": 0,
+                         "n_failed": 0, "best_value": best, "best_params": {}}],
+        }  # fmt: skip
+        demo = {"symbol": "DEMO:BTCUSDT", "is_demo": True} if index == 1 else {}
+        name = f"2026010{index}"
+        hello = {"type": "hello", "run_id": name, "pid": 1}
+        folder = write_run(home, name, [hello, {**study, **demo}, done])
+        stamp = MOMENT.timestamp() - 60 * 7 * (index * index * 40 + 1)
+        os.utime(folder / "events.ndjson", (stamp, stamp))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_home(snap_compare: Compare, tui_home: Path, size: tuple[int, int]) -> None:
+    _runs(tui_home)
+
+    async def show(pilot: Pilot[Any]) -> None:
+        await until_text(pilot, "실패")
+
+    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def show(pilot: Pilot[Any]) -> None:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("f1")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
+
+    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_light_palette(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def show(pilot: Pilot[Any]) -> None:
+        await until_text(pilot, "새 실행 시작")
+        pilot.app.action_toggle_theme()  # type: ignore[attr-defined]
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
+
+    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_error(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def show(pilot: Pilot[Any]) -> None:
+        await until_text(pilot, "새 실행 시작")
+        problem = Problem(
+            "저장소에 연결하지 못했습니다",
+            "127.0.0.1:5432에서 듣는 프로그램이 없습니다(Connection refused)",
+            "docker start optuna-postgres\n또는 python -m optimize.storage embedded start",
+        )
+        pilot.app.show_problem(problem)  # type: ignore[attr-defined]
+        await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
+
+    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+
+
+def test_small_window(snap_compare: Compare) -> None:
+    assert snap_compare(WizardApp(), terminal_size=(50, 12))
