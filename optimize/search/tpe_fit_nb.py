@@ -236,3 +236,24 @@ def lie_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
         right = kernels.mu[d, kernels.order[d, p]] if p < n else 1.0
         sigma = _gap_sigma_nb(left, mid, right, p == 0, p == n, n + 1)
         _set_sigma_nb(kernels, layout, d, row, sigma)
+
+
+@njit(cache=True, nogil=True)
+def weights_nb(n_rows: int, below: NDArray[np.int64]) -> NDArray[np.float32]:
+    """g의 무게 float32[n_rows]. below(오름차순)의 행은 0.
+
+    나머지는 차례대로 1/n에서 1까지 고르게 오르고 마지막 25개는 1이다(Optuna의 default_weights).
+    """
+    n = n_rows - below.shape[0]
+    n_ramp = n - 25
+    step = (1.0 - 1.0 / n) / (n_ramp - 1) if n_ramp > 1 else 0.0
+    weight = np.zeros(n_rows, np.float32)
+    place = 0
+    skip = 0
+    for row in range(n_rows):
+        if skip < below.shape[0] and below[skip] == row:
+            skip += 1
+            continue
+        weight[row] = 1.0 / n + place * step if place < n_ramp else 1.0
+        place += 1
+    return weight

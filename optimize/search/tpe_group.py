@@ -15,8 +15,6 @@ from optimize.search.tpe_dimensions import Codec
 from optimize.trial import Params
 
 MAX_BELOW = 25
-# g의 무게: 마지막 25개는 1, 그 앞은 1/n에서 1까지 고르게 오른다(Optuna의 default_weights).
-_FLAT = 25
 # 새 행이 이보다 많으면 하나씩 끼우지 않고 처음부터 정렬한다.
 REBUILD_FROM = 64
 
@@ -33,7 +31,6 @@ class TpeGroup:
         self._n = 0
         self._n_fitted = 0
         self._n_pending = 0
-        self._weight = np.zeros(0, np.float32)
 
     def append(self, params: Params) -> int:
         """시행 하나의 행 번호. 폭과 갈라 놓기는 다음 `fit`이 한다."""
@@ -71,30 +68,14 @@ class TpeGroup:
         self._n_fitted = self._n
         self._n_pending = 0
         for params in pending:
-            self._lie(params)
-        self._weigh()
+            self.add_pending(params)
 
     def add_pending(self, params: Params) -> None:
-        """방금 낸 조합을 g에 더한다(constant liar)."""
-        self._lie(params)
-        self._weigh()
-
-    def _lie(self, params: Params) -> None:
+        """평가 중인 조합 하나를 g에 더한다(constant liar)."""
         row = self._n + self._n_pending
         self._write(row, params)
         tpe_fit_nb.lie_row_nb(self._above, self.codec.layout, row)
         self._n_pending += 1
-
-    def _weigh(self) -> None:
-        n_rows = self._n + self._n_pending
-        inside = np.ones(n_rows, dtype=np.bool_)
-        inside[self._below_rows] = False
-        n_above = n_rows - len(self._below_rows)
-        ramp = np.ones(n_above, dtype=np.float32)
-        if n_above > _FLAT:
-            ramp[: n_above - _FLAT] = np.linspace(1.0 / n_above, 1.0, n_above - _FLAT)
-        self._weight = np.zeros(n_rows, dtype=np.float32)
-        self._weight[inside] = ramp
 
     def candidates(self, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """l에서 뽑은 후보를 log l − log g가 큰 차례로. float64[size, D]. `fit` 뒤에 부른다."""
@@ -104,7 +85,8 @@ class TpeGroup:
         good = tpe_draw_nb.log_density_nb(
             self._below, layout, n_below + 1, np.ones(n_below, np.float32), drawn
         )
-        n_above = len(self._weight) - n_below
-        rest = tpe_draw_nb.log_density_nb(self._above, layout, n_above + 1, self._weight, drawn)
+        n_rows = self._n + self._n_pending
+        weight = tpe_fit_nb.weights_nb(n_rows, np.array(self._below_rows, dtype=np.int64))
+        rest = tpe_draw_nb.log_density_nb(self._above, layout, n_rows - n_below + 1, weight, drawn)
         ordered: NDArray[np.float64] = drawn[np.argsort(rest - good, kind="stable")]
         return ordered

@@ -238,3 +238,14 @@ def test_history_grows_past_the_first_capacity_without_change() -> None:
     for name in ("x", "n", "ma", "stop", "n_on"):
         left, right = (m.draw(np.random.default_rng(9)).value(name) for m in (slow, quick))
         assert left == right
+
+
+@pytest.mark.parametrize("n", [1, 5, 25, 26, 27, 60])
+def test_weights_equal_optunas_ramp(n: int) -> None:
+    below = np.array([0, 3], dtype=np.int64) if n > 5 else np.zeros(0, np.int64)
+    expected = np.ones(n)
+    if n > 25:
+        expected[: n - 25] = np.linspace(1 / n, 1.0, n - 25)
+    weight = tpe_fit_nb.weights_nb(n + len(below), below)
+    assert np.all(weight[below] == 0)
+    assert np.delete(weight, below) == pytest.approx(expected, rel=1e-6)
