@@ -93,7 +93,12 @@ def diagnose(error: BaseException) -> Diagnosis:
             isinstance(item, sa_exc.DBAPIError) and item.connection_invalidated
         ):
             origin = getattr(item, "orig", None) or item
-            return Diagnosis("", True, f"서버에 연결하지 못했습니다: {_line(origin)}", _CHECK)
+            return Diagnosis(
+                "",
+                True,
+                f"서버에 닿지 못했습니다(연결되지 않았거나 거절됨): {_line(origin)}",
+                _CHECK,
+            )
     return Diagnosis("", False, f"{type(chain[0]).__name__}: {_line(chain[0])}", _CHECK)
 
 

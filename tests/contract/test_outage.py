@@ -108,4 +108,4 @@ def test_first_open_against_a_stopped_server_fails_fast(make_postgres: Callable[
         TrialStore.open(url, replace(OPTIONS, connect_timeout=3), "s", ["maximize"], SPACE, {})
     assert time.monotonic() - began < 4
     assert caught.value.retryable
-    assert "연결하지 못했습니다" in caught.value.cause
+    assert "닿지 못했습니다" in caught.value.cause
