@@ -43,7 +43,7 @@ from optimize.runner.pool import WorkerPool
 from optimize.runner.pruning import PruningRule
 from optimize.runner.results import print_results, write_results
 from optimize.runner.signals import EXIT_INTERRUPTED, interruptible
-from optimize.runner.terminal import RunLog, make_terminal
+from optimize.runner.terminal import make_terminals
 from optimize.runner.worker import Job
 
 if TYPE_CHECKING:
@@ -80,16 +80,15 @@ def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
         )
     run_dir = paths.run_dir(plan.cells[0].slug, name)
     _make_run_dir(run_dir)
-    terminal = make_terminal(quiet=events == "-")
-    log = RunLog(run_dir)
+    terminals = make_terminals(run_dir, quiet=events == "-")
     with run_lock(run_dir), interruptible():
-        writer = EventWriter(run_dir, events, plan.secrets, [log, terminal])
+        writer = EventWriter(run_dir, events, plan.secrets, terminals)
         try:
             return _guarded(plan, name, writer, out=sys.stderr if events == "-" else sys.stdout)
         finally:
-            terminal.close()
             writer.close()
-            log.close()
+            for terminal in reversed(terminals):
+                terminal.close()
 
 
 def _make_run_dir(run_dir: Path) -> None:

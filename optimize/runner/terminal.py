@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -38,11 +39,26 @@ class Terminal(Protocol):
         ...
 
 
-def make_terminal(*, quiet: bool) -> Terminal:
-    """stderr가 터미널이면 진행 막대, 아니면 줄. quiet: 사건이 stdout으로 가므로 경고만 쓴다."""
+def make_terminals(run_dir: Path, *, quiet: bool) -> list[Terminal]:
+    """`run.log`, 그리고 stderr: 터미널이면 진행 막대, 아니면 줄.
+
+    quiet: 사건이 stdout으로 가므로 stderr에는 경고만 쓴다. 화면이 띄운 실행처럼 stderr가 바로 그
+    `run.log`이면 같은 줄이 두 번 남지 않게 한쪽만 쓴다(오류는 명령의 입구가 stderr에 쓴다).
+    """
+    shared = _is_stderr(run_dir / LOG_FILE)
+    log = RunLog(run_dir, errors=not shared)
+    if shared:
+        return [log]
     if not quiet and sys.stderr.isatty():
-        return BarTerminal()
-    return LineTerminal(quiet=quiet)
+        return [log, BarTerminal()]
+    return [log, LineTerminal(quiet=quiet)]
+
+
+def _is_stderr(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat())
+    except (OSError, ValueError):
+        return False
 
 
 class Wording:
@@ -106,13 +122,16 @@ def problem_lines(event: WarningEvent | ErrorEvent) -> Iterator[str]:
 
 
 class RunLog:
-    """사람이 읽는 기록 `run.log`(0600). 줄마다 UTC 시각이 붙는다."""
+    """사람이 읽는 기록 `run.log`(0600). 줄마다 UTC 시각이 붙는다. errors: 오류도 적는가."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *, errors: bool = True) -> None:
         self._file = LineFile(run_dir / LOG_FILE)
         self._wording = Wording(_PLAIN_SECONDS)
+        self._errors = errors
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, ErrorEvent) and not self._errors:
+            return
         stamp = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self._file.write([f"{stamp} {line}" for line in self._wording.lines(event)])
 
