@@ -97,6 +97,8 @@ def clear_dead_trials(url: StorageUrl, options: StorageOptions) -> str:
     from optimize.storage.engine import make_engine, writing
     from optimize.storage.failures import storage_errors
 
+    if url.path is not None and not url.path.exists():
+        return "시행이 없습니다"
     now = datetime.now(UTC).replace(tzinfo=None)
     note = json.dumps(f"{STALE_MINUTES}분 넘게 RUNNING이어서 FAIL로 바꾼 시행", ensure_ascii=True)
     columns = tables.trials.c
@@ -104,6 +106,8 @@ def clear_dead_trials(url: StorageUrl, options: StorageOptions) -> str:
         engine = make_engine(url, options)
         try:
             with writing(engine) as connection:
+                if not sa.inspect(connection).has_table("trials"):
+                    return "시행이 없습니다"
                 stale = connection.execute(
                     sa.update(tables.trials)
                     .where(

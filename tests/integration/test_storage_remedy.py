@@ -82,6 +82,12 @@ def test_dead_trials_are_found_and_cleared(any_url: StorageUrl) -> None:
     assert "0개를" in apply_remedy("clear_dead_trials", any_url, OPTIONS)
 
 
+def test_nothing_to_clear_in_an_empty_storage(any_url: StorageUrl) -> None:
+    """시행이 없는 저장소에서도 실패하지 않고, 없는 SQLite 파일을 만들지 않는다."""
+    assert apply_remedy("clear_dead_trials", any_url, OPTIONS) == "시행이 없습니다"
+    assert any_url.path is None or not any_url.path.exists()
+
+
 def test_create_database(postgres_embedded: PostgresServer) -> None:
     url = replace(postgres_embedded.url("none"), database='새 "데이터"')
     assert check(url)["database"].remedy == "create_database"
