@@ -7,7 +7,7 @@ numba는 처음 부를 때 들어온다.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,14 @@ from optimize.strategy.protocol import Signals, Strategy, Workspace, WorkspaceSt
 from optimize.trial import Params
 
 if TYPE_CHECKING:
-    from optimize.backtest.engine_nb import Account, Bars, FundingRows, Orders, Outcome, SubBars
+    from optimize.backtest.engine_types_nb import (
+        Account,
+        Bars,
+        FundingRows,
+        Orders,
+        Outcome,
+        SubBars,
+    )
 
 ENGINE_VERSION = "1"
 DAY_MS = 86_400_000
@@ -117,11 +124,12 @@ def _simulate(
     dataset: Dataset,
     signals: Signals,
     costs: CostModel,
-    trades: NDArray[np.generic],
+    trades: NDArray[Any],
     curve: NDArray[np.float64],
 ) -> tuple[Outcome, NDArray[np.float64], int]:
     """(kernel의 결과, daily float64[d], 첫 날)."""
-    from optimize.backtest.engine_nb import Books, simulate_nb
+    from optimize.backtest.engine_nb import simulate_nb
+    from optimize.backtest.engine_types_nb import Books
 
     if len(dataset.ltf) < 2:
         raise DataError(
@@ -156,14 +164,14 @@ def _days(dataset: Dataset) -> tuple[int, NDArray[np.int64]]:
 
 
 def _bars(dataset: Dataset) -> Bars:
-    from optimize.backtest.engine_nb import Bars
+    from optimize.backtest.engine_types_nb import Bars
 
     c = dataset.ltf
     return Bars(*(_frozen(a) for a in (c.open, c.high, c.low, c.close, c.filled)))
 
 
 def _sub_bars(dataset: Dataset) -> SubBars:
-    from optimize.backtest.engine_nb import SubBars
+    from optimize.backtest.engine_types_nb import SubBars
 
     if dataset.base is None or dataset.base_start is None:
         empty = np.empty(0, dtype=np.float64)
@@ -176,7 +184,7 @@ def _sub_bars(dataset: Dataset) -> SubBars:
 
 def _funding(dataset: Dataset, costs: CostModel) -> FundingRows:
     """펀딩 행을 봉에 앉힌다. 자료의 기간 밖의 행은 뺀다."""
-    from optimize.backtest.engine_nb import FundingRows
+    from optimize.backtest.engine_types_nb import FundingRows
 
     open_time, schedule = dataset.ltf.open_time, dataset.funding
     if schedule is None or not costs.funding:
@@ -198,7 +206,7 @@ def _funding(dataset: Dataset, costs: CostModel) -> FundingRows:
 
 def _orders(dataset: Dataset, signals: Signals) -> Orders:
     """신호의 모양과 형을 확인하고 kernel의 것으로 옮긴다. 틀리면 RunError."""
-    from optimize.backtest.engine_nb import Orders
+    from optimize.backtest.engine_types_nb import Orders
 
     n = len(dataset.ltf)
     distances = {
@@ -223,14 +231,18 @@ def _orders(dataset: Dataset, signals: Signals) -> Orders:
         _shaped(signals.exit_short, "exit_short", n, np.bool_),
         _shaped(atr, "atr", n, np.float64) if needs_atr else np.empty(0, dtype=np.float64),
         needs_atr,
-        *(float("inf") if value is None else float(value) for value in distances.values()),
+        _distance(signals.stop_atr),
+        _distance(signals.trail_atr),
+        _distance(signals.target_atr),
         _NEVER if signals.max_bars is None else int(signals.max_bars),
     )
 
 
-def _shaped(
-    array: NDArray[np.generic], name: str, n: int, dtype: type[np.generic]
-) -> NDArray[np.generic]:
+def _distance(value: float | None) -> float:
+    return float("inf") if value is None else float(value)
+
+
+def _shaped(array: NDArray[Any], name: str, n: int, dtype: type[np.generic]) -> NDArray[Any]:
     """길이 n의 이어진 배열. int8·bool로 옮길 때 값이 변하면 RunError."""
     found = np.asarray(array)
     if found.shape != (n,):
@@ -253,12 +265,12 @@ def _shaped(
     return converted
 
 
-def _writable_typed(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _writable_typed(array: NDArray[Any]) -> NDArray[Any]:
     """numba는 읽기 전용 배열을 다른 형으로 본다. kernel을 두 번 컴파일하지 않게 형을 맞춘다."""
     return array if array.flags.writeable else array.copy()
 
 
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     """읽기 전용 view. memory map된 자료와 같은 numba 형이 된다."""
     if not array.flags.writeable:
         return array
@@ -268,7 +280,7 @@ def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def _account(dataset: Dataset, costs: CostModel) -> Account:
-    from optimize.backtest.engine_nb import Account
+    from optimize.backtest.engine_types_nb import Account
 
     ref = dataset.ref
     return Account(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +150,7 @@ def _shaken(candles: Candles, first: int, rng: np.random.Generator) -> Candles:
 
 def _owned(signals: Signals) -> Signals:
     """전략이 배열을 다시 쓰더라도 변하지 않는 사본."""
-    copies = {
+    copies: dict[str, Any] = {
         name: None if (array := getattr(signals, name)) is None else np.array(array)
         for name in _ARRAYS
     }
@@ -180,9 +180,7 @@ def _first_move(
     return Leak(test, cut, bar, time, name, values[0], values[1])
 
 
-def _moved_bar(
-    whole: NDArray[np.generic] | None, found: NDArray[np.generic] | None, cut: int
-) -> int | None:
+def _moved_bar(whole: NDArray[Any] | None, found: NDArray[Any] | None, cut: int) -> int | None:
     """봉 cut 앞에서 값이 달라진 첫 봉. 실수는 상대 1e-9까지 같다고 본다."""
     if whole is None and found is None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.backtest.engine_nb import LIQUIDATION
+from optimize.backtest.engine_types_nb import LIQUIDATION
 from optimize.backtest.metrics import CAGR_CAP_PCT, NOISE, RATIO_CAP, TRADING_DAYS
 from optimize.strategy.jit import compiled
 
@@ -57,7 +57,7 @@ def _cagr_nb(final: float, cash: float, days: float) -> float:
     exponent = np.log(final / cash) * TRADING_DAYS / days
     if exponent > 50.0:
         return CAGR_CAP_PCT
-    return min(100.0 * (np.exp(exponent) - 1.0), CAGR_CAP_PCT)
+    return float(min(100.0 * (np.exp(exponent) - 1.0), CAGR_CAP_PCT))
 
 
 @compiled
@@ -96,14 +96,12 @@ def metrics_nb(
     sharpe, sortino = _daily_ratios_nb(daily, cash)
     cagr = _cagr_nb(final, cash, days)
     drawdown = 100.0 * min(max_drawdown, 1.0) if max_drawdown > NOISE else 0.0
+    calmar = RATIO_CAP if cagr > 0.0 else 0.0
     if drawdown > 0.0:
         calmar = _capped_nb(cagr / drawdown)
-    else:
-        calmar = RATIO_CAP if cagr > 0.0 else 0.0
+    profit_factor = RATIO_CAP if wins > 0 else 0.0
     if losses > 0:
         profit_factor = _capped_nb(won / lost)
-    else:
-        profit_factor = RATIO_CAP if wins > 0 else 0.0
     payoff = _capped_nb((won / wins) / (lost / losses)) if wins > 0 and losses > 0 else 0.0
     out = np.empty(METRIC_COUNT)
     out[0] = 100.0 * (final / cash - 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def downsample(curve: NDArray[np.float64], points: int) -> NDArray[np.float64]:
     else:
         edges = np.linspace(0, n, (points - 2) // 2 + 1).astype(np.int64)
         picks = [0, n - 1]
-        for lo, hi in zip(edges[:-1], edges[1:], strict=True):
+        for lo, hi in pairwise(edges):
             part = curve[lo:hi]
             picks += [int(lo + part.argmin()), int(lo + part.argmax())]
         keep = np.unique(picks)

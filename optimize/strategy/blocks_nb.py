@@ -248,44 +248,64 @@ def ema_block_nb(src: Row, lo: int, hi: int, alpha: float, out: Row, t0: Row, t1
     여덟 칸을 펼쳐 out[k] = Σ_{j<8} α(1-α)^j src[k-j] + (1-α)^8 out[k-8]로 계산한다:
     앞의 합은 서로 독립이라 SIMD로 돌고, 기다리는 사슬은 여덟 칸에 한 번뿐이다.
     """
-    beta = 1.0 - alpha
-    beta2 = beta * beta
-    beta4 = beta2 * beta2
-    beta8 = beta4 * beta4
-    x, y, z = src[lo - 6 : hi], src[lo - 7 : hi - 1], t0[lo - 6 : hi]
-    for k in range(hi - lo + 6):
-        z[k] = alpha * (x[k] + beta * y[k])
-    x, y, z = t0[lo - 4 : hi], t0[lo - 6 : hi - 2], t1[lo - 4 : hi]
-    for k in range(hi - lo + 4):
-        z[k] = x[k] + beta2 * y[k]
-    x, y, z = t1[lo:hi], t1[lo - 4 : hi - 4], t0[lo:hi]
+    b1 = 1.0 - alpha
+    b2 = b1 * b1
+    b4 = b2 * b2
+    b8 = b4 * b4
+    w0, w1, w2, w3 = alpha, alpha * b1, alpha * b2, alpha * b2 * b1
+    first = lo - 4
+    a, b = src[first:hi], src[first - 1 : hi - 1]
+    c, d = src[first - 2 : hi - 2], src[first - 3 : hi - 3]
+    z = t0[first:hi]
+    for k in range(hi - first):
+        z[k] = (w0 * a[k] + w1 * b[k]) + (w2 * c[k] + w3 * d[k])
+    now, old, z = t0[lo:hi], t0[first : hi - 4], t1[lo:hi]
     for k in range(hi - lo):
-        z[k] = x[k] + beta4 * y[k]
+        z[k] = now[k] + b4 * old[k]
     whole = (hi - lo) // 8 * 8
-    for k in range(lo, lo + whole, 8):
-        x, y, z = out[k - 8 : k], t0[k : k + 8], out[k : k + 8]
-        for u in range(8):
-            z[u] = y[u] + beta8 * x[u]
+    x = t1[lo : lo + whole].reshape(whole // 8, 8)
+    y = out[lo : lo + whole].reshape(whole // 8, 8)
+    past = out[lo - 8 : lo]
+    e0, e1, e2, e3 = past[0], past[1], past[2], past[3]
+    e4, e5, e6, e7 = past[4], past[5], past[6], past[7]
+    for q in range(whole // 8):
+        e0 = x[q, 0] + b8 * e0
+        e1 = x[q, 1] + b8 * e1
+        e2 = x[q, 2] + b8 * e2
+        e3 = x[q, 3] + b8 * e3
+        e4 = x[q, 4] + b8 * e4
+        e5 = x[q, 5] + b8 * e5
+        e6 = x[q, 6] + b8 * e6
+        e7 = x[q, 7] + b8 * e7
+        y[q, 0] = e0
+        y[q, 1] = e1
+        y[q, 2] = e2
+        y[q, 3] = e3
+        y[q, 4] = e4
+        y[q, 5] = e5
+        y[q, 6] = e6
+        y[q, 7] = e7
     for k in range(lo + whole, hi):
-        out[k] = t0[k] + beta8 * out[k - 8]
+        out[k] = t1[k] + b8 * out[k - 8]
 
 
 @compiled
-def window_std_block_nb(
-    src: Row, lo: int, hi: int, w: int, out: Row, t0: Row, t1: Row, t2: Row, t3: Row
+def window_moments_block_nb(
+    src: Row, lo: int, hi: int, w: int, mean: Row, std: Row, t0: Row, t1: Row, t2: Row
 ) -> None:
-    """최근 w개의 모표준편차. 토막의 기준값을 뺀 뒤 제곱해 자리올림 손실을 막는다."""
+    """최근 w개의 평균과 모표준편차. 토막의 기준값을 뺀 뒤 제곱해 자리올림 손실을 막는다."""
     anchor = src[lo - w + 1]
     x, y = src[lo - w + 1 : hi], t2[lo - w + 1 : hi]
     for k in range(hi - lo + w - 1):
         y[k] = x[k] - anchor
-    window_sum_block_nb(t2, lo, hi, w, t3, t0, t1)
+    window_sum_block_nb(t2, lo, hi, w, mean, t0, t1)
     for k in range(hi - lo + w - 1):
         y[k] = y[k] * y[k]
-    window_sum_block_nb(t2, lo, hi, w, out, t0, t1)
+    window_sum_block_nb(t2, lo, hi, w, std, t0, t1)
     scale = 1.0 / w
-    s, z = t3[lo:hi], out[lo:hi]
+    m, z = mean[lo:hi], std[lo:hi]
     for k in range(hi - lo):
-        mean = s[k] * scale
-        variance = z[k] * scale - mean * mean
-        z[k] = np.sqrt(variance) if variance > 0.0 else 0.0
+        offset = m[k] * scale
+        variance = z[k] * scale - offset * offset
+        z[k] = np.sqrt(variance if variance > 0.0 else 0.0)
+        m[k] = anchor + offset

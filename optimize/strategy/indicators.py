@@ -16,7 +16,7 @@ from optimize.strategy.blocks_nb import (
     linreg_block_nb,
     window_max_block_nb,
     window_min_block_nb,
-    window_std_block_nb,
+    window_moments_block_nb,
     window_sum_block_nb,
     wma_block_nb,
 )
@@ -73,8 +73,8 @@ def _windowed_nb(x: Floats, length: int, kind: int) -> Floats:
         elif kind == _MIN:
             window_min_block_nb(rows[0], lo, hi, length, rows[1], rows[2], rows[3])
         elif kind == _STD:
-            window_std_block_nb(
-                rows[0], lo, hi, length, rows[1], rows[2], rows[3], rows[4], rows[5]
+            window_moments_block_nb(
+                rows[0], lo, hi, length, rows[2], rows[1], rows[3], rows[4], rows[5]
             )
         elif kind == _LINREG:
             linreg_block_nb(

@@ -51,7 +51,7 @@ def cache_folder() -> Path:
     return local if _writable(local) else user_cache_path("backtest-wizard") / name
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 
 
 def compiled(function: F) -> F:

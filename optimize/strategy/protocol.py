@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from optimize.strategy.parameter import Parameter
 from optimize.trial import Params
@@ -61,9 +61,9 @@ class Strategy(Protocol):
 class Workspace:
     """작업자 하나가 시행마다 다시 쓰는 배열들. 여러 thread가 함께 쓰지 않는다."""
 
-    _arrays: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
-    def array(self, name: str, length: int, dtype: DTypeLike) -> NDArray[np.generic]:
+    def array(self, name: str, length: int, dtype: DTypeLike) -> NDArray[Any]:
         """이름마다 하나인 길이 length의 배열. 내용은 지난 시행의 것이다(0이 아니다)."""
         import numpy as np
 

@@ -22,7 +22,7 @@ from optimize.strategy.blocks_nb import (
     linreg_block_nb,
     window_max_block_nb,
     window_min_block_nb,
-    window_std_block_nb,
+    window_moments_block_nb,
     window_sum_block_nb,
     wma_block_nb,
 )
@@ -260,16 +260,15 @@ def _flux_nb(rows: NDArray[np.float64], lo: int, hi: int, start: int, cfg: Squee
 def _squeeze_nb(rows: NDArray[np.float64], lo: int, hi: int, cfg: SqueezeConfig) -> None:
     """SQUEEZE = 1.0: Bollinger Band가 Keltner Channel 안에 있다."""
     close = rows[CLOSE]
-    window_std_block_nb(
-        close, lo, hi, cfg.bb_len, rows[SPREAD], rows[T0], rows[T1], rows[T2], rows[T3]
+    window_moments_block_nb(
+        close, lo, hi, cfg.bb_len, rows[A], rows[SPREAD], rows[T0], rows[T1], rows[T2]
     )
-    window_sum_block_nb(close, lo, hi, cfg.bb_len, rows[A], rows[T0], rows[T1])
     window_sum_block_nb(close, lo, hi, cfg.kc_len, rows[B], rows[T0], rows[T1])
-    bb_scale, kc_scale = 1.0 / cfg.bb_len, 1.0 / cfg.kc_len
-    bb_sum, kc_sum, spread = rows[A, lo:hi], rows[B, lo:hi], rows[SPREAD, lo:hi]
+    kc_scale = 1.0 / cfg.kc_len
+    mean, kc_sum, spread = rows[A, lo:hi], rows[B, lo:hi], rows[SPREAD, lo:hi]
     atr, squeeze = rows[ATR, lo:hi], rows[SQUEEZE, lo:hi]
     for k in range(hi - lo):
-        basis, middle = bb_sum[k] * bb_scale, kc_sum[k] * kc_scale
+        basis, middle = mean[k], kc_sum[k] * kc_scale
         bb, kc = cfg.bb_mult * spread[k], cfg.kc_mult * atr[k]
         inside = (basis + bb < middle + kc) & (basis - bb > middle - kc)
         squeeze[k] = 1.0 if inside else 0.0
@@ -284,9 +283,8 @@ def _candidates_nb(
     spread = rows[SPREAD, lo:hi]
     mult = 0.0
     if cfg.threshold_mode == DYNAMIC:
-        window_std_block_nb(
-            rows[MOM], lo, hi, cfg.threshold_len, rows[SPREAD],
-            rows[T0], rows[T1], rows[T2], rows[T3],
+        window_moments_block_nb(
+            rows[MOM], lo, hi, cfg.threshold_len, rows[A], rows[SPREAD], rows[T0], rows[T1], rows[T2]
         )  # fmt: skip
         mult = cfg.threshold_mult
     else:
@@ -308,9 +306,11 @@ def _candidates_nb(
 @compiled
 def _released_nb(squeeze: Row, k: int, bars: int) -> bool:
     """최근 bars봉 안에 squeeze가 풀렸는가."""
-    for t in range(k, k - bars, -1):
+    t = k
+    while t > k - bars:
         if squeeze[t] == 0.0 and squeeze[t - 1] == 1.0:
             return True
+        t -= 1
     return False
 
 
@@ -328,7 +328,13 @@ def _confirm_nb(
     """드문 후보만 골라 warm-up, gate, HTF 추세를 본다."""
     squeeze = rows[SQUEEZE]
     filtered = len(htf_index) > 0
-    for k in range(len(entry)):
+    words = entry[: len(entry) // 8 * 8].view(np.int64)
+    k = -1
+    while k + 1 < len(entry):
+        k += 1
+        if k & 7 == 0 and k < 8 * len(words) and words[k >> 3] == 0:
+            k += 7
+            continue
         side = entry[k]
         if side == 0:
             continue
@@ -388,6 +394,19 @@ def _exits_nb(
 
 
 @compiled
+def _shift_nb(rows: NDArray[np.float64], flags: NDArray[np.uint8], lo: int, chunk: int) -> None:
+    """토막의 끝 lo칸을 다음 토막의 앞으로 옮긴다."""
+    for r in range(HISTORY_ROWS):
+        tail, head = rows[r, chunk : chunk + lo], rows[r, :lo]
+        for k in range(lo):
+            head[k] = tail[k]
+    for r in range(2):
+        old, new = flags[r, chunk : chunk + lo], flags[r, :lo]
+        for k in range(lo):
+            new[k] = old[k]
+
+
+@compiled
 def _round_up_nb(value: int) -> int:
     return (value + 15) // 8 * 8
 
@@ -440,10 +459,7 @@ def squeeze_signals_nb(
         stop = min(start + chunk, n)
         hi = lo + stop - start
         if start > 0:
-            for r in range(HISTORY_ROWS):
-                rows[r, :lo] = rows[r, chunk : chunk + lo]
-            for r in range(2):
-                flags[r, :lo] = flags[r, chunk : chunk + lo]
+            _shift_nb(rows, flags, lo, chunk)
         _load_nb(rows, lo, hi, start, high, low, close)
         _atr_nb(rows, lo, hi, start, cfg.kc_len)
         _detrend_nb(rows, lo, hi, cfg)

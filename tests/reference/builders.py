@@ -138,7 +138,10 @@ def real_candles(first: int, n: int) -> Candles:
 
 def truncated(data: Dataset, bars: int) -> Dataset:
     """LTF bars봉까지만 아는 자료: 그때까지 닫힌 HTF·바탕 봉만 남긴다."""
-    cut = lambda c, k: Candles(*(frozen(getattr(c, name)[:k].copy()) for name in Candles.__slots__))
+
+    def cut(c: Candles, k: int) -> Candles:
+        return Candles(*(frozen(getattr(c, name)[:k].copy()) for name in Candles.__slots__))
+
     htf = index = sub = starts = None
     if data.htf is not None and data.htf_index is not None:
         htf = cut(data.htf, int(data.htf_index[bars - 1]) + 1)

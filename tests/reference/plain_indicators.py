@@ -87,10 +87,11 @@ def wilder(x: Sequence[float], length: int) -> list[Number]:
 
 
 def true_range(high: Sequence[float], low: Sequence[float], close: Sequence[float]) -> list[float]:
-    out = [high[0] - low[0]]
-    for i in range(1, len(close)):
-        out.append(max(high[i] - low[i], abs(high[i] - close[i - 1]), abs(low[i] - close[i - 1])))
-    return out
+    first = [high[0] - low[0]]
+    return first + [
+        max(high[i] - low[i], abs(high[i] - close[i - 1]), abs(low[i] - close[i - 1]))
+        for i in range(1, len(close))
+    ]
 
 
 def heikin_ashi(

@@ -1,0 +1,117 @@
+"""체결 kernel이 주고받는 모양과 상수.
+
+기호: n = LTF 봉 수, b = 바탕 봉 수, k = 펀딩 행 수, d = 날 수. 가격은 호가 통화 float64.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIGNAL, STOP, TRAIL, TARGET, TIME, LIQUIDATION, END = 1, 2, 3, 4, 5, 6, 7
+OPEN_POSITION = 0
+RUIN = (
+    1e-9  # 평가금이 처음 돈의 이만큼 이하면 다시 들어가지 않는다(반올림의 찌꺼기로 거래하지 않게)
+)
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+class Bars(NamedTuple):
+    """LTF 봉. 모두 길이 n."""
+
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    filled: Bools
+
+
+class SubBars(NamedTuple):
+    """바탕 봉, 길이 b. start: int64[n+1], 없으면 길이 0."""
+
+    open: Floats
+    high: Floats
+    low: Floats
+    filled: Bools
+    start: Ints
+
+
+class FundingRows(NamedTuple):
+    """펀딩, 길이 k. bar: 든 LTF 봉. sub: 든 바탕 봉 또는 -1. at_open: LTF 봉의 시가와 같은 때인가.
+
+    price: 그때의 가격(그 분의 시가). rate: 비율.
+    """
+
+    bar: Ints
+    sub: Ints
+    at_open: Bools
+    price: Floats
+    rate: Floats
+
+
+class Orders(NamedTuple):
+    """신호와 청산 규칙. 길이 n. 쓰지 않는 거리는 inf, max_bars는 아주 큰 수."""
+
+    entry: NDArray[np.int8]
+    exit_long: Bools
+    exit_short: Bools
+    atr: Floats
+    needs_atr: bool
+    stop_atr: float
+    trail_atr: float
+    target_atr: float
+    max_bars: int
+
+
+class Account(NamedTuple):
+    """CostModel을 숫자로. step, min_notional은 모르면 0."""
+
+    cash: float
+    fee: float
+    slip: float
+    slip_price: float
+    leverage: float
+    fraction: float
+    maintenance: float
+    allow_long: bool
+    allow_short: bool
+    step: float
+    min_notional: float
+
+
+class Books(NamedTuple):
+    """kernel이 채우는 자리. trades: TRADE_DTYPE[n]. daily: float64[d].
+
+    day_last: int64[d], 날마다 마지막으로 닫힌 봉(-1 없음), 입력이다.
+    curve: 봉마다의 평가금 float64[n], 길이 0이면 쓰지 않는다.
+    """
+
+    trades: NDArray[np.void]
+    daily: Floats
+    day_last: Ints
+    curve: Floats
+
+
+class Outcome(NamedTuple):
+    """trades: 거래 수. max_drawdown: 비율. held: 포지션을 가진 봉. final: 마지막 평가금."""
+
+    trades: int
+    max_drawdown: float
+    held: int
+    final: float
+
+
+# 계좌의 상태 float64[16]. 포지션의 값은 long 공간이다.
+WALLET, PEAK, WORST, EQUITY = 0, 1, 2, 3
+SIDE, BASE, QUANTITY, MARGIN, BANKRUPT, LIQ = 4, 5, 6, 7, 8, 9
+STOP_AT, TRAIL_AT, TARGET_AT = 10, 11, 12
+PAID, ENTRY_FEE, ENTRY_EQUITY = 13, 14, 15
+STATE_SIZE = 16
+# 자리표 int64[4]. MARKED: 평가를 마친 마지막 봉.
+DAY, FUND, MARKED, ENTRY_BAR = 0, 1, 2, 3
+CURSOR_SIZE = 4

@@ -1,0 +1,328 @@
+"""포지션 하나의 일생: 진입, 봉 안의 움직임, 펀딩과 격리 증거금, 청산.
+
+short은 값의 부호를 뒤집어 long처럼 다룬다(`long 공간`): 부호 반전은 오차가 없다.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimize.backtest.engine_types_nb import (
+    Account,
+    BANKRUPT,
+    BASE,
+    Bars,
+    Books,
+    DAY,
+    END,
+    ENTRY_BAR,
+    ENTRY_EQUITY,
+    ENTRY_FEE,
+    EQUITY,
+    FUND,
+    Floats,
+    FundingRows,
+    Ints,
+    LIQ,
+    LIQUIDATION,
+    MARGIN,
+    MARKED,
+    OPEN_POSITION,
+    Orders,
+    PAID,
+    PEAK,
+    QUANTITY,
+    SIDE,
+    SIGNAL,
+    STOP,
+    STOP_AT,
+    SubBars,
+    TARGET,
+    TARGET_AT,
+    TIME,
+    TRAIL,
+    TRAIL_AT,
+    WALLET,
+    WORST,
+)
+from optimize.backtest.ledger_nb import close_days_nb, stay_flat_nb
+from optimize.strategy.jit import compiled
+
+
+@compiled
+def touch_nb(
+    o: float, h: float, low: float, level: float, liq: float, target: float
+) -> tuple[int, float]:
+    """long 공간의 한 봉이 손절·청산가·익절에 닿았는가. (까닭, 값), 닿지 않으면 (0, 0)."""
+    if low > level and low > liq and h < target:
+        return OPEN_POSITION, 0.0
+    if o <= liq:
+        return LIQUIDATION, o
+    if o <= level:
+        return STOP, o
+    if o >= target:
+        return TARGET, o
+    if low <= level or low <= liq:
+        if level >= liq:
+            return STOP, level
+        return LIQUIDATION, liq
+    return TARGET, target
+
+
+@compiled
+def set_liquidation_nb(state: Floats, maintenance: float) -> None:
+    """격리 증거금이 0이 되는 값과 유지 증거금에 닿는 값(long 공간)."""
+    state[BANKRUPT] = state[BASE] - state[MARGIN] / state[QUANTITY]
+    state[LIQ] = state[BANKRUPT] / (1.0 - state[SIDE] * maintenance)
+
+
+@compiled
+def pay_funding_nb(state: Floats, price: float, rate: float, maintenance: float) -> None:
+    """펀딩은 남는 돈에서 내고 모자라면 증거금에서 낸다: 청산가가 다가온다."""
+    paid = state[SIDE] * state[QUANTITY] * price * rate
+    state[PAID] += paid
+    state[WALLET] -= paid
+    if state[WALLET] < state[MARGIN]:
+        state[MARGIN] = state[WALLET]
+        set_liquidation_nb(state, maintenance)
+
+
+@compiled
+def walk_sub_bars_nb(
+    sub: SubBars,
+    rows: FundingRows,
+    k: int,
+    level: float,
+    state: Floats,
+    cursor: Ints,
+    maintenance: float,
+) -> tuple[int, float]:
+    """LTF 봉 k를 바탕 봉의 차례로 지난다. (까닭, long 공간의 값)."""
+    side = state[SIDE]
+    for s in range(sub.start[k], sub.start[k + 1]):
+        f = cursor[FUND]
+        while f < len(rows.bar) and rows.bar[f] == k and rows.sub[f] <= s:
+            pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+            f += 1
+        cursor[FUND] = f
+        if sub.filled[s]:
+            continue
+        top = sub.high[s] if side > 0 else -sub.low[s]
+        bottom = sub.low[s] if side > 0 else -sub.high[s]
+        reason, price = touch_nb(
+            side * sub.open[s], top, bottom, level, state[LIQ], state[TARGET_AT]
+        )
+        if reason != OPEN_POSITION:
+            return reason, price
+    return OPEN_POSITION, 0.0
+
+
+@compiled
+def fund_inside_nb(
+    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
+) -> None:
+    """바탕 봉이 없는 봉 k 안의 펀딩: 봉의 시가로, 손절보다 먼저."""
+    f = cursor[FUND]
+    while f < len(rows.bar) and rows.bar[f] == k:
+        pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        f += 1
+    cursor[FUND] = f
+
+
+@compiled
+def quantity_nb(equity: float, fill: float, account: Account) -> float:
+    """증거금 + 진입 수수료 = 평가금 × fraction이 되는 수량. 최소 주문에 못 미치면 0."""
+    notional = equity * account.fraction * account.leverage
+    quantity = notional / (1.0 + account.fee * account.leverage) / fill
+    if account.step > 0.0:
+        quantity = np.floor(quantity / account.step + 1e-9) * account.step
+    return quantity if quantity * fill >= account.min_notional else 0.0
+
+
+@compiled
+def enter_nb(
+    bars: Bars,
+    rows: FundingRows,
+    orders: Orders,
+    account: Account,
+    i: int,
+    state: Floats,
+    cursor: Ints,
+) -> bool:
+    """봉 i의 신호를 i+1의 시가에 체결한다. 수량이 나오지 않으면 False이고 아무것도 바꾸지 않는다."""
+    j = i + 1
+    side = 1.0 if orders.entry[i] > 0 else -1.0
+    fill = bars.open[j] * (1.0 + side * account.slip) + side * account.slip_price
+    if fill <= 0.0:
+        return False
+    quantity = quantity_nb(state[WALLET], fill, account)
+    if quantity <= 0.0:
+        return False
+    state[ENTRY_EQUITY] = state[WALLET]
+    state[ENTRY_FEE] = account.fee * quantity * fill
+    state[WALLET] -= state[ENTRY_FEE]
+    state[PAID] = 0.0
+    base = side * fill
+    state[SIDE], state[BASE], state[QUANTITY] = side, base, quantity
+    state[MARGIN] = quantity * fill / account.leverage
+    set_liquidation_nb(state, account.maintenance)
+    atr = orders.atr[i] if orders.needs_atr else 0.0
+    unused = np.inf
+    state[STOP_AT] = base - orders.stop_atr * atr if orders.stop_atr < unused else -unused
+    state[TRAIL_AT] = base - orders.trail_atr * atr if orders.trail_atr < unused else -unused
+    state[TARGET_AT] = base + orders.target_atr * atr if orders.target_atr < unused else unused
+    f = cursor[FUND]
+    while f < len(rows.bar) and (rows.bar[f] < j or (rows.bar[f] == j and rows.at_open[f])):
+        f += 1
+    cursor[FUND] = f
+    cursor[ENTRY_BAR] = j
+    return True
+
+
+@compiled
+def fund_at_open_nb(
+    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
+) -> None:
+    """봉 k의 시가와 같은 때의 펀딩. 그 시가의 체결보다 먼저다."""
+    f = cursor[FUND]
+    while f < len(rows.bar) and rows.bar[f] == k and rows.at_open[f]:
+        pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        f += 1
+    cursor[FUND] = f
+
+
+@compiled
+def hold_nb(
+    bars: Bars,
+    sub: SubBars,
+    rows: FundingRows,
+    orders: Orders,
+    account: Account,
+    state: Floats,
+    cursor: Ints,
+    books: Books,
+) -> tuple[int, int, float, bool]:
+    """포지션이 닫힐 때까지. (봉, 까닭, long 공간의 값, 시가의 주문으로 닫혔는가).
+
+    봉마다 도는 길이라 배열을 받는 함수는 드문 일(펀딩, 바탕 봉, 날의 끝)에만 부르고 나머지는 scalar다.
+    """
+    n = len(bars.close)
+    side, base, quantity = state[SIDE], state[BASE], state[QUANTITY]
+    stop, trail, target = state[STOP_AT], state[TRAIL_AT], state[TARGET_AT]
+    wallet, liq, best = state[WALLET], state[LIQ], base
+    peak, worst, equity = state[PEAK], state[WORST], state[EQUITY]
+    opens, closes, filled = bars.open, bars.close, bars.filled
+    tops = bars.high if side > 0 else bars.low
+    bottoms = bars.low if side > 0 else bars.high
+    exits = orders.exit_long if side > 0 else orders.exit_short
+    distance, atr = orders.trail_atr, orders.atr
+    trailing, drawing, nested = distance < np.inf, len(books.curve) > 0, len(sub.start) > 0
+    last_bar = cursor[ENTRY_BAR] + orders.max_bars - 1
+    day_end = books.day_last[cursor[DAY]] if cursor[DAY] < len(books.day_last) else n
+    fund_bar = rows.bar[cursor[FUND]] if cursor[FUND] < len(rows.bar) else n
+    pending = reason = OPEN_POSITION
+    price = 0.0
+    at_open = False
+    k = cursor[ENTRY_BAR]
+    while True:
+        if fund_bar == k:
+            fund_at_open_nb(rows, k, state, cursor, account.maintenance)
+            wallet, liq = state[WALLET], state[LIQ]
+        opened = side * opens[k]
+        if pending != OPEN_POSITION and not filled[k]:
+            at_open = True
+            reason, price = LIQUIDATION if opened <= liq else pending, opened
+            break
+        level = stop if stop > trail else trail
+        if nested and sub.start[k + 1] > sub.start[k]:
+            reason, price = walk_sub_bars_nb(
+                sub, rows, k, level, state, cursor, account.maintenance
+            )
+            wallet, liq = state[WALLET], state[LIQ]
+        else:
+            if fund_bar == k:
+                fund_inside_nb(rows, k, state, cursor, account.maintenance)
+                wallet, liq = state[WALLET], state[LIQ]
+            if not filled[k]:
+                reason, price = touch_nb(
+                    opened, side * tops[k], side * bottoms[k], level, liq, target
+                )
+        if reason != OPEN_POSITION:
+            if reason == STOP and trail > stop:
+                reason = TRAIL
+            break
+        if k == n - 1:
+            reason, price = END, side * closes[k]
+            break
+        if fund_bar == k:
+            fund_bar = rows.bar[cursor[FUND]] if cursor[FUND] < len(rows.bar) else n
+        if day_end < k:
+            state[EQUITY] = equity
+            close_days_nb(state, cursor, books, k)
+            day_end = books.day_last[cursor[DAY]] if cursor[DAY] < len(books.day_last) else n
+        equity = wallet + quantity * (side * closes[k] - base)
+        if equity > peak:
+            peak = equity
+        elif 1.0 - equity / peak > worst:
+            worst = 1.0 - equity / peak
+        if drawing:
+            books.curve[k] = equity
+        if trailing:
+            if side * tops[k] > best:
+                best = side * tops[k]
+            if best - distance * atr[k] > trail:
+                trail = best - distance * atr[k]
+        if pending == OPEN_POSITION:
+            if exits[k]:
+                pending = SIGNAL
+            elif k >= last_bar:
+                pending = TIME
+        k += 1
+    state[PEAK], state[WORST], state[EQUITY] = peak, worst, equity
+    return k, reason, price, at_open
+
+
+@compiled
+def leave_nb(
+    account: Account,
+    k: int,
+    reason: int,
+    price: float,
+    at_open: bool,
+    state: Floats,
+    cursor: Ints,
+    books: Books,
+    count: int,
+) -> int:
+    """청산을 체결하고 거래를 적는다. 보유한 봉을 준다.
+
+    손실은 격리 증거금까지다. 강제 청산은 증거금을 모두 잃고 수수료는 따로 없다.
+    """
+    side, quantity = state[SIDE], state[QUANTITY]
+    out = state[BANKRUPT]
+    fee = 0.0
+    if reason != LIQUIDATION:
+        out = max(price * (1.0 - side * account.slip) - account.slip_price, out)
+        left = state[MARGIN] + quantity * (out - state[BASE])
+        fee = min(account.fee * quantity * side * out, max(left, 0.0))
+    gain = quantity * (out - state[BASE])
+    state[WALLET] += gain - fee
+    bars_held = int(k - cursor[ENTRY_BAR] + (0 if at_open else 1))
+    trade = books.trades[count]
+    trade.entry_bar = cursor[ENTRY_BAR]
+    trade.exit_bar = k
+    trade.entry_price = side * state[BASE]
+    trade.exit_price = side * out
+    trade.quantity = quantity
+    trade.fees = state[ENTRY_FEE] + fee
+    trade.funding = state[PAID]
+    trade.pnl = gain - state[ENTRY_FEE] - fee - state[PAID]
+    trade.return_pct = 100.0 * trade.pnl / state[ENTRY_EQUITY]
+    trade.bars = bars_held
+    trade.side = np.int16(side)
+    trade.reason = reason
+    close_days_nb(state, cursor, books, k)
+    cursor[MARKED] = k - 1
+    if not at_open:
+        stay_flat_nb(state, cursor, books, k + 1)
+    return bars_held
