@@ -2,11 +2,12 @@
 
 모래밭(`Sandbox`)은 프로젝트의 사본처럼 보이는 임시 폴더다: `시작`과 코드는 진짜를 가리키고,
 `config/`는 사본이며, `studies/`와 `data/`는 비어 있고, `.venv`는 지금 도는 환경의 꾸러미를 본다.
-명령은 고치지 않고 bash에 준다. 바꾸는 것은 셋뿐이다:
+명령은 고치지 않고 bash에 준다. 바꾸는 것은 이것뿐이다:
 
 - 기준 서버의 URL(`postgres:5432@localhost:5432/optuna`) → 시험용 PostgreSQL의 URL
 - `docker`: 데몬이 없으므로 인자가 기준 서버와 맞는지만 보는 대역
 - 인자 없는 `./시작`: 단말기(pty)에서 열어 첫 화면을 보고 Ctrl+Q로 닫는다
+- `./시작 테스트`와 `pip install`: 시험을 모으는 데까지, 설치해 보는 데까지만(`--dry-run`)
 
 모르는 명령, 실패한 명령은 어느 문서의 몇째 줄인지와 함께 `DocsError`가 된다. 실패가 옳은 명령은
 줄 끝에 `# exit code N`을 적는다.
@@ -55,7 +56,8 @@ REFERENCE_URL = re.compile(
     r"postgres(?:ql)?(?:\+\w+)?://postgres:5432@(?:localhost|127\.0\.0\.1):5432/optuna"
 )
 EXPECTED_EXIT = re.compile(r"\s#.*exit code (\d+)")
-TIMEOUT_SECONDS = 180
+LINKED = ("optimize", "tui", "tests", "docs", "pyproject.toml", "requirements.txt", "README.md")
+TIMEOUT_SECONDS = 600  # 처음에는 커널을 컴파일한다
 SCREEN_SIGN = "백테스트 마법사"
 CANDLE_DAYS = 20
 DOCKER = """\
@@ -147,7 +149,7 @@ class Sandbox:
         shutil.copy2(REPO / "시작", self.root / "시작")
         for name in ("launcher", "config"):
             shutil.copytree(REPO / name, self.root / name)
-        for name in ("optimize", "tui", "tests", "pyproject.toml", "requirements.txt", "README.md"):
+        for name in LINKED:
             (self.root / name).symlink_to(REPO / name)
         shims = self.root / ".shims"
         shims.mkdir()
@@ -180,6 +182,19 @@ class Sandbox:
         record = "import sys; from launcher import stamp; [stamp.record(x, sys.argv[1]) for x in stamp.ALL_EXTRAS]"
         subprocess.run(
             [sys.executable, "-c", record, str(site)], check=True, timeout=60, cwd=self.root
+        )
+
+    def import_candles(self, symbol: str) -> None:
+        """그 심볼의 캔들을 캐시에 들여, 문서의 명령이 거래소 없이 돌게 한다."""
+        (self.root / "candles.csv").write_text(candle_csv())
+        command = [sys.executable, "-m", "optimize.data", "import", "candles.csv"]
+        subprocess.run(
+            [*command, "--symbol", symbol],
+            cwd=self.root,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
         )
 
     def run(self, command: Command) -> str:
@@ -287,3 +302,23 @@ def candle_csv() -> str:
             f"{stamp},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},{draw.uniform(1, 9):.3f}"
         )
     return "\n".join(rows) + "\n"
+
+
+def inline_code(path: Path) -> list[str]:
+    """문서의 글 속 코드(`…`)들."""
+    text = re.sub(r"^\s*```.*?^\s*```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+def help_text(module: str) -> str:
+    """명령과 그 아래 명령들의 `--help`를 모두 이은 글."""
+
+    def ask(*words: str) -> str:
+        command = [sys.executable, "-m", module, *words, "--help"]
+        return subprocess.run(
+            command, cwd=REPO, check=True, capture_output=True, encoding="utf-8", timeout=60
+        ).stdout
+
+    top = ask()
+    names = re.findall(r"^ {2,4}([a-z]+)(?: \(|  |$)", top, re.MULTILINE)
+    return "\n".join([top, *(ask(name) for name in names)])

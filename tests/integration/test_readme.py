@@ -9,7 +9,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from docs_runner import REPO, Command, DocsError, Sandbox, commands, documents
+from docs_runner import (
+    REPO,
+    Command,
+    DocsError,
+    Sandbox,
+    commands,
+    documents,
+    help_text,
+    inline_code,
+)
 
 from optimize.storage.url import StorageUrl
 
@@ -26,6 +35,7 @@ def sandbox(tmp_path: Path, postgres_url: StorageUrl) -> Iterator[Sandbox]:
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_every_command_of_the_document_works(path: Path, sandbox: Sandbox) -> None:
     """문서의 명령을 위에서부터 차례로, 진짜 PostgreSQL과 함께."""
+    sandbox.import_candles("BINANCE:BTCUSDT")
     for command in commands(path):
         if "psql" in command.programs() and shutil.which("psql") is None:
             pytest.skip("psql이 없습니다")
@@ -58,6 +68,29 @@ def test_readme_has_the_commands_of_the_guide() -> None:
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert "step ./시작 테스트\n" in (REPO / ".ci/run").read_text(encoding="utf-8")
+
+
+# 우리 명령의 것이 아닌 옵션
+FOREIGN_OPTIONS = {"--help"}
+
+
+def test_options_named_in_the_documents_exist() -> None:
+    """글과 표에 적힌 `--옵션`과 `./시작 명령 …`이 명령들의 --help에 있다."""
+    helps = {name: help_text(f"optimize.{name}") for name in ("run", "data", "storage", "studies")}
+    known = set(re.findall(r"--[a-z][a-z-]*", " ".join(helps.values()))) | FOREIGN_OPTIONS
+    korean = {"실행": "run", "데이터": "data", "저장소": "storage", "스터디": "studies"}
+    wrong = []
+    for path in documents():
+        for code in inline_code(path):
+            if code.startswith(("pip ", "docker ", "sudo ", "dask ")):
+                continue
+            options = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", code)) - known
+            wrong += [f"{path.name}: {code}: {option}" for option in options]
+            called = re.match(r"(?:\./시작 |python -m optimize\.)([\w가-힣]+) ([a-z]+)\b", code)
+            name = called and korean.get(called[1], called[1])
+            if called and name in helps and not re.search(rf"\b{called[2]}\b", helps[name]):
+                wrong.append(f"{path.name}: {code}: {called[2]}")
+    assert wrong == []
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
