@@ -30,6 +30,7 @@ class RunSummary:
     """실행 하나. state: starting | running | done | failed | interrupted | dead.
 
     done·target: 모든 칸의 합. best: 제약을 만족하는 최고 점수 또는 None. updated_at: UTC.
+    rate: 모든 칸을 더한 초당 시행 수(마지막으로 알려진 것), 모르면 0. jobs: 작업 수.
     """
 
     run_dir: Path
@@ -40,6 +41,8 @@ class RunSummary:
     done: int = 0
     target: int = 0
     best: float | None = None
+    rate: float = 0.0
+    jobs: int = 0
     is_demo: bool = False
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -61,6 +64,19 @@ def list_runs(studies_dir: Path, limit: int = RECENT_LIMIT) -> list[RunSummary]:
         if summary is not None:
             (running if summary.is_running else ended).append(summary)
     return [*running, *ended[:limit]]
+
+
+def expected_seconds(
+    runs: Iterable[RunSummary], symbol: str, cells: int, trials: int, jobs: int
+) -> float | None:
+    """같은 심볼의 가장 최근 실행의 속도로 어림한 초. 견줄 실행이 없으면 None.
+
+    속도는 작업 수에 비례한다고 본다(끝난 실행의 작업 수는 계획에 있다).
+    """
+    for run in runs:
+        if run.symbol == symbol and run.rate > 0:
+            return cells * trials / (run.rate * jobs / max(1, run.jobs))
+    return None
 
 
 def summarize(folder: Path) -> RunSummary | None:
@@ -133,9 +149,10 @@ def _decode(chunk: bytes) -> list[bridge.Event]:
 def _fold(
     folder: Path, updated: datetime, events: list[bridge.Event], best_line: str
 ) -> RunSummary:
-    pid, host, symbol, exit_code, is_demo = 0, "", "", None, False
+    pid, jobs, host, symbol, exit_code, is_demo = 0, 0, "", "", None, False
     cells: dict[str, str] = {}
     counts: dict[str, tuple[int, int]] = {}
+    rates: dict[str, float] = {}
     best: float | None = None
     failed = False
     for event in events:
@@ -144,6 +161,7 @@ def _fold(
                 pid, host = event.pid, event.host
             case bridge.PlanEvent():
                 symbol = str(event.plan.get("symbol", symbol))
+                jobs = int(event.plan.get("n_jobs") or 0)
                 for item in event.plan.get("cells", ()):
                     cells.setdefault(str(item.get("study")), str(item.get("cell")))
             case bridge.StudyEvent():
@@ -154,6 +172,7 @@ def _fold(
                 best = _better(best, event.best_value)
             case bridge.ProgressEvent():
                 counts[event.study] = (event.done, event.target)
+                rates[event.study] = event.rate or rates.get(event.study, 0.0)
             case bridge.ErrorEvent():
                 failed = True
             case bridge.DoneEvent():
@@ -175,6 +194,8 @@ def _fold(
         done=sum(done for done, _ in counts.values()),
         target=sum(target for _, target in counts.values()),
         best=best,
+        rate=sum(rates.values()),
+        jobs=jobs,
         is_demo=is_demo,
         updated_at=updated,
     )

@@ -21,6 +21,7 @@ from tui.draft import Draft, StorageChoice
 from tui.problem import Problem
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
+SIZE_NAMES = [f"{width}x{height}" for width, height in SIZES]
 Compare = Callable[..., bool]
 
 
@@ -116,7 +117,7 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 @pytest.mark.parametrize("step", STEPS)
 def test_wizard(snap_compare: Compare, step: str, size: tuple[int, int]) -> None:
     make, awaited = STEPS[step]
@@ -147,7 +148,7 @@ def _runs(home: Path) -> None:
         os.utime(folder / "events.ndjson", (stamp, stamp))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_home(snap_compare: Compare, tui_home: Path, size: tuple[int, int]) -> None:
     _runs(tui_home)
 
@@ -157,7 +158,7 @@ def test_home(snap_compare: Compare, tui_home: Path, size: tuple[int, int]) -> N
     assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")
@@ -167,7 +168,7 @@ def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_light_palette(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")
@@ -178,7 +179,7 @@ def test_light_palette(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 def test_error(snap_compare: Compare, size: tuple[int, int]) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")

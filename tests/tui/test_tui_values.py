@@ -19,7 +19,7 @@ from tui import environment, processes, state
 from tui.cells import cut, fit, plain, wrap
 from tui.commands import Command, key_name
 from tui.hangul import initials, jamo_of, matches
-from tui.runs import list_runs, summarize
+from tui.runs import expected_seconds, list_runs, summarize
 from tui.theme import DARK, LIGHT
 
 TEXT = st.text(alphabet=st.sampled_from("가나힣 abcＷ한글…·12\u0301"), max_size=40)
@@ -222,6 +222,16 @@ def test_empty_and_missing_folders(tui_home: Path) -> None:
     assert list_runs(tui_home / "studies") == []
     (tui_home / "studies" / "slug" / "runs" / "empty" / "run.log").write_text("")
     assert [run.state for run in list_runs(tui_home / "studies")] == ["starting"]
+
+
+def test_expected_time_scales_with_the_work(tui_home: Path) -> None:
+    """지난 실행의 속도(작업 수에 비례)로 어림하고, 견줄 것이 없으면 말하지 않는다."""
+    plan = {"type": "plan", "command": "", "plan": {"symbol": "DEMO:BTCUSDT", "n_jobs": 2}}
+    fast = {**PROGRESS, "rate": 10.0}
+    write_run(tui_home, "a", [_hello(1), plan, STUDY, fast, _done(0)])
+    runs = list_runs(tui_home / "studies")
+    assert expected_seconds(runs, "DEMO:BTCUSDT", 2, 100, 4) == pytest.approx(10.0)
+    assert expected_seconds(runs, "BINANCE:BTCUSDT", 2, 100, 4) is None
 
 
 # ── 자식 프로세스

@@ -45,7 +45,7 @@ class HelpScreen(BaseModal[None]):
                     if title == ko.FOCUSED and self._focused_about:
                         yield Static(Text(self._focused_about), classes="prose")
                     yield Static(_table(rows))
-            yield Static(ko.FOOT, classes="muted")
+                yield Static(ko.FOOT, classes="muted gap")
         yield KeyBar()
 
 

@@ -14,6 +14,7 @@ from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
+from tui.runs import expected_seconds, list_runs
 from tui.screens.wizard_base import BACK, StepScreen
 from tui.storage_test import readable
 from tui.text import common
@@ -41,10 +42,14 @@ class ReviewScreen(StepScreen):
             for label, value, classes in _rows(self.draft):
                 yield _row(label, Static(plain(value), classes=classes, markup=False))
             yield _row(ko.REVIEW_STORAGE, Static("", id="review-storage", markup=False))
+            estimate = _row(ko.REVIEW_ESTIMATE, Static("", id="review-estimate", markup=False))
+            estimate.id = "estimate-row"
+            estimate.display = False  # 견줄 실행이 있을 때만 보인다
+            yield estimate
             with Vertical(classes="panel"):
                 yield Static(ko.REVIEW_COMMAND, classes="section-title")
                 yield Static(bridge.shown_command(self.draft), id="command", markup=False)
-            yield Static("", id="review-state", classes="muted", markup=False)
+            yield Static(ko.REVIEW_EXISTING, id="review-state", classes="muted", markup=False)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -58,6 +63,14 @@ class ReviewScreen(StepScreen):
         except ProblemError as error:
             storage = error.problem.title
         self.query_one("#review-storage", Static).update(storage)
+        runs = await asyncio.to_thread(list_runs, bridge.studies_dir())
+        draft = self.draft
+        cells, jobs = len(bridge.parse_grid(draft.grid)), _jobs(draft)
+        seconds = expected_seconds(runs, draft.symbol, cells, draft.n_trials, jobs)
+        if seconds is not None:
+            text = ko.REVIEW_ESTIMATE_VALUE.format(time=_duration(seconds))
+            self.query_one("#review-estimate", Static).update(text)
+            self.query_one("#estimate-row").display = True
 
     def action_copy_command(self) -> None:
         """명령을 클립보드에."""
@@ -77,7 +90,7 @@ class ReviewScreen(StepScreen):
             started = await asyncio.to_thread(bridge.start_run, self.draft)
         except ProblemError as error:
             self._starting = False
-            self.query_one("#review-state", Static).update("")
+            self.query_one("#review-state", Static).update(ko.REVIEW_EXISTING)
             self.wizard.show_problem(error.problem)
             return
         settings = self.wizard.settings.with_recent(self.draft.picked)
@@ -88,7 +101,6 @@ class ReviewScreen(StepScreen):
 def _rows(draft: Draft) -> list[tuple[str, str, str]]:
     """(이름, 값, class)."""
     cells = len(bridge.parse_grid(draft.grid))
-    jobs = bridge.cores() if draft.n_jobs == -1 else draft.n_jobs
     together = str(draft.dataset_jobs) if draft.dataset_jobs else ko.REVIEW_ALL_CELLS
     symbol = f"{draft.symbol}  ({common.DEMO})" if draft.is_demo else draft.symbol
     seed = ko.REVIEW_NO_SEED if draft.seed is None else str(draft.seed)
@@ -105,8 +117,20 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
         (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
         (ko.REVIEW_TRIALS, trials, ""),
-        (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=jobs, cells=together), ""),
+        (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=_jobs(draft), cells=together), ""),
     ]
+
+
+def _jobs(draft: Draft) -> int:
+    return bridge.cores() if draft.n_jobs == -1 else draft.n_jobs
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return ko.SECONDS.format(n=max(1, round(seconds)))
+    if seconds < 5400:
+        return ko.MINUTES.format(n=round(seconds / 60))
+    return ko.HOURS.format(n=seconds / 3600)
 
 
 def _row(label: str, value: Static) -> Horizontal:

@@ -147,7 +147,7 @@ class StorageScreen(StepScreen):
         for kind in STORAGE_KINDS:
             state = self._result(kind).state
             word = ko.STORAGE_STATES.get(state, "")
-            tones = ("strong", "muted", _TONES.get(state, ""))
+            tones = ("", "muted", _TONES.get(state, ""))
             rows.append(Row(kind, (names[kind], places[kind], word), tones))
         table = self.query_one(RowTable)
         with self.prevent(RowTable.Highlighted):
@@ -239,10 +239,9 @@ class StorageScreen(StepScreen):
             lines = [ko.EMBEDDED_STARTING]
         elif self._waiting and result.state == "testing":
             lines = [ko.TEST_WAIT]
-        if self._notice and not cause:
-            default = self._result("auto")
-            cause, tone = default.cause, tone or ""
-        self._set("test-notice", self._notice)
+        why = self._result("auto").cause
+        notice = f"{self._notice}\n{ko.TEST_CAUSE.format(text=why)}" if why else self._notice
+        self._set("test-notice", notice if self._notice else "")
         head = f"{ko.TEST_TITLE}  {word}" if word else ko.TEST_TITLE
         self._set("test-line", "  ".join([head, *lines[:1]]))
         self.query_one("#test-line", Static).set_classes(tone)
@@ -253,7 +252,8 @@ class StorageScreen(StepScreen):
         if kind == "sqlite" and result.state == "ok":
             body.append(ko.SQLITE_NOTE)
         self._set("test-detail", "\n".join(body))
-        self._set("test-fix", ko.TEST_FIX.format(text=fix.replace("\n", "\n      ")) if fix else "")
+        remedy = f"{ko.TEST_FIX.format(text=fix)}\n{ko.TEST_MORE}" if fix else ""
+        self._set("test-fix", remedy)
 
     def _set(self, name: str, text: str) -> None:
         widget = self.query_one(f"#{name}", Static)

@@ -35,12 +35,9 @@ COPIED = "복사했습니다"
 SAVE_FAILED = (
     "설정을 저장하지 못했습니다. 이번에는 그대로 쓰고 다음 시작에는 기본값으로 돌아갑니다."
 )
-UNFINISHED_SCREEN = "이 화면을 열지 못했습니다"
 
 ERROR_CAUSE = "원인"
 ERROR_FIX = "해결"
-INTERNAL_ERROR = "화면에서 예상하지 못한 오류가 났습니다"
-INTERNAL_FIX = "이 내용을 복사해 알려 주세요. 진행 중인 실행과 저장된 시행은 그대로입니다."
 
 # RowTable의 글쇠
 ROW_UP = ("위로", "한 줄 위로 갑니다")
