@@ -17,7 +17,7 @@ from typing import Any
 
 from optimize.errors import RunError
 from optimize.masking import mask_secrets
-from optimize.protocol import Event, StoredEvent, WarningEvent
+from optimize.protocol import DataProgressEvent, Event, StoredEvent, WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
 from optimize.runner.keeper import (
@@ -43,6 +43,8 @@ _POLL_SECONDS = 0.5
 _TICK_SECONDS = 0.1
 _MAX_UNSAVED = 5000
 _HOPELESS_FAILURES = 20
+_WARMING_SECONDS = 2.0
+WARMING_LABEL = "전략을 기계어로 컴파일하기 (처음 한 번)"
 STOP_PATIENCE_SECONDS = 30.0
 STORE_PATIENCE_SECONDS = 10.0
 
@@ -83,6 +85,8 @@ class Coordinator:
         self._claim_seconds = 0.01
         self._deadline: float | None = None
         self._store_error: Exception | None = None
+        self._began = time.monotonic()
+        self._warming_said: bool | None = None
 
     def run(self) -> bool:
         """끝까지 돈다. 사용자가 멈췄으면 False. 저장소·기록·작업자의 실패는 WizardError."""
@@ -94,7 +98,7 @@ class Coordinator:
                 self._search()
                 self._drain()
             finally:
-                self._pool.shutdown(kill=self.killed or self._pool.busy)
+                self._pool.shutdown()
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
             raise store_failure(self._store_error)
@@ -294,7 +298,18 @@ class Coordinator:
             if cell.waiting and not self._stopping and now - cell.asked_at >= _POLL_SECONDS:
                 cell.asked_at = now
                 self._keeper.claim(cell.index, [])
+        self._say_warming(now)
         self._events.emit(*self._meter.due())
+
+    def _say_warming(self, now: float) -> None:
+        """커널의 컴파일이 길어지면(처음 한 번) 멈춘 것이 아님을 알린다."""
+        if self._warming_said is None:
+            if self._pool.warming and now - self._began > _WARMING_SECONDS:
+                self._warming_said = False
+                self._events.emit(DataProgressEvent(WARMING_LABEL, 0, 1))
+        elif not self._warming_said and not self._pool.warming:
+            self._warming_said = True
+            self._events.emit(DataProgressEvent(WARMING_LABEL, 1, 1))
 
     # --- 끝내기 -----------------------------------------------------------------------
 

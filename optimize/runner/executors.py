@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 from optimize.errors import RunError, SettingsError
-from optimize.runner.worker import SINGLE_THREAD_ENV, start_worker
+from optimize.runner.worker import SINGLE_THREAD_ENV, Rehearsal, start_worker
 
 ExecutorFactory = Callable[[], Executor]
 _DASK_CONNECT_SECONDS = 10
 
 
-def local_factory(workers: int, hidden_env: Sequence[str] = ()) -> ExecutorFactory:
+def local_factory(
+    workers: int, rehearsal: Rehearsal, hidden_env: Sequence[str] = ()
+) -> ExecutorFactory:
     """이 컴퓨터의 프로세스 workers개.
 
+    rehearsal: 작업자마다 첫 시행 전에 예행할 것.
     hidden_env: 작업자에게 비워서 넘길 환경 변수(저장소의 비밀번호가 든 것: 작업자는 쓰지 않는다).
     """
     env = {**SINGLE_THREAD_ENV, **{name: "" for name in hidden_env if os.environ.get(name)}}
@@ -30,7 +33,11 @@ def local_factory(workers: int, hidden_env: Sequence[str] = ()) -> ExecutorFacto
         # 작업자를 갈아 끼운다는 알림이다. 시행은 pool이 다시 보내므로 사용자가 할 일이 없다.
         warnings.filterwarnings("ignore", category=UserWarning, module="loky")
         executor: Executor = ProcessPoolExecutor(
-            workers, timeout=None, initializer=start_worker, initargs=(os.getpid(),), env=env
+            workers,
+            timeout=None,
+            initializer=start_worker,
+            initargs=(os.getpid(), rehearsal),
+            env=env,
         )
         return executor
 
@@ -70,13 +77,13 @@ def dask_factory(scheduler: str | None) -> ExecutorFactory:
     return make
 
 
-def stop_executor(executor: Executor, *, kill: bool) -> None:
-    """executor를 끝낸다. kill: 도는 시행을 기다리지 않고 작업자를 곧바로 끝낸다."""
-    if not kill:
-        executor.shutdown(wait=True)
-        return
+def stop_executor(executor: Executor) -> None:
+    """executor를 곧바로 끝낸다.
+
+    작업자는 잃을 것을 갖지 않으므로 기다리지 않고 죽인다(loky의 고운 종료는 드물게 30초를 기다린다).
+    """
     try:
         executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
     except TypeError:
-        # dask의 executor에는 작업자를 죽이는 길이 없다: 보낸 일만 거둔다.
-        executor.shutdown(wait=False, cancel_futures=True)
+        # dask의 작업자는 우리 것이 아니다: 보낸 일만 거둔다.
+        executor.shutdown(wait=False)

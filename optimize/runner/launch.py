@@ -44,7 +44,7 @@ from optimize.runner.pruning import PruningRule
 from optimize.runner.results import print_results, write_results
 from optimize.runner.signals import EXIT_INTERRUPTED, interruptible
 from optimize.runner.terminal import make_terminals
-from optimize.runner.worker import Job
+from optimize.runner.worker import Job, Rehearsal
 
 if TYPE_CHECKING:
     from optimize.backtest.costs import CostModel
@@ -132,11 +132,13 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
     events.emit(Hello(run_id, os.getpid(), _version(), socket.gethostname()))
     search = _prepare_search(plan)
     inbox: SimpleQueue[Any] = SimpleQueue()
-    pool = WorkerPool(_executor_factory(plan), plan.n_jobs, inbox)
+    rehearsal = Rehearsal(
+        plan.params.strategy.name, search.costs, str(plan.symbol), str(plan.cells[0].cell)
+    )
+    pool = WorkerPool(_executor_factory(plan, rehearsal), plan.n_jobs, inbox)
     opened: list[OpenedStudy] = []
     try:
-        first = plan.cells[0].cell
-        pool.warm_up(plan.params.strategy.name, search.costs, str(plan.symbol), str(first))
+        pool.warm_up(rehearsal)
         plan = reach_storage(plan, events)
         _record_plan(plan, events)
         refs = load_candles(plan, events)
@@ -159,7 +161,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
             print_results(cells, out)
         return exit_code
     finally:
-        pool.shutdown(kill=True)
+        pool.shutdown()
         for item in opened:
             item.store.close()
 
@@ -179,11 +181,11 @@ def _prepare_search(plan: Plan) -> _Search:
     )
 
 
-def _executor_factory(plan: Plan) -> ExecutorFactory:
+def _executor_factory(plan: Plan, rehearsal: Rehearsal) -> ExecutorFactory:
     search = plan.params.search
     if search.executor == "dask":
         return dask_factory(search.dask_scheduler)
-    return local_factory(plan.n_jobs, storage_secrets(plan, os.environ))
+    return local_factory(plan.n_jobs, rehearsal, storage_secrets(plan, os.environ))
 
 
 def _record_plan(plan: Plan, events: EventWriter) -> None:

@@ -14,16 +14,13 @@ from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optimize.errors import RunError
 from optimize.runner.executors import ExecutorFactory, stop_executor
 from optimize.runner.signals import terminal_signals_blocked
-from optimize.runner.worker import Gate, Job, Outcome, evaluate, warm_up
+from optimize.runner.worker import Gate, Job, Outcome, Rehearsal, evaluate, warm_up
 from optimize.trial import Params
-
-if TYPE_CHECKING:
-    from optimize.backtest.costs import CostModel
 
 MAX_LOSSES = 2
 _MAX_IDLE_BREAKS = 3
@@ -90,18 +87,23 @@ class WorkerPool:
         self._in_flight: dict[int, Chunk] = {}
         self._suspects: deque[tuple[Task, Sequence[Gate]]] = deque()
         self._idle_breaks = 0
+        self._warming: list[Future[int]] = []
 
     def register(self, cell: int, job: Job) -> None:
         """칸의 `Job`을 알린다. 묶음마다 같은 bytes를 보내고 작업자는 한 번만 푼다."""
         packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
         self._jobs[cell] = (f"{cell}:{job.ref.fingerprint}", packed)
 
-    def warm_up(self, strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
+    def warm_up(self, rehearsal: Rehearsal) -> None:
         """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
         with terminal_signals_blocked():
             executor = self._running()
-            for _ in range(self.workers):
-                executor.submit(warm_up, strategy, costs, symbol, cell)
+            self._warming = [executor.submit(warm_up, rehearsal) for _ in range(self.workers)]
+
+    @property
+    def warming(self) -> bool:
+        """아직 커널을 읽거나 컴파일하는 작업자가 있는가."""
+        return any(not future.done() for future in self._warming)
 
     @property
     def busy(self) -> bool:
@@ -162,11 +164,11 @@ class WorkerPool:
             self._suspects.popleft()
             self.submit([task], gates)
 
-    def shutdown(self, *, kill: bool) -> None:
-        """작업자들을 끝낸다. kill: 도는 시행을 기다리지 않는다."""
+    def shutdown(self) -> None:
+        """작업자들을 곧바로 끝낸다. 도는 시행은 버린다. 두 번 불러도 된다."""
         if self._executor is not None:
             executor, self._executor = self._executor, None
-            stop_executor(executor, kill=kill)
+            stop_executor(executor)
 
     def _running(self) -> Executor:
         if self._executor is None:
@@ -176,7 +178,7 @@ class WorkerPool:
 
     def _refuse_stillborn(self, error: BaseException) -> None:
         """시행을 받기도 전에 망가진 executor를 버린다. 거듭되면 RunError."""
-        self.shutdown(kill=True)
+        self.shutdown()
         self._idle_breaks += 1
         if self._idle_breaks > _MAX_IDLE_BREAKS:
             raise RunError(
@@ -200,7 +202,7 @@ class WorkerPool:
         for chunk in lost:
             self._lose(chunk, collected, _describe(error), alone=alone)
         self._idle_breaks = 0
-        self.shutdown(kill=True)
+        self.shutdown()
 
     def _lose(self, chunk: Chunk, collected: Collected, reason: str, *, alone: bool) -> None:
         for task in chunk.tasks:

@@ -1,4 +1,4 @@
-"""작업자의 예행: 작은 가짜 봉으로 한 번 돌려, 컴파일된 커널을 디스크 캐시에서 미리 읽어 둔다.
+"""작업자의 예행: 작은 가짜 봉으로 돌려, 컴파일된 커널을 디스크 캐시에서 미리 읽어 둔다.
 
 캔들을 준비하고 저장소를 여는 동안 작업자들이 이 일을 마친다. 값은 쓰지 않는다.
 """
@@ -11,22 +11,39 @@ from typing import TYPE_CHECKING
 
 from optimize.data.dataset import Candles, Dataset, DatasetRef
 from optimize.data.timeframes import MINUTE_MS, parse_cell
+from optimize.strategy.parameter import ChoiceParameter
+from optimize.trial import Params
 
 if TYPE_CHECKING:
     from optimize.backtest.costs import CostModel
+    from optimize.strategy.protocol import Strategy
 
 _BARS = 600
 
 
 def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
-    """전략을 기본값으로 한 번 평가한다. 전략이 올리는 예외는 진짜 시행이 말하게 둔다."""
-    from optimize.backtest.engine import run_backtest
+    """기본값으로 한 번, 고를 값마다 한 번씩 평가한다(값에 따라 다른 커널을 쓰는 전략이 있다).
+
+    전략이 올리는 예외는 진짜 시행이 말하게 둔다.
+    """
     from optimize.strategy.registry import load_strategy
 
     with suppress(Exception):
         loaded = load_strategy(strategy)
-        params = {parameter.name: parameter.default for parameter in loaded.parameters}
-        run_backtest(rehearsal_dataset(symbol, cell), loaded, params, costs)
+        dataset = rehearsal_dataset(symbol, cell)
+        defaults = {parameter.name: parameter.default for parameter in loaded.parameters}
+        _evaluate(dataset, loaded, defaults, costs)
+        for parameter in loaded.parameters:
+            if isinstance(parameter, ChoiceParameter):
+                for choice in parameter.choices:
+                    _evaluate(dataset, loaded, {**defaults, parameter.name: choice}, costs)
+
+
+def _evaluate(dataset: Dataset, strategy: Strategy, params: Params, costs: CostModel) -> None:
+    from optimize.backtest.engine import run_backtest
+
+    with suppress(Exception):
+        run_backtest(dataset, strategy, params, costs)
 
 
 def rehearsal_dataset(symbol: str, cell: str) -> Dataset:

@@ -91,7 +91,7 @@ class Wording:
     def _data(self, event: DataProgressEvent) -> Iterator[str]:
         if self._is_time(event.label) or event.done == event.total:
             share = f" {event.done}/{event.total}" if event.total > 1 else ""
-            yield f"캔들: {event.label}{share}"
+            yield f"준비: {event.label}{share}"
 
     def _progress(self, event: ProgressEvent) -> Iterator[str]:
         finished = event.done >= event.target
@@ -180,7 +180,7 @@ class BarTerminal:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, DataProgressEvent):
-            task = self._task(f"캔들 · {event.label}", event.total or 1)
+            task = self._task(event.label, event.total or 1)
             self._progress.update(task, completed=event.done, total=event.total or None)
         elif isinstance(event, StudyEvent):
             task = self._task(event.study, event.target)

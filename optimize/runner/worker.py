@@ -76,15 +76,23 @@ class Outcome(NamedTuple):
     pruned: bool
 
 
-def start_worker(coordinator: int | None) -> None:
-    """작업자가 시작할 때: 터미널의 신호를 무시하고, coordinator가 죽으면 따라 끝난다.
+class Rehearsal(NamedTuple):
+    """예행할 것: 전략의 이름, 비용, 심볼, 칸."""
 
-    coordinator: 부모의 pid. None이면 지켜보지 않는다(다른 호스트의 작업자).
+    strategy: str
+    costs: CostModel
+    symbol: str
+    cell: str
+
+
+def start_worker(coordinator: int, rehearsal: Rehearsal) -> None:
+    """이 컴퓨터의 작업자가 시작할 때: 터미널의 신호를 무시하고, coordinator(부모의 pid)가 죽으면 따라
+    끝나며, 커널을 미리 읽는다.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if coordinator is not None:
-        threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
+    threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
+    warm_up(rehearsal)
 
 
 def _follow(parent: int) -> None:
@@ -93,11 +101,11 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def warm_up(strategy: str, costs: CostModel, symbol: str, cell: str) -> int:
+def warm_up(rehearsal: Rehearsal) -> int:
     """전략과 엔진과 커널을 미리 읽는다(첫 시행이 기다리지 않게). 이 프로세스의 pid."""
     from optimize.runner.rehearsal import rehearse
 
-    rehearse(strategy, costs, symbol, cell)
+    rehearse(rehearsal.strategy, rehearsal.costs, rehearsal.symbol, rehearsal.cell)
     return os.getpid()
 
 

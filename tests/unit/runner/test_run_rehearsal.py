@@ -1,0 +1,54 @@
+"""예행: 진짜 자료와 같은 형의 봉으로 돌아, 첫 시행이 컴파일을 기다리지 않는다."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from optimize.backtest.costs import CostModel
+from optimize.backtest.engine import run_backtest
+from optimize.data.prepare import prepare
+from optimize.data.symbols import parse_symbol
+from optimize.data.timeframes import parse_grid
+from optimize.runner.rehearsal import rehearsal_dataset, rehearse
+from optimize.strategy.registry import load_strategy
+
+
+@pytest.mark.parametrize("cell", ["1m@15m", "15m@1h", "1m", "4h"])
+def test_the_arrays_are_of_the_same_kind_as_real_candles(cell: str, tmp_path: Path) -> None:
+    (ref,) = prepare(
+        parse_symbol("DEMO:BTCUSDT"),
+        parse_grid(cell),
+        demo_seed=1,
+        demo_days=3,
+        cache_dir=tmp_path,
+        on_progress=lambda *_: None,
+    )
+    real, fake = ref.open(), rehearsal_dataset("DEMO:BTCUSDT", cell)
+    for part in ("ltf", "htf", "base"):
+        ours, theirs = getattr(fake, part), getattr(real, part)
+        assert (ours is None) == (theirs is None), part
+        if ours is None:
+            continue
+        for item in dataclasses.fields(ours):
+            made, read = getattr(ours, item.name), getattr(theirs, item.name)
+            assert made.dtype == read.dtype, item.name
+            assert made.flags.writeable == read.flags.writeable, item.name
+    for name in ("htf_index", "base_start"):
+        made, read = getattr(fake, name), getattr(real, name)
+        assert (made is None) == (read is None), name
+        assert made is None or (made.dtype, made.flags.writeable) == (read.dtype, False)
+
+
+def test_a_strategy_can_be_evaluated_on_it() -> None:
+    strategy = load_strategy("donchian_breakout")
+    params = {parameter.name: parameter.default for parameter in strategy.parameters}
+    result = run_backtest(rehearsal_dataset("DEMO:X1", "15m@1h"), strategy, params, CostModel())
+    assert result.metrics["trades"] >= 0
+
+
+def test_a_broken_strategy_does_not_break_the_worker(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("raise RuntimeError('x')", encoding="utf-8")
+    rehearse(f"{tmp_path / 'bad.py'}:Bad", CostModel(), "DEMO:BTCUSDT", "1m")
