@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from optimize.trial import FinishedTrial
 
 PRUNERS = ("none", "median", "percentile")
-CHECKPOINTS = (25, 50, 75)
+CHECKPOINTS = (25, 50)
 
-_PERCENTILES = {"median": 50.0, "percentile": 25.0}
+_PERCENTILES = {"median": 50.0, "percentile": 75.0}
 
 
 class Pruner:
@@ -30,7 +30,7 @@ class Pruner:
         percentile: float,
         *,
         maximize: bool = True,
-        n_startup_trials: int = 10,
+        n_startup_trials: int = 20,
         n_warmup_step: int = 0,
     ) -> None:
         """percentile: 0 초과 100 이하, 이어 가게 할 상위의 비율(%). 밖이면 ValueError."""
@@ -66,7 +66,7 @@ class Pruner:
 
 
 def make_pruner(name: str, *, maximize: bool = True) -> Pruner | None:
-    """이름으로: `none`은 None, `median`은 상위 50 %, `percentile`은 상위 25 %. 모르면 ValueError."""
+    """이름으로: `none`은 None, `median`은 상위 50 %, `percentile`은 상위 75 %를 이어 가게 한다. 모르면 ValueError."""
     if name == "none":
         return None
     if name not in _PERCENTILES:

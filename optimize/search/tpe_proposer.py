@@ -24,8 +24,8 @@ N_STARTUP = 10
 class TpeProposer(DistinctProposer):
     """처음 10개는 고르게 뽑고, 그 뒤로 TPE 모형이 낸다.
 
-    씨앗이 있으면 한 번의 ask는 (씨앗, 관측한 시행들, 평가 중인 조합)으로만 정해진다: 작업 하나로
-    돌리다 끊고 이어도 끊지 않은 것과 같다. 컴파일된 코드는 곁의 스레드가 불러온다.
+    씨앗이 있으면 한 번의 ask는 (씨앗, 관측한 시행들, 평가 중인 조합)으로만 정해진다: 하나씩 청하고
+    알리면 끊었다 이어도 끊지 않은 것과 같다. 컴파일된 코드는 곁의 스레드가 불러온다.
     """
 
     def __init__(self, space: SearchSpace, *, maximize: bool, seed: int | None) -> None:

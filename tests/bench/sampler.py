@@ -4,7 +4,8 @@
 
 품질: 시험 함수 셋(섞인 종류의 차원)과 실제 캔들의 목표를 씨앗마다 짝지어 돌려, 시행 수가 같을 때의
 최선을 견준다. 짝의 차이는 정확한 Wilcoxon signed-rank 검정(양쪽)으로 본다.
-시간: 22개 차원에서 시행 하나의 ask+observe(Optuna는 ask+suggest+tell) 시간을 시행 수별로 잰다.
+시간: 22개 차원에서 시행 하나의 ask+observe(Optuna는 ask+suggest+tell)에 드는 CPU 시간을 시행 수별로
+잰다. 둘 다 스레드 하나로 셈하며, 다른 일이 코어를 나누어 써도 흔들리지 않게 CPU 시간을 쓴다.
 """
 
 from __future__ import annotations
@@ -284,7 +285,7 @@ def wide_loss(params: dict[str, ParamValue]) -> float:
 
 @dataclass(frozen=True)
 class TimingRow:
-    """시행 수 n에서 시행 하나에 드는 ms(n 둘레 여러 시행의 중앙값)."""
+    """시행 수 n에서 시행 하나에 드는 CPU ms(n 둘레 여러 시행의 중앙값)."""
 
     n: int
     fast_ms: float
@@ -321,13 +322,13 @@ def _time_fast(
     proposer.ask(1, [])
     costs = []
     for _ in range(30):
-        start = time.perf_counter()
+        start = time.process_time()
         proposed = proposer.ask(batch, [])
-        spent = time.perf_counter() - start
+        spent = time.process_time() - start
         trials = [finished(params, wide_loss(params)) for params in proposed]
-        start = time.perf_counter()
+        start = time.process_time()
         proposer.observe(trials)
-        costs.append((spent + time.perf_counter() - start) / batch)
+        costs.append((spent + time.process_time() - start) / batch)
     return 1e3 * statistics.median(costs)
 
 
@@ -341,14 +342,14 @@ def _time_stock(space: SearchSpace, history: list[tuple[dict[str, ParamValue], f
     )
     costs = []
     for _ in range(10):
-        start = time.perf_counter()
+        start = time.process_time()
         trial = study.ask()
         params = space.walk(lambda p: suggest(trial, p))  # noqa: B023 — 바로 부른다
-        spent = time.perf_counter() - start
+        spent = time.process_time() - start
         loss = wide_loss(params)
-        start = time.perf_counter()
+        start = time.process_time()
         study.tell(trial, loss)
-        costs.append(spent + time.perf_counter() - start)
+        costs.append(spent + time.process_time() - start)
     return 1e3 * statistics.median(costs)
 
 
@@ -387,7 +388,7 @@ def report(result: dict[str, Any]) -> str:
             for row in result["quality"]
         )
     if "timing" in result:
-        lines.append("\n[시간] 22차원, 시행 하나에 드는 ms")
+        lines.append("\n[시간] 22차원, 시행 하나에 드는 CPU ms")
         lines.append(f"{'시행 수':>8}{'빠른 TPE':>12}{'8개씩':>10}{'Optuna TPE':>12}{'배':>8}")
         for row in result["timing"]:
             stock = row["stock_ms"]
