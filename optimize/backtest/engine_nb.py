@@ -10,25 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.backtest.engine_types_nb import (
-    Account,
-    Bars,
-    Books,
     CURSOR_SIZE,
-    ENTRY_EQUITY,
+    ENTRY_BAR,
     EQUITY,
-    FundingRows,
     MARKED,
-    Orders,
-    Outcome,
     PEAK,
     RUIN,
     STATE_SIZE,
-    SubBars,
     WALLET,
     WORST,
+    Account,
+    Bars,
+    Books,
+    Bools,
+    FundingRows,
+    Orders,
+    Outcome,
+    SubBars,
 )
-from optimize.backtest.ledger_nb import stay_flat_nb
-from optimize.backtest.position_nb import enter_nb, hold_nb, leave_nb
+from optimize.backtest.ledger_nb import close_days_nb, stay_flat_nb
+from optimize.backtest.position_nb import enter_nb, hold_nb, leave_nb, skip_funding_nb
 from optimize.strategy.jit import compiled
 
 
@@ -51,9 +52,9 @@ def next_signal_nb(entry: NDArray[np.int8], i: int, last: int) -> int:
 
 
 @compiled
-def allowed_nb(bars: Bars, orders: Orders, account: Account, i: int) -> bool:
+def allowed_nb(filled: Bools, orders: Orders, account: Account, i: int) -> bool:
     """봉 i의 진입 신호를 쓸 수 있는가: 방향, ATR, 채운 봉."""
-    if bars.filled[i] or bars.filled[i + 1]:
+    if filled[i] or filled[i + 1]:
         return False
     if orders.needs_atr and not orders.atr[i] > 0.0:
         return False
@@ -83,21 +84,40 @@ def simulate_nb(
         if i >= n - 1 or state[WALLET] <= ruin:
             break
         # 같은 시가에 닫은 쪽으로 곧바로 다시 들어가지 않는다.
-        again = orders.entry[i] == closed_side and cursor[MARKED] == i
-        if again or not allowed_nb(bars, orders, account, i):
+        direction = orders.entry[i]
+        again = direction == closed_side and cursor[MARKED] == i
+        if again or not allowed_nb(bars.filled, orders, account, i):
             i += 1
             continue
-        if not enter_nb(bars, rows, orders, account, i, state, cursor):
+        if cursor[MARKED] < i:
+            stay_flat_nb(state, cursor, books, i + 1)
+        j = i + 1
+        entered = enter_nb(
+            1.0 if direction > 0 else -1.0,
+            bars.open[j],
+            orders.atr[i] if orders.needs_atr else 0.0,
+            orders.stop_atr,
+            orders.trail_atr,
+            orders.target_atr,
+            account,
+            state,
+        )
+        if not entered:
             i += 1
             continue
-        wallet = state[WALLET]
-        state[WALLET] = state[ENTRY_EQUITY]
-        stay_flat_nb(state, cursor, books, i + 1)
-        state[WALLET] = wallet
+        cursor[ENTRY_BAR] = j
+        if len(rows.bar) > 0:
+            skip_funding_nb(rows.bar, rows.at_open, j, cursor)
         k, reason, price, at_open = hold_nb(bars, sub, rows, orders, account, state, cursor, books)
-        held += leave_nb(account, k, reason, price, at_open, state, cursor, books, count)
+        held += leave_nb(
+            account, k, reason, price, at_open, state, j, books.trades[count : count + 1]
+        )
+        close_days_nb(state, cursor, books, k)
+        cursor[MARKED] = k - 1
+        if not at_open:
+            stay_flat_nb(state, cursor, books, k + 1)
         count += 1
-        closed_side = orders.entry[i] if at_open else 0
+        closed_side = direction if at_open else 0
         i = k - 1 if at_open else k
     stay_flat_nb(state, cursor, books, n)
     return Outcome(count, state[WORST], held, state[WALLET])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-
 from optimize.backtest.engine_types_nb import (
-    Books,
     DAY,
     EQUITY,
-    Floats,
-    Ints,
     MARKED,
     PEAK,
     WALLET,
     WORST,
+    Books,
+    Floats,
+    Ints,
 )
 from optimize.strategy.jit import compiled
 

@@ -6,13 +6,11 @@ short은 값의 부호를 뒤집어 long처럼 다룬다(`long 공간`): 부호 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimize.backtest.engine_types_nb import (
-    Account,
     BANKRUPT,
     BASE,
-    Bars,
-    Books,
     DAY,
     END,
     ENTRY_BAR,
@@ -20,15 +18,10 @@ from optimize.backtest.engine_types_nb import (
     ENTRY_FEE,
     EQUITY,
     FUND,
-    Floats,
-    FundingRows,
-    Ints,
     LIQ,
     LIQUIDATION,
     MARGIN,
-    MARKED,
     OPEN_POSITION,
-    Orders,
     PAID,
     PEAK,
     QUANTITY,
@@ -36,7 +29,6 @@ from optimize.backtest.engine_types_nb import (
     SIGNAL,
     STOP,
     STOP_AT,
-    SubBars,
     TARGET,
     TARGET_AT,
     TIME,
@@ -44,8 +36,17 @@ from optimize.backtest.engine_types_nb import (
     TRAIL_AT,
     WALLET,
     WORST,
+    Account,
+    Bars,
+    Books,
+    Bools,
+    Floats,
+    FundingRows,
+    Ints,
+    Orders,
+    SubBars,
 )
-from optimize.backtest.ledger_nb import close_days_nb, stay_flat_nb
+from optimize.backtest.ledger_nb import close_days_nb
 from optimize.strategy.jit import compiled
 
 
@@ -141,18 +142,20 @@ def quantity_nb(equity: float, fill: float, account: Account) -> float:
 
 @compiled
 def enter_nb(
-    bars: Bars,
-    rows: FundingRows,
-    orders: Orders,
+    side: float,
+    opened: float,
+    atr: float,
+    stop_atr: float,
+    trail_atr: float,
+    target_atr: float,
     account: Account,
-    i: int,
     state: Floats,
-    cursor: Ints,
 ) -> bool:
-    """봉 i의 신호를 i+1의 시가에 체결한다. 수량이 나오지 않으면 False이고 아무것도 바꾸지 않는다."""
-    j = i + 1
-    side = 1.0 if orders.entry[i] > 0 else -1.0
-    fill = bars.open[j] * (1.0 + side * account.slip) + side * account.slip_price
+    """시가 opened에 들어간다. 수량이 나오지 않으면 False이고 아무것도 바꾸지 않는다.
+
+    거래마다 부르는 함수라 배열 묶음을 받지 않는다(묶음을 넘기는 값이 봉 수십 개의 값이다).
+    """
+    fill = opened * (1.0 + side * account.slip) + side * account.slip_price
     if fill <= 0.0:
         return False
     quantity = quantity_nb(state[WALLET], fill, account)
@@ -166,17 +169,20 @@ def enter_nb(
     state[SIDE], state[BASE], state[QUANTITY] = side, base, quantity
     state[MARGIN] = quantity * fill / account.leverage
     set_liquidation_nb(state, account.maintenance)
-    atr = orders.atr[i] if orders.needs_atr else 0.0
     unused = np.inf
-    state[STOP_AT] = base - orders.stop_atr * atr if orders.stop_atr < unused else -unused
-    state[TRAIL_AT] = base - orders.trail_atr * atr if orders.trail_atr < unused else -unused
-    state[TARGET_AT] = base + orders.target_atr * atr if orders.target_atr < unused else unused
+    state[STOP_AT] = base - stop_atr * atr if stop_atr < unused else -unused
+    state[TRAIL_AT] = base - trail_atr * atr if trail_atr < unused else -unused
+    state[TARGET_AT] = base + target_atr * atr if target_atr < unused else unused
+    return True
+
+
+@compiled
+def skip_funding_nb(bar: Ints, at_open: Bools, j: int, cursor: Ints) -> None:
+    """봉 j의 시가까지의 펀딩은 그 시가에 들어간 포지션과 무관하다."""
     f = cursor[FUND]
-    while f < len(rows.bar) and (rows.bar[f] < j or (rows.bar[f] == j and rows.at_open[f])):
+    while f < len(bar) and (bar[f] < j or (bar[f] == j and at_open[f])):
         f += 1
     cursor[FUND] = f
-    cursor[ENTRY_BAR] = j
-    return True
 
 
 @compiled
@@ -290,11 +296,10 @@ def leave_nb(
     price: float,
     at_open: bool,
     state: Floats,
-    cursor: Ints,
-    books: Books,
-    count: int,
+    entry_bar: int,
+    trade: NDArray[np.void],
 ) -> int:
-    """청산을 체결하고 거래를 적는다. 보유한 봉을 준다.
+    """청산을 체결하고 거래 한 줄(길이 1)을 적는다. 보유한 봉을 준다.
 
     손실은 격리 증거금까지다. 강제 청산은 증거금을 모두 잃고 수수료는 따로 없다.
     """
@@ -307,22 +312,18 @@ def leave_nb(
         fee = min(account.fee * quantity * side * out, max(left, 0.0))
     gain = quantity * (out - state[BASE])
     state[WALLET] += gain - fee
-    bars_held = int(k - cursor[ENTRY_BAR] + (0 if at_open else 1))
-    trade = books.trades[count]
-    trade.entry_bar = cursor[ENTRY_BAR]
-    trade.exit_bar = k
-    trade.entry_price = side * state[BASE]
-    trade.exit_price = side * out
-    trade.quantity = quantity
-    trade.fees = state[ENTRY_FEE] + fee
-    trade.funding = state[PAID]
-    trade.pnl = gain - state[ENTRY_FEE] - fee - state[PAID]
-    trade.return_pct = 100.0 * trade.pnl / state[ENTRY_EQUITY]
-    trade.bars = bars_held
-    trade.side = np.int16(side)
-    trade.reason = reason
-    close_days_nb(state, cursor, books, k)
-    cursor[MARKED] = k - 1
-    if not at_open:
-        stay_flat_nb(state, cursor, books, k + 1)
+    bars_held = int(k - entry_bar + (0 if at_open else 1))
+    row = trade[0]
+    row.entry_bar = entry_bar
+    row.exit_bar = k
+    row.entry_price = side * state[BASE]
+    row.exit_price = side * out
+    row.quantity = quantity
+    row.fees = state[ENTRY_FEE] + fee
+    row.funding = state[PAID]
+    row.pnl = gain - state[ENTRY_FEE] - fee - state[PAID]
+    row.return_pct = 100.0 * row.pnl / state[ENTRY_EQUITY]
+    row.bars = bars_held
+    row.side = np.int16(side)
+    row.reason = reason
     return bars_held

@@ -29,7 +29,9 @@ class _Builtin:
 _SHARED = ("blocks_nb", "jit")
 _BUILTINS = {
     "squeeze_momentum": _Builtin(
-        "squeeze_momentum", "SqueezeMomentum", ("squeeze_momentum", "squeeze_momentum_nb", *_SHARED)
+        "squeeze_momentum",
+        "SqueezeMomentum",
+        ("squeeze_momentum", "squeeze_momentum_nb", "squeeze_stages_nb", *_SHARED),
     ),
     "ma_cross": _Builtin("ma_cross", "MaCross", ("ma_cross", "indicators", *_SHARED)),
     "donchian_breakout": _Builtin(

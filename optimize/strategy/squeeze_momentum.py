@@ -19,7 +19,7 @@ from optimize.trial import Params
 
 if TYPE_CHECKING:
     from optimize.data.dataset import Dataset
-    from optimize.strategy.squeeze_momentum_nb import SqueezeConfig
+    from optimize.strategy.squeeze_stages_nb import SqueezeConfig
 
 DETREND_STYLES = ("kc", "avg", "deluxe", "mod")
 SIGNAL_STYLES = ("sma", "ema", "hma")
@@ -253,7 +253,7 @@ class SqueezeMomentum:
 
 def squeeze_config(params: Params) -> SqueezeConfig:
     """파라미터를 kernel의 숫자로 옮긴다. 쓰지 않는 규칙의 길이는 1로 두어 자료를 낭비하지 않는다."""
-    from optimize.strategy.squeeze_momentum_nb import SqueezeConfig
+    from optimize.strategy.squeeze_stages_nb import SqueezeConfig
 
     mode = str(params["threshold_mode"])
     sides = {
