@@ -181,6 +181,8 @@ class EmbeddedServer:
             )
 
     def _launch(self, runner: Runner, deadline: float) -> None:
+        if self._postmaster() is not None and self._wait_ready(deadline, 0):
+            return  # 켜던 프로세스가 죽어 서버만 켜지는 중이었다
         self._clear_reused_pid()
         for attempt in range(_PORT_ATTEMPTS):
             port = self._choose_port(fresh=attempt > 0)

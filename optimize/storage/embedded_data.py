@@ -27,7 +27,7 @@ _SETTINGS: Mapping[str, str] = {
 
 
 def create_data(directory: Path, runner: Runner, settings: Mapping[str, str]) -> None:
-    """`directory/data`를 만든다: `data.new`에 다 만든 뒤 이름을 바꾸므로 반쪽은 보이지 않는다.
+    """`directory/data`를 만든다: `data.new-…`에 다 만든 뒤 이름을 바꾸므로 반쪽은 보이지 않는다.
 
     settings는 `postgresql.conf`에 더하거나 덮어쓸 값. 실패하면 StorageError.
     """
@@ -38,9 +38,11 @@ def create_data(directory: Path, runner: Runner, settings: Mapping[str, str]) ->
             f"{data}에 PG_VERSION이 없습니다",
             "폴더를 다른 이름으로 옮긴 뒤 다시 켜세요(지우지 않습니다)",
         )
-    fresh = directory / "data.new"
-    if fresh.exists():
-        shutil.rmtree(fresh)  # 만들다 만 것: 잠금을 쥐고 있으므로 남이 만드는 중이 아니다
+    for unfinished in directory.glob("data.new-*"):
+        # 만들다 죽은 것. 그 initdb가 아직 돌고 있을 수 있으므로 지우다 남아도 괜찮게 한다.
+        shutil.rmtree(unfinished, ignore_errors=True)
+    # 이름을 매번 새로 짓는다: 부모를 잃은 initdb가 우리가 만드는 것에 쓰지 못하게.
+    fresh = directory / f"data.new-{secrets.token_hex(4)}"
     fresh.mkdir(mode=0o700)
     account = runner.account
     if account.uid is not None and account.gid is not None:

@@ -179,8 +179,9 @@ def test_taken_port_is_replaced(server: EmbeddedServer) -> None:
 
 
 def test_unfinished_initialisation_is_begun_again(server: EmbeddedServer) -> None:
-    (server.directory / "data.new" / "base").mkdir(parents=True)
+    (server.directory / "data.new-0123" / "base").mkdir(parents=True)
     server.start()
+    assert not list(server.directory.glob("data.new*"))
     assert query(server, "SELECT 1") == [(1,)]
 
 
