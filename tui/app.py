@@ -34,7 +34,9 @@ class WizardApp(App[None]):
     """백테스트 마법사의 화면."""
 
     TITLE = ko.APP_NAME
-    CSS_PATH: ClassVar = [_STYLES / "spacing.tcss", _STYLES / "wizard.tcss", _STYLES / "run.tcss"]
+    CSS_PATH: ClassVar = [
+        _STYLES / f"{name}.tcss" for name in ("spacing", "wizard", "run", "studies")
+    ]
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar = bindings(COMMANDS)
     NOTIFICATION_TIMEOUT = 6.0
@@ -98,7 +100,8 @@ class WizardApp(App[None]):
         """스터디 목록을 연다."""
         from tui.screens.studies import StudiesScreen
 
-        self.push_screen(StudiesScreen())
+        if not self.screen.is_modal and not isinstance(self.screen, StudiesScreen):
+            self.push_screen(StudiesScreen())
 
     def action_diagnostics(self) -> None:
         """지금 고른 저장소(없으면 설정이 정하는 저장소)를 점검한다."""

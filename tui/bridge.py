@@ -9,7 +9,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,6 +71,8 @@ __all__ = [
 
 CHECK_ENV = "BACKTEST_WIZARD_CHECK_URL"
 ResultT = TypeVar("ResultT")
+# 이번에 화면에서 고른 저장소: 가린 URL → 비밀번호가 든 URL. 메모리에만 있다.
+known_urls: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,23 +421,36 @@ def _storage_environment(choice: StorageChoice) -> dict[str, str]:
 def start_run(draft: Draft) -> StartedRun:
     """실행을 새 session에서 띄운다. 설정이 틀렸거나 폴더에 쓸 수 없으면 ProblemError."""
     plan = make_plan(draft)
+    for cell in plan.cells:
+        known_urls[cell.storage_url.masked] = cell.storage_url.secret
     run_id = new_run_id()
     run_dir = paths.run_dir(plan.cells[0].slug, run_id)
-    argv = [sys.executable, "-m", "optimize.run", *run_arguments(draft, run_id)]
-    env = child_environment(_storage_environment(draft.storage))
-    try:
-        for folder in _chain(run_dir, paths.studies_dir()):
-            paths.private_dir(folder)
-        pid = spawn_detached(argv, env, paths.home(), run_dir / "run.log")
-    except OSError as error:
-        from tui.text.wizard import START_FAILED, START_FAILED_FIX
+    arguments = run_arguments(draft, run_id)
+    return launch_run(run_dir, run_id, arguments, _storage_environment(draft.storage))
 
-        problem = Problem(START_FAILED, f"{run_dir}: {error.strerror}", START_FAILED_FIX)
-        raise ProblemError(problem) from error
+
+def launch_run(
+    run_dir: Path, run_id: str, arguments: Sequence[str], environ: Mapping[str, str]
+) -> StartedRun:
+    """실행을 새 session에서 띄운다. 비밀번호는 environ으로만 간다. 쓸 수 없으면 ProblemError."""
+    argv = [sys.executable, "-m", "optimize.run", *arguments]
+    try:
+        make_run_dir(run_dir)
+        pid = spawn_detached(argv, child_environment(environ), paths.home(), run_dir / "run.log")
+    except OSError as error:
+        raise start_problem(run_dir, error) from error
     return StartedRun(run_dir, run_id, pid)
 
 
-def _chain(leaf: Path, top: Path) -> Iterable[Path]:
-    """top부터 leaf까지의 폴더들."""
-    between = leaf.relative_to(top).parts
-    return [top, *(top.joinpath(*between[: i + 1]) for i in range(len(between)))]
+def start_problem(run_dir: Path, error: OSError) -> ProblemError:
+    """실행의 폴더에 쓰지 못했다는 문제."""
+    from tui.text.wizard import START_FAILED, START_FAILED_FIX
+
+    return ProblemError(Problem(START_FAILED, f"{run_dir}: {error.strerror}", START_FAILED_FIX))
+
+
+def make_run_dir(run_dir: Path) -> None:
+    """`studies/`부터 실행의 폴더까지 0700으로 만든다. 만들지 못하면 OSError."""
+    between = run_dir.relative_to(paths.studies_dir()).parts
+    for depth in range(len(between) + 1):
+        paths.private_dir(paths.studies_dir().joinpath(*between[:depth]))

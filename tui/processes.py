@@ -65,6 +65,30 @@ async def json_lines(
             await errors
 
 
+async def run_to_file(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, output: Path
+) -> Finished:
+    """자식의 stdout을 output(0600)에 쌓고 끝나기를 기다린다. 취소하면 자식과 그 자손을 끝낸다."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    try:
+        _, errors = await process.communicate()
+        return Finished(process.returncode or 0, errors.decode("utf-8", "replace")[-4000:])
+    finally:
+        await _end(process)
+
+
 async def _end(process: asyncio.subprocess.Process) -> None:
     """자식의 묶음을 끝내고 거둔다. 이미 끝났으면 거두기만 한다."""
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -56,6 +56,7 @@ class StudyState:
     workers: int = 0
     best_value: float | None = None
     best_row: int | None = None
+    minimize: bool = False
 
 
 @dataclass(slots=True)
@@ -104,7 +105,13 @@ class RunModel:
     def best_row(self) -> int | None:
         """모든 칸을 통틀어 최고인 시행의 줄 번호."""
         rows = [study.best_row for study in self.studies if study.best_row is not None]
-        return max(rows, key=lambda row: self.trials[row].score or 0.0, default=None)
+        pick = min if self.minimize else max
+        return pick(rows, key=lambda row: self.trials[row].score or 0.0, default=None)
+
+    @property
+    def minimize(self) -> bool:
+        """점수가 작을수록 좋은가(다른 도구의 스터디에만 있다)."""
+        return bool(self.studies) and self.studies[0].minimize
 
     def _apply_one(self, located: Located) -> None:
         match located.event:
@@ -136,6 +143,7 @@ class RunModel:
             event.study, event.slug, event.cell, event.storage, event.data, event.done, event.target
         )
         state.best_value = event.best_value
+        state.minimize = event.direction == "minimize"
         index = self._study_index.setdefault(event.study, len(self.studies))
         if index == len(self.studies):
             self.studies.append(state)

@@ -23,6 +23,7 @@ def main(argv: list[str]) -> int:
     run = {
         "list": commands.list_command,
         "show": commands.show_command,
+        "events": commands.events_command,
         "export": commands.export_command,
         "rename": commands.rename_command,
         "delete": commands.delete_command,
@@ -53,10 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     listing = add("list", "아는 저장소의 스터디를 모두 보인다", named=False)
-    listing.add_argument("--json", action="store_true", help="JSON으로 쓴다")
+    how = listing.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="JSON으로 쓴다")
+    how.add_argument("--lines", action="store_true", help="읽지 못한 저장소까지 JSON 줄들로 쓴다")
     show = add("show", "한 스터디를 자세히 보인다")
     show.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     show.add_argument("--top", type=int, default=10, metavar="N", help="상위 시행 수(기본 10)")
+    add("events", "시행을 실행의 사건과 같은 JSON 줄들로 쓴다")
     export = add("export", "시행을 파일이나 stdout으로 내보낸다")
     export.add_argument(
         "--format", choices=("csv", "parquet", "json"), help="꼴(기본: 파일 확장자)"

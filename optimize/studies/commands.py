@@ -18,21 +18,42 @@ from optimize.storage.reader import load_trials
 from optimize.studies import present
 from optimize.studies.export import export_trials
 from optimize.studies.sources import Sources
+from optimize.studies.stream import write_events, write_listing
 from optimize.trial import FinishedTrial
 
 _AGE = re.compile(r"(\d+)\s*([smhd]?)")
+_PAGE = 2000
 _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """목록. 닿지 못한 저장소는 stderr에 알리고 나머지를 보인다."""
     listing = sources.listing()
+    if arguments.lines:
+        write_listing(listing, sources.notes, sys.stdout)
+        return 0
     for url, error in listing.failures:
         print(f"알림: {url.masked}을(를) 읽지 못했습니다 — {error.cause}", file=sys.stderr)
     if arguments.json:
         _write_json([info.as_json() for info in listing.studies])
     else:
         present.print_list(listing.studies)
+    return 0
+
+
+def events_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """시행을 실행의 사건과 같은 NDJSON으로 stdout에 쓴다. 큰 스터디도 쪽마다 나누어 읽는다."""
+    info = sources.find(arguments.name, arguments.storage)
+    with (
+        storage_errors(info.url, "시행을 조회"),
+        reading(info.url, sources.options) as connection,
+    ):
+        last = info.summary.total - 1
+        pages = (
+            load_trials(connection, info.study_id, first - 1, min(first + _PAGE - 1, last))
+            for first in range(0, info.summary.total, _PAGE)
+        )
+        write_events(info, pages, sys.stdout)
     return 0
 
 

@@ -2,122 +2,70 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+import asyncio
 from pathlib import Path
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
-from textual.message import Message
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from tui import bridge
 from tui.cells import plain
 from tui.commands import Command
-from tui.event_tail import EventTail, read_trial
+from tui.problem import ProblemError
 from tui.processes import exit_code, interrupt, is_alive
-from tui.run_model import Located, RunModel
+from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE
-from tui.screens.base import BaseScreen
+from tui.screens.run_trials import TRIAL_COMMANDS, TrialsScreen
 from tui.text import common
 from tui.text import run as ko
-from tui.trial_view import NEWEST, SCORE_COLUMN, FilterError, parse_filter
-from tui.widgets.fields import TextField
 from tui.widgets.run_panel import RunPanel, score_text
-from tui.widgets.trial_card import card_text
 from tui.widgets.trial_table import TrialTable, sort_text
 
-_POLL_SECONDS = 0.15
 _ALIVE_SECONDS = 1.0
-# 이보다 좁으면 최고 시행의 카드를 감춘다(Enter로 볼 수 있다).
-_CARD_WIDTH = 116
 _TONES = {"failed": "bad", "dead": "bad", "interrupted": "warn", "done": "good"}
 
 
-class RunScreen(BaseScreen[None]):
+class RunScreen(TrialsScreen):
     """실행 하나. 화면을 닫아도 실행은 계속된다."""
 
     PATH = ko.PATH
     HELP_TEXT = ko.HELP
     COMMAND_LIST = (
-        Command("run.detail", "enter", "detail", *ko.DETAIL, in_palette=False),
-        Command("run.order", "b", "order", *ko.ORDER),
-        Command("run.filter", "slash", "filter", *ko.FILTER),
+        *TRIAL_COMMANDS,
         Command("run.pause", "space,p", "pause", *ko.PAUSE),
         Command("run.stop", "x", "stop", *ko.STOP),
+        Command("run.add", "f6,a", "add", *ko.ADD),
         Command("run.log", "l", "log", *ko.LOG),
         Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )
 
-    @dataclass
-    class Batch(Message):
-        """사건 파일에서 새로 읽은 사건들."""
-
-        located: list[Located]
-
     def __init__(self, run_dir: Path) -> None:
-        super().__init__()
+        super().__init__(run_dir / EVENTS_FILE)
         self.run_dir = run_dir
-        self.model = RunModel()
-        self._filter = ""
         self._alive = True
 
-    def compose_body(self) -> ComposeResult:
+    def compose_head(self) -> ComposeResult:
         yield RunPanel(self.model)
-        yield Static(id="run-note", classes="muted")
-        with Horizontal(id="filter-row", classes="field-row"):
-            yield Static(ko.FILTER_LABEL, classes="field-label")
-            yield TextField(placeholder=ko.FILTER_HINT, id="filter", classes="wide")
-        with Horizontal(id="run-columns"):
-            yield TrialTable(self.model, id="trials")
-            with VerticalScroll(id="card-scroll", can_focus=False):
-                yield Static(id="card")
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.query_one("#filter-row").display = False
-        self.query_one(TrialTable).focus()
-        self.run_worker(self._follow, thread=True, exclusive=True, group="tail")
+        self.follow()
         self.set_interval(_ALIVE_SECONDS, self._check_alive)
-        self._show_note()
-        self._show_card()
-
-    def _apply_size(self) -> None:
-        super()._apply_size()
-        self.set_class(self.app.size.width < _CARD_WIDTH, "-no-card")
 
     # ── 사건
 
-    def _follow(self) -> None:
-        """다른 thread: 파일을 이어 읽어 덩이로 알린다. 위젯은 만지지 않는다."""
-        worker, tail = get_current_worker(), EventTail(self.run_dir / EVENTS_FILE)
-        while not worker.is_cancelled:
-            located = tail.read()
-            if located:
-                self.post_message(self.Batch(located))
-            # 밀린 것을 읽을 때도 화면이 글쇠를 들을 틈을 준다.
-            time.sleep(0.01 if located else _POLL_SECONDS)
-
-    def on_run_screen_batch(self, message: Batch) -> None:
-        """새 사건들을 접고 바뀐 곳만 그린다."""
-        studies, best = len(self.model.studies), self.model.best_row
-        rows = self.model.apply(message.located)
-        panel = self.query_one(RunPanel)
-        with self.app.batch_update():
-            panel.refresh(layout=len(self.model.studies) != studies)
-            if rows:
-                self.query_one(TrialTable).add(rows)
-            self._show_note()
-            if self.model.best_row != best:
-                self._show_card()
+    def apply_events(self, located: list[Located]) -> range:
+        studies = len(self.model.studies)
+        rows = super().apply_events(located)
+        self.query_one(RunPanel).refresh(layout=len(self.model.studies) != studies)
+        return rows
 
     def _check_alive(self) -> None:
         alive = self._is_alive()
         if alive != self._alive:
             self._alive = alive
-            self._show_note()
+            self.show_note()
 
     def _is_alive(self) -> bool:
         if self.model.exit_code is not None:
@@ -142,13 +90,14 @@ class RunScreen(BaseScreen[None]):
             return "dead"
         return "running" if self.model.studies else "starting"
 
-    def _show_note(self) -> None:
+    def show_note(self) -> None:
+        """머리줄과, 끝났으면 무엇을 찾았는지."""
         bar = self.top_bar
         bar.path = (*ko.PATH, self.model.symbol or self.run_dir.parent.parent.name)
         bar.badge = common.DEMO if self.model.is_demo else ""
         bar.note = ko.STATES[self.state]
         table = self.query_one(TrialTable)
-        parts = [self._count_text(table), sort_text(table.view)]
+        parts = [self.count_text(), sort_text(table.view)]
         if table.frozen:
             parts.append(ko.PAUSED)
         if self.model.studies:
@@ -165,12 +114,6 @@ class RunScreen(BaseScreen[None]):
         for tone in ("good", "warn", "bad"):
             note.set_class(bool(ending) and _TONES.get(self.state) == tone, tone)
         note.update(text)
-
-    def _count_text(self, table: TrialTable) -> str:
-        total, shown = f"{len(self.model.trials):,}", f"{len(table.view):,}"
-        if self._filter:
-            return ko.COUNT_FILTERED.format(total=total, shown=shown)
-        return ko.COUNT.format(shown=shown)
 
     def _ending(self) -> str:
         """끝난 실행의 한두 문장: 무엇을 찾았고 다음에 무엇을 하나."""
@@ -203,65 +146,13 @@ class RunScreen(BaseScreen[None]):
         )
         return f"{ko.DONE.format(count=count, found=found)}. {ko.NEXT.format(slug=best.slug)}"
 
-    def _show_card(self) -> None:
-        row = self.model.best_row
-        event = None if row is None else self._event_of(row)
-        cell = "" if row is None else self.model.studies[self.model.trials[row].study].cell
-        self.query_one("#card", Static).update(card_text(event, cell))
-
-    def _event_of(self, row: int) -> bridge.TrialEvent | None:
-        trial = self.model.trials[row]
-        return read_trial(self.run_dir / EVENTS_FILE, trial.offset, trial.length)
-
     # ── 명령
-
-    def action_order(self) -> None:
-        """새것부터와 점수순을 오간다."""
-        table = self.query_one(TrialTable)
-        table.sort_by(SCORE_COLUMN if table.view.column == NEWEST else NEWEST, descending=True)
-        self._show_note()
 
     def action_pause(self) -> None:
         """표를 멈추거나 푼다."""
         table = self.query_one(TrialTable)
         table.set_frozen(not table.frozen)
-        self._show_note()
-
-    def action_filter(self) -> None:
-        """거르기 칸을 연다."""
-        self.query_one("#filter-row").display = True
-        self.query_one("#filter", TextField).focus()
-
-    def on_input_changed(self, event: TextField.Changed) -> None:
-        try:
-            predicate = parse_filter(event.value, self.model.studies)
-        except FilterError as error:
-            self.query_one("#run-note", Static).update(Text(plain(str(error))))
-            return
-        self._filter = event.value.strip()
-        self.query_one(TrialTable).filter_by(predicate)
-        self._show_note()
-
-    def action_detail(self) -> None:
-        """커서가 있는 시행의 창. 거르기 칸에서는 표로 간다."""
-        if self.query_one("#filter", TextField).has_focus:
-            self.query_one("#filter-row").display = bool(self._filter)
-            self.query_one(TrialTable).focus()
-            return
-        row = self.query_one(TrialTable).current
-        if row is not None:
-            self._open(row)
-
-    def on_trial_table_opened(self, message: TrialTable.Opened) -> None:
-        self._open(message.row)
-
-    def _open(self, row: int) -> None:
-        from tui.screens.trial_detail import TrialDetail
-
-        trial = self.model.trials[row]
-        self.app.push_screen(
-            TrialDetail(self._event_of(row), self.model.studies[trial.study].cell, trial.number)
-        )
+        self.show_note()
 
     def action_log(self) -> None:
         """경고와 실행 기록의 창."""
@@ -286,13 +177,35 @@ class RunScreen(BaseScreen[None]):
             sent = interrupt(self.model.pid)
             self.wizard.toast(ko.STOP_SENT if sent else ko.STOP_GONE)
 
+    def action_add(self) -> None:
+        """목표를 늘려 같은 설정으로 이어서 실행한다."""
+        if self.model.exit_code is None and self._is_alive():
+            self.wizard.toast(ko.ADD_RUNNING)
+            return
+        self.run_worker(self._add(), group="add", exclusive=True)
+
+    async def _add(self) -> None:
+        from tui.screens.confirm_text import AskText, above
+        from tui.studies_commands import extend_run
+
+        target = max((study.target for study in self.model.studies), default=0)
+        body = ko.ADD_BODY.format(target=target)
+        check = above(target, ko.ADD_BAD.format(target=target))
+        answer = await self.app.push_screen_wait(
+            AskText(ko.ADD_TITLE, body, ko.ADD_LABEL, str(target * 2 or 100), check)
+        )
+        if answer is None:
+            return
+        try:
+            folder = await asyncio.to_thread(extend_run, self.run_dir, int(answer))
+        except ProblemError as error:
+            self.wizard.show_problem(error.problem)
+            return
+        self.wizard.open_run(folder)
+
     def action_leave(self) -> None:
         """거르기를 지우거나, 처음 화면으로 간다."""
-        field = self.query_one("#filter", TextField)
-        if field.has_focus or self._filter:
-            field.value = ""
-            self.query_one("#filter-row").display = False
-            self.query_one(TrialTable).focus()
+        if self.clear_filter():
             return
         if self._is_alive():
             self.wizard.toast(ko.LEFT)

@@ -85,6 +85,16 @@ class TrialTable(ScrollView, can_focus=True):
         def control(self) -> TrialTable:
             return self.table
 
+    @dataclass
+    class Sorted(Message):
+        """차례가 바뀌었다."""
+
+        table: TrialTable
+
+        @property
+        def control(self) -> TrialTable:
+            return self.table
+
     def __init__(self, model: RunModel, *, id: str | None = None) -> None:  # noqa: A002 — Textual의 이름
         super().__init__(id=id)
         self.model = model
@@ -114,6 +124,7 @@ class TrialTable(ScrollView, can_focus=True):
         """열로 정렬하고 맨 위로 간다."""
         self.view.sort_by(column, descending)
         self._settle(follow=True)
+        self.post_message(self.Sorted(self))
 
     def filter_by(self, predicate: Predicate | None) -> None:
         """거르기를 바꾼다. 보던 시행이 남아 있으면 거기에 머문다."""

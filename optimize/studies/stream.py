@@ -1,0 +1,115 @@
+"""화면이 읽는 NDJSON: 목록(`list --lines`)과 한 스터디의 시행(`events 이름`).
+
+시행은 실행의 사건 파일과 같은 꼴(`optimize.protocol`)이어서 화면은 지난 스터디도 실행과 똑같이 읽는다.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any, TextIO
+
+from optimize.protocol import DoneEvent, Event, StudyEvent, StudyResult, TrialEvent, encode
+from optimize.runner.fingerprint import ATTRIBUTE
+from optimize.storage.listing import Listing, StudyInfo
+from optimize.trial import FinishedTrial
+
+
+def write_listing(listing: Listing, notes: Iterable[str], out: TextIO) -> None:
+    """스터디마다 `{"type":"study",…}`, 읽지 못한 저장소마다 `failure`, 읽지 못한 기록마다 `note`."""
+    for info in listing.studies:
+        _write(out, {"type": "study", **info.as_json()})
+    for url, error in listing.failures:
+        body = {"title": error.title, "cause": error.cause, "fix": error.fix}
+        _write(out, {"type": "failure", "storage": url.masked, **body})
+    for note in notes:
+        _write(out, {"type": "note", "text": note})
+
+
+def write_events(info: StudyInfo, pages: Iterable[list[FinishedTrial]], out: TextIO) -> None:
+    """`study`, 번호 차례의 `trial`들, `done`. 쪽마다 내려 보내므로 읽는 쪽은 바로 보인다."""
+    out.write(encode(_study_event(info)) + "\n")
+    best: TrialEvent | None = None
+    for page in pages:
+        for event in _trial_events(info, page, best):
+            best = event if event.is_best else best
+            out.write(encode(event) + "\n")
+        out.flush()
+    out.write(encode(_done(info, best)) + "\n")
+    out.flush()
+
+
+def _study_event(info: StudyInfo) -> Event:
+    described = _described(info)
+    data = described.get("data")
+    source = f"{data.get('source')} {data.get('period')}" if isinstance(data, Mapping) else ""
+    summary = info.summary
+    symbol = str(described.get("symbol", ""))
+    return StudyEvent(
+        study=info.name,
+        slug=info.name,
+        cell=str(described.get("cell", "")),
+        storage=info.url.masked,
+        done=summary.n_complete + summary.n_pruned + summary.n_failed,
+        target=summary.total,
+        symbol=symbol,
+        data=source,
+        is_demo="합성 데모" in source,
+        direction=info.directions[0].lower() if info.directions else "maximize",
+    )
+
+
+def _described(info: StudyInfo) -> Mapping[str, Any]:
+    described = info.attrs.get(ATTRIBUTE)
+    return described if isinstance(described, Mapping) else {}
+
+
+def _trial_events(
+    info: StudyInfo, trials: Iterable[FinishedTrial], best: TrialEvent | None
+) -> Iterator[TrialEvent]:
+    minimize = bool(info.directions) and info.directions[0] == "MINIMIZE"
+    top = None if best is None else best.score
+    for trial in trials:
+        value = trial.values[0] if trial.values else math.nan
+        score = value if math.isfinite(value) else None
+        better = score is not None and (top is None or (score < top if minimize else score > top))
+        is_best = better and trial.feasible
+        top = score if is_best else top
+        yield TrialEvent(
+            study=info.name,
+            number=trial.number or 0,
+            state=trial.state,
+            score=score,
+            metrics=_finite(trial.metrics),
+            params=_finite(trial.params),
+            duration_ms=(trial.finished_at - trial.started_at) / timedelta(milliseconds=1),
+            is_best=is_best,
+            uid=trial.uid,
+            started_at=trial.started_at.isoformat(timespec="milliseconds"),
+            values=[item for item in trial.values if math.isfinite(item)],
+            # 사건의 수는 유한하다: 무한히 어긴 제약도 어긴 것으로 남긴다.
+            constraints=[item if math.isfinite(item) else 1.0 for item in trial.constraints],
+            error=trial.error,
+        )
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in values.items()
+        if not isinstance(value, float) or math.isfinite(value)
+    }
+
+
+def _done(info: StudyInfo, best: TrialEvent | None) -> Event:
+    summary = info.summary
+    counts = (summary.n_complete, summary.n_pruned, summary.n_failed)
+    value, params = (None, None) if best is None else (best.score, best.params)
+    return DoneEvent([StudyResult(info.name, info.name, *counts, value, params)], 0)
+
+
+def _write(out: TextIO, body: Mapping[str, Any]) -> None:
+    out.write(json.dumps(body, ensure_ascii=False) + "\n")
+    out.flush()

@@ -1,0 +1,251 @@
+"""스터디 목록: 아는 모든 저장소의 스터디와, 읽지 못한 저장소의 까닭."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from tui.cells import plain
+from tui.commands import Command
+from tui.problem import Problem, ProblemError
+from tui.screens import home
+from tui.screens.base import BaseScreen
+from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
+from tui.storage_test import readable
+from tui.studies_commands import list_studies
+from tui.studies_model import SORTS, StorageFailure, StudyItem, shown_studies
+from tui.text import common
+from tui.text import studies as ko
+from tui.widgets.fields import TextField
+from tui.widgets.row_table import Column, Row, RowTable
+
+_TONES = {"running": "good", "empty": "muted"}
+
+
+class StudiesScreen(StudyActions, BaseScreen[None]):
+    """스터디를 골라 열거나 일을 시킨다."""
+
+    PATH = ko.PATH
+    HELP_TEXT = ko.HELP
+    COMMAND_LIST = (
+        Command("studies.open", "enter", "open", *ko.OPEN, in_palette=False),
+        Command("studies.filter", "slash", "filter", *ko.FILTER),
+        Command("studies.order", "o", "order", *ko.ORDER),
+        *ACTION_COMMANDS,
+        Command("studies.refresh", "f5,r", "refresh_studies", *ko.REFRESH),
+        Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.items: list[StudyItem] = []
+        self.failures: list[StorageFailure] = []
+        self._order = SORTS[0]
+        self._reading = True
+        self._said = ""
+
+    def compose_body(self) -> ComposeResult:
+        yield Static(id="studies-note", classes="muted")
+        with Horizontal(id="filter-row", classes="field-row"):
+            yield Static(ko.FILTER_LABEL, classes="field-label")
+            yield TextField(placeholder=ko.FILTER_HINT, id="filter", classes="wide")
+        titles = ko.COLUMNS
+        yield RowTable(
+            [
+                Column(titles[0], 0, min_width=26),
+                Column(titles[1], 8, priority=3),
+                Column(titles[2], 9),
+                Column(titles[3], 9, "right"),
+                Column(titles[4], 10, "right"),
+                Column(titles[5], 30, priority=4),
+                Column(titles[6], 10, "right", priority=2),
+            ],
+            empty=ko.READING,
+            id="studies",
+        )
+        with Vertical(id="studies-detail", classes="panel"):
+            yield Static(id="studies-detail-text")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#filter-row").display = False
+        self.query_one("#studies-detail").display = False
+        self.query_one(RowTable).focus()
+        self._show()
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.action_refresh_studies()
+
+    # ── 읽기
+
+    def action_refresh_studies(self) -> None:
+        """저장소들을 다시 읽는다. 읽던 것은 그만둔다."""
+        self.run_worker(self._read(), exclusive=True, group="studies")
+
+    async def _read(self) -> None:
+        self._reading = True
+        self._show_note()
+        items: list[StudyItem] = []
+        failures: list[StorageFailure] = []
+        try:
+            async with aclosing(list_studies()) as found:
+                async for item in found:
+                    if isinstance(item, StudyItem):
+                        items.append(item)
+                    else:
+                        failures.append(item)
+        except ProblemError as error:
+            problem = error.problem
+            failures.append(StorageFailure("", problem.title, problem.cause, problem.fix))
+        self.items, self.failures, self._reading = items, failures, False
+        self._show()
+
+    # ── 보이기
+
+    @property
+    def target(self) -> StudyItem | None:
+        row = self.query_one("#studies", RowTable).current
+        return next((item for item in self.items if row and item.key == row.key), None)
+
+    @property
+    def storages(self) -> Sequence[str]:
+        return list(dict.fromkeys(item.storage for item in self.items))
+
+    @property
+    def _failure(self) -> StorageFailure | None:
+        row = self.query_one("#studies", RowTable).current
+        return next((item for item in self.failures if row and _key(item) == row.key), None)
+
+    @property
+    def _query(self) -> str:
+        return self.query_one("#filter", TextField).value
+
+    def _show(self) -> None:
+        shown = shown_studies(self.items, self._query, self._order)
+        rows = [_row(item) for item in shown]
+        if self.failures:
+            rows.append(Row("failures", (ko.FAILURES_TITLE,), heading=True))
+            rows += [_failure_row(item) for item in self.failures]
+        table = self.query_one("#studies", RowTable)
+        if not self._reading:
+            table.empty = ko.NO_MATCH if self.items else ko.EMPTY
+        table.set_rows(rows)
+        self._show_note(shown)
+        self._show_detail()
+
+    def _show_note(self, shown: Sequence[StudyItem] | None = None) -> None:
+        shown = shown_studies(self.items, self._query, self._order) if shown is None else shown
+        trials = f"{sum(item.total for item in shown):,}"
+        counts = ko.COUNT_FILTERED if self._query.strip() else ko.COUNT
+        parts = [counts.format(total=len(self.items), shown=len(shown), trials=trials)]
+        parts.append(ko.SORTS[self._order])
+        if self.failures:
+            parts.append(ko.FAILURE_COUNT.format(n=len(self.failures)))
+        if self._reading:
+            parts = [ko.READING] if not self.items else [*parts, ko.READING]
+        if self._said:
+            parts.insert(0, self._said)
+        text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
+        self.query_one("#studies-note", Static).update(text)
+
+    def on_row_table_highlighted(self) -> None:
+        self._show_detail()
+
+    def _show_detail(self) -> None:
+        text = Text()
+        item, failed = self.target, self._failure
+        if item is not None:
+            text.append(f"{plain(readable(item.storage))}\n")
+            counts = ko.DETAIL_COUNTS.format(
+                complete=item.complete, pruned=item.pruned, failed=item.failed, running=item.running
+            )
+            text.append(f"{counts}\n", "dim")
+            strategy = str(item.described.get("strategy", ""))
+            source = [ko.DETAIL_STRATEGY.format(strategy=strategy)] if strategy else []
+            source += [readable(item.source)] if item.source else []
+            text.append(plain(", ".join(source)) or ko.OTHER_TOOL, "dim")
+        elif failed is not None:
+            text.append(f"{plain(failed.title)}\n", "bold")
+            for label, body in ((common.ERROR_CAUSE, failed.cause), (common.ERROR_FIX, failed.fix)):
+                first = plain(readable(body.partition("\n")[0]))
+                text.append(f"{label}: {first}\n" if first else "")
+            text.rstrip()
+        self.query_one("#studies-detail").display = bool(text.plain)
+        self.query_one("#studies-detail-text", Static).update(text)
+
+    def say(self, text: str) -> None:
+        self._said = text
+        self._show_note()
+
+    def study_changed(self, item: StudyItem | None) -> None:
+        if item is not None:
+            self.query_one("#studies", RowTable).select_key(item.key)
+        self.action_refresh_studies()
+
+    # ── 명령
+
+    def action_open(self) -> None:
+        """스터디를 연다. 거르기 칸에서는 목록으로 간다."""
+        if self.query_one("#filter", TextField).has_focus:
+            self.query_one("#filter-row").display = bool(self._query.strip())
+            self.query_one("#studies", RowTable).focus()
+            return
+        item, failed = self.target, self._failure
+        if item is not None:
+            from tui.screens.study import StudyScreen
+
+            self.app.push_screen(StudyScreen(item, self.storages))
+        elif failed is not None:
+            self.wizard.show_problem(Problem(failed.title, failed.cause, failed.fix))
+
+    def on_row_table_clicked(self) -> None:
+        self.action_open()
+
+    def action_filter(self) -> None:
+        """거르기 칸을 연다."""
+        self.query_one("#filter-row").display = True
+        self.query_one("#filter", TextField).focus()
+
+    def on_input_changed(self) -> None:
+        self._show()
+
+    def action_order(self) -> None:
+        """다음 차례로 바꾼다."""
+        self._order = SORTS[(SORTS.index(self._order) + 1) % len(SORTS)]
+        self._show()
+
+    def action_leave(self) -> None:
+        """거르기를 지우거나 앞 화면으로 간다."""
+        field = self.query_one("#filter", TextField)
+        if field.has_focus or self._query:
+            field.value = ""
+            self.query_one("#filter-row").display = False
+            self.query_one("#studies", RowTable).focus()
+            return
+        self.app.pop_screen()
+
+
+def _row(item: StudyItem) -> Row:
+    best = ko.NO_SCORE if item.best is None else f"{item.best:.4g}"
+    name = f"{item.name} ({common.DEMO})" if item.is_demo else item.name
+    updated = home.ago(item.updated, home.now()) if item.updated else ko.NO_SCORE
+    state = ko.STATES.get(item.state, item.state)
+    cells = (name, item.cell, state, f"{item.total:,}", best, item.place, updated)
+    return Row(
+        item.key, cells, ("", "muted", _TONES.get(item.state, ""), "", "strong", "muted", "muted")
+    )
+
+
+def _failure_row(item: StorageFailure) -> Row:
+    cells = (readable(item.storage) or item.title, "", ko.UNREADABLE, "", "", item.cause, "")
+    return Row(_key(item), tuple(plain(cell) for cell in cells), ("", "", "bad", "", "", "muted"))
+
+
+def _key(item: StorageFailure) -> str:
+    return f"failure\n{item.storage}\n{item.title}"

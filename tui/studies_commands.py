@@ -1,0 +1,173 @@
+"""스터디의 일을 자식 프로세스로 한다: 목록, 이름 바꾸기, 지우기, 정리, 내보내기, 복사.
+
+저장소의 URL은 자식의 환경으로만 건넨다. 실패는 자식이 말한 제목·원인·해결의 `ProblemError`다.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+from tui import bridge, bridge_studies
+from tui.environment import child_environment
+from tui.problem import Problem, ProblemError
+from tui.processes import Finished, json_lines
+from tui.studies_model import StorageFailure, StudyItem, failure, study_item
+from tui.text import studies as ko
+
+_SOURCE_ENV, _TARGET_ENV = "BACKTEST_WIZARD_STUDY_URL", "BACKTEST_WIZARD_COPY_URL"
+_PLAN_FILE = "plan.json"
+_LABELS = {"원인": "cause", "해결": "fix"}
+
+OnLine = Callable[[Mapping[str, Any]], None]
+
+
+async def list_studies() -> AsyncGenerator[StudyItem | StorageFailure, None]:
+    """아는 모든 저장소의 스터디와 읽지 못한 저장소들. 그만 읽으면 자식을 끝낸다."""
+    argv = [sys.executable, "-m", "optimize.studies", "list", "--lines"]
+    async with aclosing(_lines(argv, {}, ko.LIST_FAILED)) as lines:
+        async for body in lines:
+            if body.get("type") == "study":
+                yield study_item(body)
+            elif body.get("type") in ("failure", "note"):
+                yield failure(body)
+
+
+async def manage(item: StudyItem, what: str, arguments: Sequence[str]) -> None:
+    """`optimize.studies`의 명령 하나를 그 스터디에. arguments: 명령과 이름 뒤의 인자.
+
+    what: 실패했을 때 제목에 쓸 말. ProblemError: 하지 못했다.
+    """
+    verb, *rest = arguments
+    argv = [sys.executable, "-m", "optimize.studies", verb, item.name, *rest]
+    argv += ["--storage-url-env", _SOURCE_ENV]
+    environ = {_SOURCE_ENV: await asyncio.to_thread(bridge_studies.stored_url, item.storage)}
+    async with aclosing(_lines(argv, environ, ko.COMMAND_FAILED.format(what=what))) as lines:
+        async for _ in lines:
+            pass
+
+
+async def events_command(item: StudyItem) -> tuple[list[str], dict[str, str]]:
+    """시행을 사건으로 쓰는 자식의 (인자, 환경)."""
+    argv = [sys.executable, "-m", "optimize.studies", "events", item.name]
+    url = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
+    return [*argv, "--storage-url-env", _SOURCE_ENV], child_environment({_SOURCE_ENV: url})
+
+
+async def copy(item: StudyItem, target: str, on_line: OnLine) -> None:
+    """다른 저장소에 복사한다. target: 비밀번호가 든 URL이나 SQLite 파일. on_line: 진행과 결과."""
+    argv = [sys.executable, "-m", "optimize.storage", "copy", "--json", "--study", item.name]
+    argv += ["--from-env", _SOURCE_ENV, "--to-env", _TARGET_ENV]
+    source = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
+    environ = {_SOURCE_ENV: source, _TARGET_ENV: target}
+    title = ko.COMMAND_FAILED.format(what=ko.COPY[0])
+    async with aclosing(_lines(argv, environ, title)) as lines:
+        async for body in lines:
+            on_line(body)
+
+
+async def _lines(
+    argv: Sequence[str], environ: Mapping[str, str], title: str
+) -> AsyncGenerator[dict[str, Any], None]:
+    async with aclosing(json_lines(argv, child_environment(environ), bridge.home())) as lines:
+        async for item in lines:
+            if not isinstance(item, Finished):
+                yield item
+            elif item.exit_code:
+                raise ProblemError(parse_problem(item.stderr, title))
+
+
+def parse_problem(stderr: str, title: str) -> Problem:
+    """명령이 stderr에 쓴 `오류: …`·`원인`·`해결`을 문제로. 그런 꼴이 아니면 title과 그 글."""
+    text = bridge.mask_secrets(stderr)
+    found = re.search(r"^오류: (.*)$", text, re.MULTILINE)
+    if found is None:
+        return Problem(title, text.strip())
+    parts: dict[str, list[str]] = {"cause": [], "fix": []}
+    current = ""
+    for line in text[found.end() :].splitlines():
+        label, _, rest = line.strip().partition(": ")
+        if label in _LABELS and line.startswith("  ") and not line.startswith("   "):
+            current = _LABELS[label]
+            parts[current].append(rest)
+        elif current and line.strip():
+            parts[current].append(line.strip())
+    return Problem(found[1], "\n".join(parts["cause"]), "\n".join(parts["fix"]))
+
+
+# ── 더 실행
+
+
+def extend(item: StudyItem, n_trials: int) -> Path:
+    """스터디를 목표 n_trials까지 잇는 실행을 띄우고 그 폴더를 준다.
+
+    설정은 그 스터디를 만든 실행의 `plan.json`에서, 없으면 스터디에 적힌 것에서 얻는다.
+    """
+    params = _recorded_params(item)
+    if params is None:
+        fix = ko.EXTEND_OLD_FIX.format(name=item.name)
+        raise ProblemError(Problem(ko.EXTEND_OLD, ko.EXTEND_OLD_CAUSE, fix))
+    return bridge_studies.extend_run(params, [item.storage], n_trials, item.name).run_dir
+
+
+def extend_run(run_dir: Path, n_trials: int) -> Path:
+    """같은 설정으로 목표를 n_trials로 늘린 실행을 띄우고 그 폴더를 준다."""
+    plan = _read_plan(run_dir / _PLAN_FILE)
+    if plan is None:
+        raise ProblemError(Problem(ko.EXTEND_OLD, str(run_dir / _PLAN_FILE)))
+    storage = [str(cell.get("storage", "")) for cell in plan["cells"]]
+    name = plan["params"].get("search", {}).get("study_name")
+    return bridge_studies.extend_run(plan["params"], storage, n_trials, name).run_dir
+
+
+def _recorded_params(item: StudyItem) -> dict[str, Any] | None:
+    plans = sorted(
+        bridge.studies_dir().glob(f"*/runs/*/{_PLAN_FILE}"),
+        key=lambda path: path.parent.name,
+        reverse=True,
+    )
+    for path in plans:
+        plan = _read_plan(path)
+        for cell in plan["cells"] if plan else ():
+            if plan and (cell.get("study"), cell.get("storage")) == (item.name, item.storage):
+                return {**plan["params"], "timeframe_grid": cell.get("cell")}
+    return _described_params(item)
+
+
+def _described_params(item: StudyItem) -> dict[str, Any] | None:
+    described = item.described
+    if not described.get("symbol") or not item.cell:
+        return None
+    params = bridge_studies.default_params()
+    data = described.get("data")
+    period = str(data.get("period", "")) if isinstance(data, Mapping) else ""
+    days = re.findall(r"\d{4}-\d{2}-\d{2}", period)
+    if len(days) == 2 and not item.is_demo:
+        params["data"] = {**params["data"], "start": days[0], "end": days[1]}
+    strategy = {**params["strategy"], "name": described.get("strategy")}
+    return {
+        **params,
+        "symbol": described["symbol"],
+        "timeframe_grid": item.cell,
+        "strategy": strategy,
+        "backtest": described.get("costs", params["backtest"]),
+        "objective": described.get("objective", params["objective"]),
+    }
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError):
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        if (
+            isinstance(plan, dict)
+            and isinstance(plan.get("params"), dict)
+            and isinstance(plan.get("cells"), list)
+        ):
+            return plan
+    return None
