@@ -217,6 +217,7 @@ def hold_nb(
     stop, trail, target = state[STOP_AT], state[TRAIL_AT], state[TARGET_AT]
     wallet, liq, best = state[WALLET], state[LIQ], base
     peak, worst, equity = state[PEAK], state[WORST], state[EQUITY]
+    floor = peak * (1.0 - worst)  # 평가금이 이 아래면 낙폭이 깊어진다
     opens, closes, filled = bars.open, bars.close, bars.filled
     tops = bars.high if side > 0 else bars.low
     bottoms = bars.low if side > 0 else bars.high
@@ -269,8 +270,10 @@ def hold_nb(
         equity = wallet + quantity * (side * closes[k] - base)
         if equity > peak:
             peak = equity
-        elif 1.0 - equity / peak > worst:
-            worst = 1.0 - equity / peak
+            floor = peak * (1.0 - worst)
+        elif equity < floor:
+            worst = max(worst, 1.0 - equity / peak)
+            floor = equity
         if drawing:
             books.curve[k] = equity
         if trailing:

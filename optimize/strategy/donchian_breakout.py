@@ -58,18 +58,16 @@ class DonchianBreakout:
         import numpy as np
 
         from optimize.strategy import indicators as ta
+        from optimize.strategy.htf_nb import trend_filter
 
         candles = dataset.ltf
         entry_len, exit_len = int(params["entry_len"]), int(params["exit_len"])
         above = candles.close > _shifted(ta.highest_nb(candles.high, entry_len))
         below = candles.close < _shifted(ta.lowest_nb(candles.low, entry_len))
         entry = _started(above).astype(np.int8) - _started(below).astype(np.int8)
-        if params["use_htf"] and dataset.htf is not None and dataset.htf_index is not None:
-            close = dataset.htf.close
-            trend = ta.on_ltf(
-                np.sign(close - ta.ema_nb(close, int(params["htf_len"]))), dataset.htf_index
-            )
-            entry[entry != trend] = 0
+        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
+        if len(index):
+            entry[entry != ta.on_ltf(trend, index)] = 0
         uses_atr = bool(params["use_stop"] or params["use_trail"])
         return Signals(
             entry=entry,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import (
+    copy_block_nb,
     ema_block_nb,
     linreg_block_nb,
     window_max_block_nb,
@@ -86,8 +87,9 @@ def _windowed_nb(x: Floats, length: int, kind: int) -> Floats:
                 rows[0], lo, hi, length, rows[1],
                 rows[2], rows[3], rows[4], rows[5], rows[6], rows[7],
             )  # fmt: skip
-        for i in range(max(start, first), stop):
-            out[i] = rows[1, lo + i - start]
+        begin = max(start, first)
+        if begin < stop:
+            copy_block_nb(rows[1, lo + begin - start : hi], 0, stop - begin, out[begin:stop])
     return out
 
 
@@ -133,25 +135,25 @@ def _smooth_nb(x: Floats, alpha: float, base: int, seed: float) -> Floats:
     n = len(x)
     out = np.empty(n)
     out[: min(base, n)] = np.nan
-    if base >= n:
-        return out
     lo = 16
     rows = np.zeros((4, lo + _CHUNK + 8))
-    rows[1, :lo] = seed
     for start in range(base, n, _CHUNK):
-        stop = min(start + _CHUNK, n)
-        hi = lo + stop - start
-        if start > base:
-            rows[0, :lo] = rows[0, _CHUNK : _CHUNK + lo]
-            rows[1, :lo] = rows[1, _CHUNK : _CHUNK + lo]
-        for i in range(start, stop):
-            rows[0, lo + i - start] = x[i]
+        size = min(_CHUNK, n - start)
+        _advance_nb(rows, lo, start == base, seed)
+        copy_block_nb(x[start : start + size], 0, size, rows[0, lo : lo + size])
         if start == base:
-            rows[0, : lo + 1] = seed
-        ema_block_nb(rows[0], lo, hi, alpha, rows[1], rows[2], rows[3])
-        for i in range(start, stop):
-            out[i] = rows[1, lo + i - start]
+            rows[0, lo] = seed
+        ema_block_nb(rows[0], lo, lo + size, alpha, rows[1], rows[2], rows[3])
+        copy_block_nb(rows[1, lo : lo + size], 0, size, out[start : start + size])
     return out
+
+
+@compiled
+def _advance_nb(rows: NDArray[np.float64], lo: int, first: bool, seed: float) -> None:
+    """입력 줄과 결과 줄의 앞 lo칸을 지난 토막의 끝으로(첫 토막이면 seed로) 채운다."""
+    for r in range(2):
+        for k in range(lo):
+            rows[r, k] = seed if first else rows[r, _CHUNK + k]
 
 
 @compiled
@@ -199,9 +201,38 @@ def true_range_nb(high: Floats, low: Floats, close: Floats) -> Floats:
 
 
 @compiled
+def atr_into_nb(high: Floats, low: Floats, close: Floats, length: int, out: Floats) -> None:
+    """Wilder의 ATR을 out(float64[n])에 쓴다. 토막마다 true range를 만들어 곧바로 고른다."""
+    n = len(close)
+    base = length - 1
+    out[: min(base, n)] = np.nan
+    if base >= n:
+        return
+    seed = true_range_nb(high[:length], low[:length], close[:length]).sum() / length
+    lo = 16
+    rows = np.zeros((4, lo + _CHUNK + 8))
+    for start in range(base, n, _CHUNK):
+        size = min(_CHUNK, n - start)
+        _advance_nb(rows, lo, start == base, seed)
+        before = max(start - 1, 0)
+        ranges = true_range_nb(
+            high[before : start + size], low[before : start + size], close[before : start + size]
+        )
+        copy_block_nb(ranges[start - before :], 0, size, rows[0, lo : lo + size])
+        if start == base:
+            rows[0, lo] = seed
+        ema_block_nb(rows[0], lo, lo + size, 1.0 / length, rows[1], rows[2], rows[3])
+        copy_block_nb(rows[1, lo : lo + size], 0, size, out[start : start + size])
+
+
+@compiled
 def atr_nb(high: Floats, low: Floats, close: Floats, length: int) -> Floats:
     """Wilder의 ATR(TradingView ta.atr): rma(true_range, length)."""
-    return rma_nb(true_range_nb(high, low, close), length)
+    if length < 1:
+        raise ValueError("length는 1 이상이어야 합니다")
+    out = np.empty(len(close))
+    atr_into_nb(high, low, close, length, out)
+    return out
 
 
 @compiled

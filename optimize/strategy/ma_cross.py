@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
-from optimize.strategy.protocol import Signals
+from optimize.strategy.protocol import Signals, Workspace
 from optimize.trial import Params
 
 if TYPE_CHECKING:
     from optimize.data.dataset import Dataset
 
 _ON = (True,)
+_AVERAGES = ("sma", "ema", "hma")
 
 
 class MaCross:
@@ -19,9 +20,7 @@ class MaCross:
 
     name = "ma_cross"
     parameters: tuple[Parameter, ...] = (
-        ChoiceParameter(
-            "average", "ema", "이동 평균의 종류: sma·ema·hma", choices=("sma", "ema", "hma")
-        ),
+        ChoiceParameter("average", "ema", "이동 평균의 종류: sma·ema·hma", choices=_AVERAGES),
         IntParameter("fast_len", 20, "빠른 이동 평균의 길이(봉)", low=5, high=200),
         IntParameter("slow_gap", 60, "느린 이동 평균은 이만큼 더 길다(봉)", low=5, high=600),
         ChoiceParameter(
@@ -55,31 +54,43 @@ class MaCross:
 
     def signals(self, dataset: Dataset, params: Params) -> Signals:
         """교차한 봉에 진입, 반대 교차한 봉에 청산."""
+        return self.signals_into(dataset, params, Workspace())
+
+    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
+        """signals와 같은 값을 workspace의 배열에 쓴다."""
         import numpy as np
 
-        from optimize.strategy import indicators as ta
+        from optimize.strategy.htf_nb import trend_filter
+        from optimize.strategy.indicators import atr_into_nb
+        from optimize.strategy.ma_cross_nb import ma_cross_signals_nb
 
         candles = dataset.ltf
-        average = {"sma": ta.sma_nb, "ema": ta.ema_nb, "hma": ta.hma_nb}[str(params["average"])]
+        n = len(candles)
+        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
+        entry = workspace.array("entry", n, np.int8)
+        exit_long = workspace.array("exit_long", n, np.bool_)
+        exit_short = workspace.array("exit_short", n, np.bool_)
         fast_len = int(params["fast_len"])
-        fast = average(candles.close, fast_len)
-        slow = average(candles.close, fast_len + int(params["slow_gap"]))
-        up, down = ta.crossed_above_nb(fast, slow), ta.crossed_above_nb(slow, fast)
-        entry = up.astype(np.int8) - down.astype(np.int8)
-        if params["use_htf"] and dataset.htf is not None and dataset.htf_index is not None:
-            close = dataset.htf.close
-            trend = ta.on_ltf(
-                np.sign(close - ta.ema_nb(close, int(params["htf_len"]))), dataset.htf_index
-            )
-            entry[entry != trend] = 0
-        uses_atr = bool(params["use_stop"] or params["use_target"])
+        ma_cross_signals_nb(
+            candles.close,
+            trend,
+            index,
+            _AVERAGES.index(str(params["average"])),
+            fast_len,
+            fast_len + int(params["slow_gap"]),
+            entry,
+            exit_long,
+            exit_short,
+        )
+        atr = None
+        if params["use_stop"] or params["use_target"]:
+            atr = workspace.array("atr", n, np.float64)
+            atr_into_nb(candles.high, candles.low, candles.close, int(params["atr_len"]), atr)
         return Signals(
             entry=entry,
-            exit_long=down,
-            exit_short=up,
-            atr=ta.atr_nb(candles.high, candles.low, candles.close, int(params["atr_len"]))
-            if uses_atr
-            else None,
+            exit_long=exit_long,
+            exit_short=exit_short,
+            atr=atr,
             stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
             target_atr=float(params["target_atr"]) if params["use_target"] else None,
         )

@@ -31,11 +31,15 @@ _BUILTINS = {
     "squeeze_momentum": _Builtin(
         "squeeze_momentum",
         "SqueezeMomentum",
-        ("squeeze_momentum", "squeeze_momentum_nb", "squeeze_stages_nb", *_SHARED),
+        ("squeeze_momentum", "squeeze_momentum_nb", "squeeze_stages_nb", "htf_nb", *_SHARED),
     ),
-    "ma_cross": _Builtin("ma_cross", "MaCross", ("ma_cross", "indicators", *_SHARED)),
+    "ma_cross": _Builtin(
+        "ma_cross", "MaCross", ("ma_cross", "ma_cross_nb", "htf_nb", "indicators", *_SHARED)
+    ),
     "donchian_breakout": _Builtin(
-        "donchian_breakout", "DonchianBreakout", ("donchian_breakout", "indicators", *_SHARED)
+        "donchian_breakout",
+        "DonchianBreakout",
+        ("donchian_breakout", "indicators", "htf_nb", *_SHARED),
     ),
 }
 BUILTIN_STRATEGIES = tuple(_BUILTINS)

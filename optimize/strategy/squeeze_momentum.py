@@ -213,15 +213,12 @@ class SqueezeMomentum:
         """workspace의 배열에 신호를 쓴다. 같은 workspace로 다시 부르면 덮인다."""
         import numpy as np
 
-        from optimize.strategy.squeeze_momentum_nb import htf_trend_nb, squeeze_signals_nb
+        from optimize.strategy.htf_nb import trend_filter
+        from optimize.strategy.squeeze_momentum_nb import squeeze_signals_nb
 
         candles = dataset.ltf
         n = len(candles)
-        trend, index = np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int32)
-        if params["use_htf"] and dataset.htf is not None and dataset.htf_index is not None:
-            trend = htf_trend_nb(dataset.htf.close, int(params["htf_len"]))
-            index = dataset.htf_index
-        index.flags.writeable = False
+        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
         entry = workspace.array("entry", n, np.int8)
         exit_long = workspace.array("exit_long", n, np.bool_)
         exit_short = workspace.array("exit_short", n, np.bool_)

@@ -250,16 +250,3 @@ def squeeze_signals_nb(
         )  # fmt: skip
         copy_block_nb(rows[ATR, lo:hi], 0, hi - lo, atr[start:stop])
     atr[:first] = np.nan
-
-
-@compiled
-def htf_trend_nb(close: Row, length: int) -> NDArray[np.int8]:
-    """HTF 종가가 EMA(length) 위면 +1, 아래면 -1, 같거나 length봉이 차기 전이면 0. 모양 int8[m]."""
-    trend = np.zeros(len(close), dtype=np.int8)
-    alpha = 2.0 / (length + 1.0)
-    ema = close[0] if len(close) > 0 else 0.0
-    for j in range(len(close)):
-        ema = (1.0 - alpha) * ema + alpha * close[j]
-        if j >= length - 1:
-            trend[j] = np.int8(close[j] > ema) - np.int8(close[j] < ema)
-    return trend

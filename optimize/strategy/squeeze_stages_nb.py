@@ -257,12 +257,17 @@ def squeeze_nb(rows: NDArray[np.float64], lo: int, hi: int, cfg: SqueezeConfig) 
     window_moments_block_nb(
         close, lo, hi, cfg.bb_len, rows[A], rows[SPREAD], rows[T0], rows[T1], rows[T2]
     )
-    window_sum_block_nb(close, lo, hi, cfg.kc_len, rows[B], rows[T0], rows[T1])
-    kc_scale = 1.0 / cfg.kc_len
-    mean, kc_sum, spread = rows[A, lo:hi], rows[B, lo:hi], rows[SPREAD, lo:hi]
+    middle_row = rows[A]
+    if cfg.kc_len != cfg.bb_len:
+        middle_row = rows[B]
+        window_sum_block_nb(close, lo, hi, cfg.kc_len, middle_row, rows[T0], rows[T1])
+        kc_scale = 1.0 / cfg.kc_len
+        for k in range(lo, hi):
+            middle_row[k] *= kc_scale
+    mean, middles, spread = rows[A, lo:hi], middle_row[lo:hi], rows[SPREAD, lo:hi]
     atr, squeeze = rows[ATR, lo:hi], rows[SQUEEZE, lo:hi]
     for k in range(hi - lo):
-        basis, middle = mean[k], kc_sum[k] * kc_scale
+        basis, middle = mean[k], middles[k]
         bb, kc = cfg.bb_mult * spread[k], cfg.kc_mult * atr[k]
         inside = (basis + bb < middle + kc) & (basis - bb > middle - kc)
         squeeze[k] = 1.0 if inside else 0.0
