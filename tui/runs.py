@@ -18,6 +18,7 @@ from tui.processes import is_alive
 EVENTS_FILE = "events.ndjson"
 LOG_FILE = "run.log"
 _CHUNK = 64 * 1024
+_BEST_LIMIT = 1000
 _BEST_MARK = b'"is_best":true'
 RECENT_LIMIT = 50
 # 사건 파일이 아직 없는 실행을 준비 중으로 보는 초.
@@ -88,10 +89,10 @@ def summarize(folder: Path) -> RunSummary | None:
         return _without_events(folder)
     updated = datetime.fromtimestamp(stat.st_mtime, UTC)
     try:
-        head, tail, best_line = _read_ends(events, stat.st_size)
+        head, tail, best_lines = _read_ends(events, stat.st_size)
     except OSError:
         return None
-    return _fold(folder, updated, [*head, *tail], best_line)
+    return _fold(folder, updated, [*head, *tail], best_lines)
 
 
 def _run_folders(studies_dir: Path) -> Iterable[Path]:
@@ -125,20 +126,35 @@ def _without_events(folder: Path) -> RunSummary | None:
     return RunSummary(folder, folder.name, "starting" if young else "failed", updated_at=updated)
 
 
-def _read_ends(path: Path, size: int) -> tuple[list[bridge.Event], list[bridge.Event], str]:
-    """(앞쪽 사건들, 뒤쪽 사건들, 마지막 최고 시행의 줄)."""
+def _read_ends(
+    path: Path, size: int
+) -> tuple[list[bridge.Event], list[bridge.Event], list[bridge.Event]]:
+    """(앞쪽 사건들, 뒤쪽 사건들, 스터디마다의 마지막 최고 시행)."""
     if size == 0:
-        return [], [], ""
+        return [], [], []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        head = data[:_CHUNK]
-        tail = data[max(_CHUNK, size - _CHUNK) :]
-        mark = data.rfind(_BEST_MARK)
-        best_line = ""
-        if mark >= 0:
-            start = data.rfind(b"\n", 0, mark) + 1
-            end = data.find(b"\n", mark)
-            best_line = data[start : end if end >= 0 else size].decode("utf-8", "replace")
-    return _decode(head), _decode(tail), best_line
+        head = _decode(data[:_CHUNK])
+        tail = _decode(data[max(_CHUNK, size - _CHUNK) :])
+        studies = sum(isinstance(event, bridge.StudyEvent) for event in head)
+        return head, tail, _last_bests(data, size, max(1, studies))
+
+
+def _last_bests(data: mmap.mmap, size: int, studies: int) -> list[bridge.Event]:
+    """뒤에서부터, 스터디마다 한 번씩 나올 때까지 최고 시행의 줄을 찾는다."""
+    found: dict[str, bridge.Event] = {}
+    end = size
+    for _ in range(_BEST_LIMIT):
+        mark = data.rfind(_BEST_MARK, 0, end)
+        if mark < 0 or len(found) >= studies:
+            break
+        start = data.rfind(b"\n", 0, mark) + 1
+        stop = data.find(b"\n", mark)
+        line = data[start : stop if stop >= 0 else size].decode("utf-8", "replace")
+        event = bridge.decode_event(line)
+        if isinstance(event, bridge.TrialEvent):
+            found.setdefault(event.study, event)
+        end = start
+    return list(found.values())
 
 
 def _decode(chunk: bytes) -> list[bridge.Event]:
@@ -147,13 +163,14 @@ def _decode(chunk: bytes) -> list[bridge.Event]:
 
 
 def _fold(
-    folder: Path, updated: datetime, events: list[bridge.Event], best_line: str
+    folder: Path, updated: datetime, events: list[bridge.Event], bests: list[bridge.Event]
 ) -> RunSummary:
     pid, jobs, host, symbol, exit_code, is_demo = 0, 0, "", "", None, False
     cells: dict[str, str] = {}
     counts: dict[str, tuple[int, int]] = {}
     rates: dict[str, float] = {}
     best: float | None = None
+    better = _larger
     failed = False
     for event in events:
         match event:
@@ -169,7 +186,8 @@ def _fold(
                 is_demo = is_demo or event.is_demo
                 cells[event.study] = event.cell
                 counts[event.study] = (event.done, event.target)
-                best = _better(best, event.best_value)
+                better = _smaller if event.direction == "minimize" else _larger
+                best = better(best, event.best_value)
             case bridge.ProgressEvent():
                 counts[event.study] = (event.done, event.target)
                 rates[event.study] = event.rate or rates.get(event.study, 0.0)
@@ -177,14 +195,14 @@ def _fold(
                 failed = True
             case bridge.DoneEvent():
                 exit_code = event.exit_code
-                values = [study.best_value for study in event.studies]
-                best = max((value for value in values if value is not None), default=best)
+                for study in event.studies:
+                    best = better(best, study.best_value)
                 for study in event.studies:
                     finished = study.n_complete + study.n_pruned + study.n_failed
                     counts[study.study] = (finished, counts.get(study.study, (0, finished))[1])
-    last_best = bridge.decode_event(best_line) if best_line else None
-    if isinstance(last_best, bridge.TrialEvent):
-        best = _better(best, last_best.score)
+    for trial in bests:
+        if isinstance(trial, bridge.TrialEvent):
+            best = better(best, trial.score)
     return RunSummary(
         folder,
         folder.name,
@@ -201,9 +219,12 @@ def _fold(
     )
 
 
-def _better(left: float | None, right: float | None) -> float | None:
-    values = [value for value in (left, right) if value is not None]
-    return max(values, default=None)
+def _larger(left: float | None, right: float | None) -> float | None:
+    return max((value for value in (left, right) if value is not None), default=None)
+
+
+def _smaller(left: float | None, right: float | None) -> float | None:
+    return min((value for value in (left, right) if value is not None), default=None)
 
 
 def _state(pid: int, host: str, exit_code: int | None, failed: bool, updated: datetime) -> str:

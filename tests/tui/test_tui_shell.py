@@ -280,6 +280,18 @@ async def test_home_reads_runs_off_the_loop(
         release.set()
 
 
+async def test_toasts_are_plain_and_ctrl_c_tells_how_to_leave(tui_home: Path) -> None:
+    """짧은 알림도 markup을 읽지 않고 화면에 다 들어간다."""
+    app = WizardApp()
+    async with app.run_test(size=(60, 15), notifications=True) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("ctrl+c")
+        await until_text(pilot, "F10 또는 Ctrl+Q")
+        app.toast("이름 [red]x[/] [/", severity="warning")
+        await until_text(pilot, "이름 [red]x[/] [/")
+        assert app.is_running
+
+
 async def test_typing_in_a_field_does_not_trigger_letter_keys(tui_home: Path) -> None:
     """글 칸에서 q·ㅂ은 글자다."""
     app = WizardApp()

@@ -216,6 +216,20 @@ def test_best_is_found_in_the_middle_of_a_large_file(tui_home: Path) -> None:
     assert run.best == 2.5
 
 
+def test_best_is_over_every_study_and_minds_the_direction(tui_home: Path) -> None:
+    """뒤에 적힌 다른 칸의 낮은 최고 점수가 앞 칸의 것을 가리지 않는다."""
+    other = {**STUDY, "study": "s2", "cell": "1m@1h"}
+    low = {**TRIAL, "study": "s2", "score": 1.0}
+    folder = write_run(tui_home, "a", [_hello(1), STUDY, other, TRIAL, low, {**low, "score": 1.5}])
+    run = summarize(folder)
+    assert run is not None
+    assert run.best == 2.5
+    down = [{**study, "direction": "minimize"} for study in (STUDY, other)]
+    run = summarize(write_run(tui_home, "b", [_hello(1), *down, TRIAL, low]))
+    assert run is not None
+    assert run.best == 1.0
+
+
 def test_empty_and_missing_folders(tui_home: Path) -> None:
     assert list_runs(tui_home / "studies") == []
     (tui_home / "studies" / "slug" / "runs" / "empty").mkdir(parents=True)

@@ -354,7 +354,8 @@ async def test_two_tests_never_run_at_once_and_leaving_cancels(
             await pilot.press(key)
             await asyncio.sleep(0.45 if key == "down" else 0.05)
         await until(pilot, lambda: running == 1)
-        await pilot.press("escape")
+        await pilot.press("f4")
+        await until(pilot, lambda: screen_name(app) == "SettingsScreen")
         await until(pilot, lambda: running == 0)
     assert most == 1
     assert cancelled >= 2

@@ -93,7 +93,7 @@ class HomeScreen(BaseScreen[None]):
         table = self.query_one(RowTable)
         if tuple(rows) != table.rows:
             table.set_rows(rows)
-        self.query_one("#empty").display = not runs
+        self.set_class(not runs, "-empty")
         self.top_bar.note = (
             ko.SUMMARY.format(running=len(running), recent=len(recent)) if runs else ""
         )
