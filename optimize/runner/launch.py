@@ -42,7 +42,7 @@ from optimize.runner.opening import (
 from optimize.runner.pool import WorkerPool
 from optimize.runner.pruning import PruningRule
 from optimize.runner.results import print_results, write_results
-from optimize.runner.signals import EXIT_INTERRUPTED, interruptible
+from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
 from optimize.runner.terminal import make_terminals
 from optimize.runner.worker import Job, Rehearsal
 
@@ -105,15 +105,16 @@ def _make_run_dir(run_dir: Path) -> None:
 
 
 def _guarded(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
-    """실패를 사건으로 남기고 다시 올린다. Ctrl-C는 130."""
+    """실패를 사건으로 남기고 다시 올린다. 멈추라는 신호는 130."""
     try:
         return _execute(plan, run_id, events, out)
     except WizardError as error:
         _emit_last(events, ErrorEvent(error.title, error.cause, error.fix), error.exit_code)
         raise
-    except KeyboardInterrupt:
+    except Stopped:
         _emit_last(events, None, EXIT_INTERRUPTED)
-        raise
+        print("멈췄습니다.", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except Exception as error:
         title = "프로그램 안에서 예상하지 못한 오류가 났습니다"
         _emit_last(events, ErrorEvent(title, f"{type(error).__name__}: {error}"), 5)

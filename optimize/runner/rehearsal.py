@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from optimize.data.dataset import Candles, Dataset, DatasetRef
 from optimize.data.timeframes import MINUTE_MS, parse_cell
-from optimize.strategy.parameter import ChoiceParameter
+from optimize.strategy.parameter import ChoiceParameter, Parameter
+from optimize.strategy.protocol import Signals
 from optimize.trial import Params
 
 if TYPE_CHECKING:
@@ -24,19 +25,38 @@ _BARS = 600
 def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
     """기본값으로 한 번, 고를 값마다 한 번씩 평가한다(값에 따라 다른 커널을 쓰는 전략이 있다).
 
-    전략이 올리는 예외는 진짜 시행이 말하게 둔다.
+    사용자의 전략은 부르지 않고 읽기만 하며 엔진만 예행한다: 예외든 죽음이든 진짜 시행에서 나야
+    그 시행의 것으로 적힌다.
     """
-    from optimize.strategy.registry import load_strategy
+    from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
 
+    dataset = rehearsal_dataset(symbol, cell)
     with suppress(Exception):
         loaded = load_strategy(strategy)
-        dataset = rehearsal_dataset(symbol, cell)
+        if strategy not in BUILTIN_STRATEGIES:
+            _evaluate(dataset, _Idle(), {}, costs)
+            return
         defaults = {parameter.name: parameter.default for parameter in loaded.parameters}
         _evaluate(dataset, loaded, defaults, costs)
         for parameter in loaded.parameters:
             if isinstance(parameter, ChoiceParameter):
                 for choice in parameter.choices:
                     _evaluate(dataset, loaded, {**defaults, parameter.name: choice}, costs)
+
+
+class _Idle:
+    """아무 신호도 내지 않는 전략."""
+
+    name = "idle"
+    parameters: tuple[Parameter, ...] = ()
+
+    def signals(self, dataset: Dataset, params: Params) -> Signals:
+        """모두 없음."""
+        import numpy as np
+
+        n = len(dataset.ltf)
+        never = np.zeros(n, dtype=np.bool_)
+        return Signals(np.zeros(n, dtype=np.int8), never, never.copy())
 
 
 def _evaluate(dataset: Dataset, strategy: Strategy, params: Params, costs: CostModel) -> None:

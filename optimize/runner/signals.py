@@ -44,20 +44,32 @@ def stop_signals(on_stop: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, before if before is not None else signal.SIG_DFL)
 
 
+class Stopped(BaseException):
+    """탐색 앞뒤의 일을 하다가 멈추라는 신호를 받았다.
+
+    KeyboardInterrupt를 쓰지 않는다: 그것이 `exec`를 지나면 CPython은 잡혔더라도 끝날 때 스스로에게
+    SIGINT를 보내 exit code를 잃는다.
+    """
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """안에서는 SIGTERM도 Ctrl-C처럼 KeyboardInterrupt가 된다(탐색 앞뒤의, 버려도 되는 일들)."""
+    """안에서는 멈추라는 신호가 `Stopped`가 된다(탐색 앞뒤의, 버려도 되는 일들)."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Stopped
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN if _detached() else interrupt)
+    handlers = {
+        signal.SIGINT: interrupt,
+        signal.SIGTERM: interrupt,
+        signal.SIGHUP: signal.SIG_IGN if _detached() else interrupt,
+    }
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGHUP, hangup)
+        for number, before in previous.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)
 
 
 @contextmanager

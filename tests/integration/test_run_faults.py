@@ -34,8 +34,8 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
 
 def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
     case.strategy(seconds=0.005)
-    for count in (15, 60, 110):
-        process = case.start("--storage-url", case.sqlite_url, n=150)
+    for count in (15, 70):
+        process = case.start("--storage-url", case.sqlite_url, n=110)
         case.wait_for_trials(count)
         flock = workers(process.pid)
         assert flock
@@ -45,12 +45,12 @@ def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
         _, alive = psutil.wait_procs(flock, timeout=5)
         assert alive == []
     began = time.monotonic()
-    done = case.run("--storage-url", case.sqlite_url, n=150)
+    done = case.run("--storage-url", case.sqlite_url, n=110)
     assert done.returncode == 0, done.stderr
     # 죽은 실행이 맡았던 자리의 lease(60초)를 기다리지 않는다.
     assert time.monotonic() - began < 40
     study = load(case.sqlite_url)
-    assert_exact(study, 150)
+    assert_exact(study, 110)
     assert_wal_is_stored(case, study)
 
 

@@ -15,6 +15,7 @@ from run_cases import (
     assert_wal_is_stored,
     interrupt,
     load,
+    wait_until,
     workers,
 )
 
@@ -98,10 +99,12 @@ def test_hangup_is_ignored_by_a_run_in_its_own_session(case: RunCase) -> None:
 
 def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase) -> None:
     process = case.start("--storage-url", case.sqlite_url, "--set", "data.demo_days=3000", n=5)
-    deadline = time.monotonic() + 20
-    while not (case.run_dirs() and len(case.events()) >= 2):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+
+    def preparing() -> bool:
+        logs = [folder / "events.ndjson" for folder in case.run_dirs()]
+        return any(log.exists() and '"type":"plan"' in log.read_text("utf-8") for log in logs)
+
+    wait_until(preparing, 30, "준비를 시작하지 않는다")
     interrupt(process)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors

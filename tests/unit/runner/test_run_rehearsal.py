@@ -49,6 +49,24 @@ def test_a_strategy_can_be_evaluated_on_it() -> None:
     assert result.metrics["trades"] >= 0
 
 
+def test_a_users_strategy_is_read_but_not_called(tmp_path: Path) -> None:
+    """부르는 것은 진짜 시행뿐이다: 죽거나 멈추는 전략이 작업자의 시작을 막지 않는다."""
+    (tmp_path / "mine.py").write_text(
+        "from pathlib import Path\n"
+        "here = Path(__file__).parent\n"
+        "(here / 'read').touch()\n"
+        "class Mine:\n"
+        "    name = 'mine'\n"
+        "    parameters = ()\n"
+        "    def signals(self, dataset, params):\n"
+        "        (here / 'called').touch()\n",
+        encoding="utf-8",
+    )
+    rehearse(f"{tmp_path / 'mine.py'}:Mine", CostModel(), "DEMO:BTCUSDT", "15m@1h")
+    assert (tmp_path / "read").exists()
+    assert not (tmp_path / "called").exists()
+
+
 def test_a_broken_strategy_does_not_break_the_worker(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise RuntimeError('x')", encoding="utf-8")
     rehearse(f"{tmp_path / 'bad.py'}:Bad", CostModel(), "DEMO:BTCUSDT", "1m")
