@@ -29,8 +29,16 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
     masked = _KEY_PASSWORD.sub(lambda m: f"{m['head']}{MASK}", text)
     masked = _URL_PASSWORD.sub(lambda m: f"{m['head']}:{MASK}@", masked)
     for secret in {*known, os.environ.get("PGPASSWORD", "")}:
-        # 한두 글자는 가려도 비밀이 되지 않고 글만 망가진다.
-        if len(secret) >= 3:
+        if _worth_replacing(secret):
             for form in {secret, quote(secret, safe=""), unquote(secret)}:
                 masked = masked.replace(form, MASK)
     return masked
+
+
+def _worth_replacing(secret: str) -> bool:
+    """글 어디서나 지울 값인가.
+
+    두 글자 이하나 포트 같은 짧은 수(기본 비밀번호 5432는 포트이기도 하다)는 지워도 비밀이 되지 않고
+    글만 망가진다. 비밀번호의 자리에 있으면 위의 두 꼴이 이미 가렸다.
+    """
+    return len(secret) >= 3 and not (secret.isdigit() and len(secret) <= 5)
