@@ -50,8 +50,10 @@ class OpenedStudy:
 def reach_storage(plan: Plan, events: EventWriter) -> Plan:
     """저장소에 닿는지 먼저 본다(캔들을 내려받기 전에). 닿지 못하면 StorageError.
 
+    지난 실행이 내장 PostgreSQL을 썼는데 꺼져 있으면 켠다.
     `search.storage_fallback`이 정해져 있으면 그리로 바꾼 계획을 주고 알린다.
     """
+    plan = _wake_embedded(plan)
     servers = {
         cell.storage_url.masked: cell.storage_url
         for cell in plan.cells
@@ -78,6 +80,21 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
             )
             break
     return plan
+
+
+def _wake_embedded(plan: Plan) -> Plan:
+    """내장 서버를 가리키는 칸이 있으면 켜고, 바뀌었을 수 있는 포트의 URL로 고친다."""
+    if not any(cell.resolved.embedded for cell in plan.cells):
+        return plan
+    from optimize.storage.embedded import default_server
+
+    server = default_server()
+    server.start()
+    cells = tuple(
+        replace(cell, storage_url=server.url()) if cell.resolved.embedded else cell
+        for cell in plan.cells
+    )
+    return replace(plan, cells=cells)
 
 
 def _touch(url: Any, plan: Plan) -> None:
