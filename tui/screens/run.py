@@ -17,6 +17,7 @@ from tui.processes import exit_code, interrupt, is_alive
 from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE
 from tui.screens.run_trials import TRIAL_COMMANDS, TrialsScreen
+from tui.storage_test import readable
 from tui.text import common
 from tui.text import run as ko
 from tui.widgets.run_panel import RunPanel, score_text
@@ -47,6 +48,7 @@ class RunScreen(TrialsScreen):
 
     def compose_head(self) -> ComposeResult:
         yield RunPanel(self.model)
+        yield Static(id="run-ending")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -103,17 +105,16 @@ class RunScreen(TrialsScreen):
         if self.model.studies:
             first = self.model.studies[0]
             parts += [ko.WORKERS.format(n=first.workers)] if first.workers else []
-            parts.append(ko.STORAGE.format(storage=first.storage))
+            parts.append(ko.STORAGE.format(storage=readable(first.storage)))
         if self.model.messages:
             parts.insert(0, ko.WARNINGS.format(n=len(self.model.messages)))
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
-        ending = self._ending()
-        if ending:
-            text = Text.assemble((plain(ending), ""), "\n", text)
-        note = self.query_one("#run-note", Static)
+        self.query_one("#run-note", Static).update(text)
+        ending, line = self._ending(), self.query_one("#run-ending", Static)
+        line.display = bool(ending)
         for tone in ("good", "warn", "bad"):
-            note.set_class(bool(ending) and _TONES.get(self.state) == tone, tone)
-        note.update(text)
+            line.set_class(_TONES.get(self.state) == tone, tone)
+        line.update(Text("\n".join(plain(part) for part in ending.splitlines())))
 
     def _ending(self) -> str:
         """끝난 실행의 한두 문장: 무엇을 찾았고 다음에 무엇을 하나."""
@@ -123,12 +124,21 @@ class RunScreen(TrialsScreen):
             case "interrupted":
                 return ko.INTERRUPTED
             case "failed":
-                error = self.model.error
-                return ko.FAILED.format(title=error.title if error else ko.LOG_TITLE)
+                return self._failure()
             case "dead":
                 return ko.DEAD
             case _:
                 return ""
+
+    def _failure(self) -> str:
+        error = self.model.error
+        if error is None:
+            return ko.FAILED.format(title=ko.LOG_TITLE)
+        lines = [ko.FAILED.format(title=error.title)]
+        for label, body in ((common.ERROR_CAUSE, error.cause), (common.ERROR_FIX, error.fix)):
+            first, _, more = readable(body).partition("\n")
+            lines += [f"{label}: {first}{' …' if more else ''}"] if first else []
+        return "\n".join([*lines, ko.FAILED_MORE])
 
     def _findings(self) -> str:
         results = self.model.results

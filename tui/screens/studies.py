@@ -77,10 +77,12 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.query_one("#studies-detail").display = False
         self.query_one(RowTable).focus()
         self._show()
+        self.action_refresh_studies()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.action_refresh_studies()
+        if self.is_mounted:
+            self.action_refresh_studies()
 
     # ── 읽기
 

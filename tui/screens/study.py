@@ -73,9 +73,7 @@ class StudyScreen(StudyActions, TrialsScreen):
                 raise ProblemError(parse_problem(finished.stderr, ko.READ_FAILED))
         except ProblemError as error:
             self.wizard.show_problem(error.problem)
-        finally:
-            self._said = ""
-        self.show_note()
+        self.say("")
 
     def action_reload(self) -> None:
         """처음부터 다시 읽는다: 새 화면으로 바꾼다."""
@@ -112,8 +110,6 @@ class StudyScreen(StudyActions, TrialsScreen):
 
     def show_note(self) -> None:
         """시행 수와 차례, 하는 일."""
-        if not self.is_attached:
-            return
         parts = [self._said] if self._said else []
         parts += [self.count_text(), sort_text(self.query_one(TrialTable).view)]
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")

@@ -105,8 +105,8 @@ class StudyActions(Screen[None]):
             self.wizard_app.show_problem(error.problem)
         finally:
             self._working = False
-            if self.is_attached:
-                self.say("")
+        if self in self.app.screen_stack:
+            self.say("")
 
     async def _ask(
         self, title: str, body: str, label: str, value: str, check: Check, *, password: bool = False

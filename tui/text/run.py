@@ -87,6 +87,7 @@ FOUND_NONE = (
 NEXT = "다음: Enter로 시행을 살피고, 최선은 studies/{slug}/best.yaml 에 있습니다"
 INTERRUPTED = "멈췄습니다. 끝난 시행은 모두 저장되어 있고, 다시 실행하면 이어집니다"
 FAILED = "실행이 실패했습니다: {title}"
+FAILED_MORE = "l을 누르면 원인과 해결을 모두 봅니다"
 DEAD = "실행이 갑자기 끊겼습니다. 다시 실행하면 기록에서 되살려 이어집니다"
 ADD = ("더 실행", "같은 설정으로 목표 시행 수를 늘려 이어서 실행합니다")
 ADD_TITLE = "시행을 더할까요?"

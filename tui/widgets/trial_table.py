@@ -30,6 +30,8 @@ _WIDTHS = (7, 8, 9, 9, 9, 7, 6, 9, 6, 7, 7)
 # 좁으면 숫자가 큰 열부터 숨긴다. 0은 늘 보인다.
 _HIDE_FIRST = (0, 1, 0, 0, 0, 2, 3, 0, 6, 4, 7)
 _LEFT = (1, 2)
+# 넓으면 열마다 이만큼까지 더 준다.
+_WIDEN = 4
 
 _COMMANDS = (
     Command("trials.up", "up", "cursor_up", *common.ROW_UP, in_footer=False, in_palette=False),
@@ -329,7 +331,9 @@ class TrialTable(ScrollView, can_focus=True):
             if not droppable:
                 break
             shown.remove(max(droppable, key=_HIDE_FIRST.__getitem__))
-        return [(column, _WIDTHS[column]) for column in shown]
+        spare = width - 1 - sum(_WIDTHS[column] + 1 for column in shown)
+        wider = max(0, min(_WIDEN, spare // len(shown)))
+        return [(column, _WIDTHS[column] + wider) for column in shown]
 
 
 def _number(value: float | None, digits: int) -> str:
