@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from optimize.protocol import TrialEvent
 from optimize.runner.pool import Task
-from optimize.runner.pruning import PruningRule
-from optimize.runner.worker import Job, Outcome
+from optimize.runner.worker import Gate, Job, Outcome
+from optimize.search.pruning import CHECKPOINTS, Pruner
 from optimize.trial import FinishedTrial, Params, params_key
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class CellRun:
         index: int,
         search: CellSearch,
         target: int,
-        pruning: PruningRule,
+        pruner: Pruner | None,
     ) -> None:
         self.index = index
         self.search = search
@@ -70,7 +70,7 @@ class CellRun:
         self.last_error = ""
         self.exhausted = False
         self.states = Counter[str]()
-        self.pruning = pruning
+        self._pruner = pruner
         self._claiming: dict[str, Task] = {}
         self._blocked: dict[str, Params] = {}
         self._next_number = 0
@@ -171,12 +171,20 @@ class CellRun:
         self.unsaved += 1
         return trial, event
 
+    def gates(self) -> tuple[Gate, ...]:
+        """지금의 문턱들. pruner가 없으면 비었고, 아직 견줄 것이 적으면 보기만 하는 문턱이다."""
+        if self._pruner is None:
+            return ()
+        thresholds = self._pruner.thresholds()
+        return tuple(Gate(step / 100, thresholds.get(step)) for step in CHECKPOINTS)
+
     def note(self, trial: FinishedTrial) -> None:
         """최선과 셈과 문턱을 고친다."""
         self.states[trial.state] += 1
         if self._improves(trial):
             self.best = trial
-        self.pruning.learn(trial)
+        if self._pruner is not None:
+            self._pruner.observe([trial])
         if trial.number is not None:
             self._next_number = max(self._next_number, trial.number + 1)
 

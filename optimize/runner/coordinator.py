@@ -146,7 +146,7 @@ class Coordinator:
                 return
             cell = ready[self._turn % len(ready)]
             self._turn += 1
-            self._pool.submit(cell.take(self._chunk(cell)), cell.pruning.gates())
+            self._pool.submit(cell.take(self._chunk(cell)), cell.gates())
 
     def _chunk(self, cell: CellRun) -> int:
         """한 묶음의 시행 수: 보내는 비용이 묻히되, 끝에 가서 한 작업자에 몰리지 않게."""

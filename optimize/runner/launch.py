@@ -40,7 +40,6 @@ from optimize.runner.opening import (
     storage_secrets,
 )
 from optimize.runner.pool import WorkerPool
-from optimize.runner.pruning import PruningRule
 from optimize.runner.results import print_results, write_results
 from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
 from optimize.runner.terminal import make_terminals
@@ -206,6 +205,7 @@ def _open_cells(
     events: EventWriter,
 ) -> list[CellRun]:
     from optimize.search.proposer import make_proposer
+    from optimize.search.pruning import make_pruner
 
     settings = plan.params.search
     cells = []
@@ -218,7 +218,7 @@ def _open_cells(
             index,
             CellSearch(item.cell, job, search.space, search.objective, proposer),
             settings.n_trials,
-            PruningRule(settings.pruner),
+            make_pruner(settings.pruner),
         )
         for page in item.store.pages():
             cell.learn(page)

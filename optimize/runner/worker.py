@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from optimize.errors import WizardError
 from optimize.masking import mask_secrets
+from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _evaluate_one(bench: _Bench, gates: Sequence[Gate], params: Params) -> Outco
             metrics = bench.run(params, gate.fraction)
             score = bench.job.objective.score(metrics).values[0]
             intermediate[round(gate.fraction * 100)] = score
-            if gate.minimum is not None and score < gate.minimum:
+            if is_hopeless(intermediate, gate.minimum):
                 seconds = time.perf_counter() - clock
                 return Outcome(metrics, "", started, seconds, intermediate, True)
         metrics = bench.run(params)

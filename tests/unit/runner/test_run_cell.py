@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from optimize.runner.cell import CellRun
-from optimize.runner.pruning import STARTUP, PruningRule
 from optimize.runner.worker import Outcome
 from optimize.search.objective import Objective, ObjectiveGoal
+from optimize.search.pruning import CHECKPOINTS, make_pruner
 from optimize.storage.claims import ClaimResult
 from optimize.trial import FinishedTrial, Params, params_key
 
@@ -45,7 +43,7 @@ def make_cell(target: int = 10, *, limit: int = 10**6, before: int = 0) -> tuple
         proposer=proposer,
     )
     finished = [make_trial(1000 + i, number=i) for i in range(before)]
-    cell = CellRun(0, search, target, PruningRule("none"))
+    cell = CellRun(0, search, target, make_pruner("none"))
     cell.learn(finished)
     return cell, proposer
 
@@ -176,18 +174,20 @@ def test_failures_carry_their_reason_and_are_counted() -> None:
     assert cell.failed_in_a_row == 1
 
 
-@pytest.mark.parametrize(("name", "quantile"), [("median", 0.5), ("percentile", 0.25)])
-def test_pruning_thresholds_follow_the_finished_trials(name: str, quantile: float) -> None:
-    rule = PruningRule(name)
-    assert [gate.minimum for gate in rule.gates()] == [None, None]
-    for i in range(STARTUP):
+def test_gates_follow_the_finished_trials() -> None:
+    """문턱은 끝까지 간 시행에서 오고, pruner가 없으면 앞 구간을 평가하지도 않는다."""
+    cell, _ = make_cell(100)
+    assert cell.gates() == ()
+    pruned = CellRun(0, cell.search, 100, make_pruner("median"))
+    assert [gate.minimum for gate in pruned.gates()] == [None] * len(CHECKPOINTS)
+    for i in range(21):
         one = make_trial(i)
         object.__setattr__(one, "intermediate", {25: float(i), 50: float(-i)})
-        rule.learn(one)
-    first, second = (gate.minimum for gate in rule.gates())
-    assert first == STARTUP * quantile
-    assert second == -(STARTUP - 1) + STARTUP * quantile
-    assert PruningRule("none").gates() == ()
+        pruned.note(one)
+    assert [(gate.fraction, gate.minimum) for gate in pruned.gates()] == [
+        (0.25, 10.0),
+        (0.5, -10.0),
+    ]
 
 
 def test_the_key_asked_is_the_key_of_the_params() -> None:
