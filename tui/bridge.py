@@ -9,7 +9,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from optimize import paths
 from optimize.data.symbols import Symbol, SymbolError, parse_symbol
 from optimize.data.timeframes import Cell, Timeframe, TimeframeError, format_grid, parse_grid
-from optimize.errors import WizardError
 from optimize.masking import mask_secrets
 from optimize.protocol import (
     DataProgressEvent,
@@ -35,6 +34,14 @@ from optimize.protocol import (
     WarningEvent,
     decode,
     new_run_id,
+)
+from tui.bridge_storage import (
+    embedded_state,
+    pointer_is_embedded,
+    split_url,
+    start_embedded,
+    storage_url,
+    translated,
 )
 from tui.draft import DEFAULT_ENV, Draft, StorageChoice
 from tui.environment import child_environment
@@ -63,10 +70,16 @@ __all__ = [
     "TimeframeError",
     "TrialEvent",
     "WarningEvent",
+    "embedded_state",
     "format_grid",
     "mask_secrets",
     "parse_grid",
     "parse_symbol",
+    "pointer_is_embedded",
+    "split_url",
+    "start_embedded",
+    "storage_url",
+    "translated",
 ]
 
 CHECK_ENV = "BACKTEST_WIZARD_CHECK_URL"
@@ -134,14 +147,6 @@ def memory_bytes() -> tuple[int, int]:
         return values["MemAvailable"], values["MemTotal"]
     except (OSError, KeyError, ValueError, IndexError):
         return 0, 0
-
-
-def translated(work: Callable[[], ResultT]) -> ResultT:
-    """work를 부르고 `optimize`의 오류를 `ProblemError`로 바꾼다."""
-    try:
-        return work()
-    except WizardError as error:
-        raise ProblemError(Problem(error.title, error.cause, error.fix)) from None
 
 
 def record_crash(error: Exception) -> str:
@@ -268,60 +273,6 @@ def _require_variable(name: str) -> None:
         )
 
 
-def storage_url(host: str, port: str, database: str, user: str, password: str) -> str:
-    """나누어 적은 칸들로 만든 PostgreSQL URL(비밀번호 포함). 포트가 틀리면 ProblemError."""
-    from optimize.storage.url import StorageUrl, parse_storage_url
-
-    number = int(port) if port.isascii() and port.isdigit() else None
-    url = StorageUrl(
-        "postgresql",
-        "psycopg2",
-        user or None,
-        password or None,
-        host or None,
-        number,
-        database or None,
-    )
-    if port and (number is None or not 1 <= number <= 65535):
-        return translated(lambda: parse_storage_url(f"postgresql://{host}:{port}")).secret
-    return url.secret
-
-
-def split_url(text: str) -> dict[str, str] | None:
-    """붙여 넣은 PostgreSQL URL을 칸들로 나눈다. URL이 아니면 None."""
-    from optimize.storage.url import parse_storage_url
-
-    try:
-        url = parse_storage_url(text)
-    except WizardError:
-        return None
-    if url.backend != "postgresql":
-        return None
-    port = str(url.port) if url.port else ""
-    return {
-        "host": url.host or "",
-        "port": port,
-        "database": url.database or "",
-        "user": url.username or "",
-        "password": url.password or "",
-    }
-
-
-def pointer_is_embedded(draft: Draft) -> bool:
-    """지난 실행이 이 프로젝트의 내장 PostgreSQL을 썼는가."""
-    from optimize.storage.embedded import default_server
-    from optimize.storage.pointer import pointer_path, read_pointer
-
-    slugs = [f"{parse_symbol(draft.symbol).slug}_{cell.slug}" for cell in parse_grid(draft.grid)]
-    try:
-        pointer = next(filter(None, (read_pointer(pointer_path(slug)) for slug in slugs)), None)
-        url = pointer.url() if pointer else None
-        port = (default_server().directory / "port").read_text(encoding="ascii").strip()
-    except (WizardError, OSError):
-        return False
-    return url is not None and url.host == "127.0.0.1" and str(url.port) == port
-
-
 async def check_storage(
     target: StorageTarget, *, quick: bool = True, connections: int = 0, remedy: str = ""
 ) -> AsyncGenerator[dict[str, Any], None]:
@@ -344,25 +295,6 @@ async def check_storage(
                 return
             finished = finished or item.get("type") == "result"
             yield item
-
-
-def embedded_state() -> str:
-    """내장 PostgreSQL: running | stopped | absent | unusable(실행 파일이 없다)."""
-    from optimize.storage.embedded import default_server
-    from optimize.storage.embedded_process import wheel_binaries
-
-    try:
-        wheel_binaries()
-        return default_server().status().state
-    except WizardError:
-        return "unusable"
-
-
-def start_embedded() -> None:
-    """내장 PostgreSQL을 켠다(처음이면 만든다). 몇 초 걸릴 수 있으니 다른 thread에서 부른다."""
-    from optimize.storage.embedded import default_server
-
-    translated(lambda: default_server().start())
 
 
 # ── 실행
