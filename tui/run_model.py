@@ -73,6 +73,7 @@ class RunModel:
     """실행 하나의 상태.
 
     exit_code: 끝났으면 그 값. messages: 경고와 오류, 온 차례.
+    renumbered: 저장되며 예정과 다른 번호를 받은 시행의 수(늘면 번호의 차례를 다시 본다).
     """
 
     studies: list[StudyState] = field(default_factory=list)
@@ -86,6 +87,7 @@ class RunModel:
     preparing: bridge.DataProgressEvent | None = None
     results: list[bridge.StudyResult] = field(default_factory=list)
     exit_code: int | None = None
+    renumbered: int = 0
     _study_index: dict[str, int] = field(default_factory=dict)
     _unstored: dict[str, int] = field(default_factory=dict)
 
@@ -178,8 +180,9 @@ class RunModel:
     def _renumber(self, event: bridge.StoredEvent) -> None:
         for uid, number in zip(event.uids, event.numbers, strict=False):
             row = self._unstored.pop(uid, None)
-            if row is not None:
+            if row is not None and self.trials[row].number != number:
                 self.trials[row].number = number
+                self.renumbered += 1
 
     def _progress(self, event: bridge.ProgressEvent) -> None:
         index = self._study_index.get(event.study)

@@ -122,6 +122,7 @@ class TrialView:
         self._rows = rows
         self._keys: list[Key] = []
         self._predicate: Predicate | None = None
+        self._limit: int | None = None
         self.column = NEWEST
         self.descending = True
 
@@ -160,9 +161,16 @@ class TrialView:
         self._predicate = predicate
         self.rebuild()
 
+    def freeze(self, frozen: bool) -> None:
+        """멈추면 그 뒤에 온 시행은 다시 늘어놓아도 보이지 않는다."""
+        self._limit = len(self._rows) if frozen else None
+        if not frozen:
+            self.rebuild()
+
     def rebuild(self) -> None:
         """처음부터 다시 늘어놓는다(값이 바뀌었거나 보기 멈춤을 풀 때)."""
-        self._keys = sorted(self._key(row) for row in range(len(self._rows)) if self._shows(row))
+        count = len(self._rows) if self._limit is None else self._limit
+        self._keys = sorted(self._key(row) for row in range(count) if self._shows(row))
 
     def _shows(self, row: int) -> bool:
         return self._predicate is None or self._predicate(self._rows[row])

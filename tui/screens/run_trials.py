@@ -118,8 +118,7 @@ class TrialsScreen(BaseScreen[None]):
         best = self.model.best_row
         with self.app.batch_update():
             rows = self.apply_events(message.located)
-            if rows:
-                self.query_one(TrialTable).add(rows)
+            self.query_one(TrialTable).add(rows)
             self.show_note()
             if self.model.best_row != best:
                 self._show_card()

@@ -104,6 +104,7 @@ class TrialTable(ScrollView, can_focus=True):
         self.frozen = False
         self._row: int | None = None
         self._announced: int | None = None
+        self._renumbered = 0
 
     # ── 내용
 
@@ -111,16 +112,29 @@ class TrialTable(ScrollView, can_focus=True):
         """새 시행들을 보인다. 멈추어 있으면 풀 때 보인다."""
         if self.frozen:
             return
-        follow = self.position == 0 or self._row is None
-        self.view.add(rows)
-        self._settle(follow)
+        renumbered, self._renumbered = self._renumbered, self.model.renumbered
+        if renumbered != self.model.renumbered:
+            # 번호가 바뀐 시행은 번호의 차례에서 자리를 옮긴다. 새 시행도 함께 들어온다.
+            follow = self._follows
+            self.view.rebuild()
+            self._settle(follow)
+        elif rows:
+            follow = self._follows
+            self.view.add(rows)
+            self._settle(follow)
+
+    @property
+    def _follows(self) -> bool:
+        """커서가 맨 위여서 맨 위를 따라가는가."""
+        return self._row is None or not len(self.view) or self.view.row_at(0) == self._row
 
     def set_frozen(self, frozen: bool) -> None:
         """표를 멈추거나 푼다."""
         self.frozen = frozen
+        follow = self._follows
+        self.view.freeze(frozen)
         if not frozen:
-            self.view.rebuild()
-            self._settle(self.position == 0)
+            self._settle(follow)
 
     def sort_by(self, column: int, descending: bool) -> None:
         """열로 정렬하고 맨 위로 간다."""
