@@ -33,7 +33,7 @@ _VERSION = 1
 class JournalStudy:
     """한 실행이 시행을 적는 스터디 하나.
 
-    storage: 가린 URL. fingerprint: 스터디의 지문. target: 그 실행의 목표 총수.
+    storage: 저장소의 이름(가린 URL, 내장 서버면 `embedded`). fingerprint: 스터디의 지문. target: 그 실행의 목표 총수.
     settled: 적은 시행이 모두 저장되었다.
     """
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optimize.settings.model import ObjectiveSection
     from optimize.settings.plan import CellPlan, Plan
     from optimize.storage.store import TrialStore
+    from optimize.storage.url import StorageUrl
 
 _UNREACHABLE_FIX = (
     "다음 가운데 하나를 고르세요:\n"
@@ -97,7 +98,7 @@ def _wake_embedded(plan: Plan) -> Plan:
     return replace(plan, cells=cells)
 
 
-def _touch(url: Any, plan: Plan) -> None:
+def _touch(url: StorageUrl, plan: Plan) -> None:
     from optimize.storage.engine import make_engine
     from optimize.storage.failures import storage_errors
 
@@ -173,6 +174,7 @@ def open_studies(
     """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다."""
     from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
     from optimize.storage.store import TrialStore
+    from optimize.storage.url import StorageUrl
 
     opened: list[OpenedStudy] = []
     try:
@@ -188,7 +190,7 @@ def open_studies(
             )
             journal = JournalStudy(
                 cell.study_name,
-                cell.storage_url.masked,
+                _storage_name(cell.storage_url),
                 digest(described),
                 plan.params.search.n_trials,
             )
@@ -207,6 +209,13 @@ def open_studies(
             item.store.close()
         raise
     return opened
+
+
+def _storage_name(url: StorageUrl) -> str:
+    """기록이 저장소를 알아보는 이름. 내장 서버는 포트가 바뀌어도 같은 저장소다."""
+    from optimize.storage.local_server import is_embedded
+
+    return "embedded" if is_embedded(url) else url.masked
 
 
 def recover(opened: Sequence[OpenedStudy], events: EventWriter, run_dir: Path) -> None:
