@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optimize import paths
 from optimize.errors import StorageError, WizardError
@@ -174,7 +174,6 @@ def open_studies(
     """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다."""
     from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
     from optimize.storage.store import TrialStore
-    from optimize.storage.url import StorageUrl
 
     opened: list[OpenedStudy] = []
     try:
