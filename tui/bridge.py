@@ -1,4 +1,6 @@
-"""`tui`에서 `optimize`를 아는 단 하나의 모듈. 무거운 것은 함수 안에서 import한다.
+"""`tui`에서 `optimize`를 아는 문. 저장소와 스터디의 몫은 `bridge_storage`·`bridge_studies`에 있다.
+
+무거운 것은 함수 안에서 import한다.
 
 `optimize`의 오류는 `ProblemError`로 바꾸어 낸다. 비밀번호는 자식의 환경으로만 건넨다.
 """

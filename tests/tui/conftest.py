@@ -22,3 +22,23 @@ def tui_home(wizard_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(home, "now", lambda: MOMENT)
     return wizard_home
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """실행 화면 대신 열린 폴더를 적어 둔다."""
+    from tui.app import WizardApp
+
+    folders: list[Path] = []
+    monkeypatch.setattr(WizardApp, "open_run", lambda _self, folder: folders.append(folder))
+    return folders
+
+
+@pytest.fixture
+def closed_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """기본 PostgreSQL의 자리를 닫힌 포트로 바꾼다(이 컴퓨터의 5432에 서버가 있어도)."""
+    from optimize.storage import url
+
+    monkeypatch.setattr(
+        url, "DEFAULT_POSTGRES_URL", "postgresql://postgres:5432@127.0.0.1:9/optuna"
+    )

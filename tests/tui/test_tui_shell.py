@@ -128,14 +128,6 @@ async def test_home_lists_runs_and_opens_one(tui_home: Path, opened: list[Path])
         await until(pilot, lambda: opened == [folder])
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """실행 화면 대신 열린 폴더를 적어 둔다(실행 화면은 제 시험이 있다)."""
-    folders: list[Path] = []
-    monkeypatch.setattr(WizardApp, "open_run", lambda _self, folder: folders.append(folder))
-    return folders
-
-
 def _step_screens() -> list[type[StepScreen]]:
     from tui.screens.wizard_grid import GridScreen
     from tui.screens.wizard_parallel import ParallelScreen

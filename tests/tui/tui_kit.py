@@ -13,6 +13,8 @@ from typing import Any
 from textual.app import App
 from textual.pilot import Pilot
 
+from tui.draft import Draft
+
 MASKED = "postgresql://postgres:***@127.0.0.1:5432/optuna"
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 URL = "postgresql+psycopg2://postgres:5432@127.0.0.1:5432/optuna"
@@ -59,3 +61,10 @@ def write_run(home: Path, run_id: str, events: list[dict[str, Any]], slug: str =
     lines = [json.dumps({**stamp, **event}, separators=(",", ":")) for event in events]
     (folder / "events.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def demo(**changes: Any) -> Draft:
+    """합성 데모의 초안."""
+    return Draft(
+        **{"symbol": "DEMO:BTCUSDT", "grid": "1m@15m", "picked": "DEMO:BTCUSDT", **changes}
+    )
