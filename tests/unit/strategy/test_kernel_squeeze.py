@@ -28,7 +28,7 @@ def parameters(draw: st.DrawFn) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for p in STRATEGY.parameters:
         if isinstance(p, IntParameter):
-            values[p.name] = draw(st.integers(max(1, p.low // 2), min(p.high, LONGEST)))
+            values[p.name] = draw(st.integers(max(min(2, p.low), p.low // 2), min(p.high, LONGEST)))
         elif isinstance(p, FloatParameter):
             top = p.low + (p.high - p.low) / 4 if "threshold" in p.name else p.high
             values[p.name] = draw(st.floats(p.low, top))
