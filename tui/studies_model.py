@@ -58,12 +58,9 @@ class StudyItem:
 
     @property
     def place(self) -> str:
-        """저장소를 짧게: 스터디 이름과 같은 SQLite 파일이면 종류만, 서버면 주소와 데이터베이스."""
-        scheme, _, rest = self.storage.partition("://")
-        if scheme.startswith("sqlite"):
-            file = rest.rpartition("/")[2]
-            return ko.SQLITE if file == f"{self.name}.db" else f"{ko.SQLITE} {file}"
-        return f"{ko.POSTGRESQL} {rest.rpartition('@')[2].partition('?')[0]}"
+        """저장소를 짧게. 스터디 이름과 같은 SQLite 파일이면 종류만."""
+        place = short_place(self.storage)
+        return ko.SQLITE if place == f"{ko.SQLITE} {self.name}.db" else place
 
     @property
     def is_demo(self) -> bool:
@@ -79,6 +76,16 @@ class StorageFailure:
     title: str
     cause: str
     fix: str
+
+
+def short_place(storage: str) -> str:
+    """가린 URL을 짧게: SQLite면 파일 이름, 서버면 주소와 데이터베이스. URL이 아니면 그대로."""
+    scheme, mark, rest = storage.partition("://")
+    if not mark:
+        return storage
+    if scheme.startswith("sqlite"):
+        return f"{ko.SQLITE} {rest.rpartition('/')[2]}"
+    return f"{ko.POSTGRESQL} {rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def study_item(body: Mapping[str, Any]) -> StudyItem:

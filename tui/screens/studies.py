@@ -18,7 +18,7 @@ from tui.screens.base import BaseScreen
 from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
 from tui.storage_test import readable
 from tui.studies_commands import list_studies
-from tui.studies_model import SORTS, StorageFailure, StudyItem, shown_studies
+from tui.studies_model import SORTS, StorageFailure, StudyItem, short_place, shown_studies
 from tui.text import common
 from tui.text import studies as ko
 from tui.widgets.fields import TextField
@@ -173,7 +173,8 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
             source += [readable(item.source)] if item.source else []
             text.append(plain(", ".join(source)) or ko.OTHER_TOOL, "dim")
         elif failed is not None:
-            text.append(f"{plain(failed.title)}\n", "bold")
+            where = f"{readable(failed.storage)}: " if failed.storage else ""
+            text.append(f"{plain(where + failed.title)}\n", "bold")
             for label, body in ((common.ERROR_CAUSE, failed.cause), (common.ERROR_FIX, failed.fix)):
                 first = plain(readable(body.partition("\n")[0]))
                 text.append(f"{label}: {first}\n" if first else "")
@@ -245,7 +246,15 @@ def _row(item: StudyItem) -> Row:
 
 
 def _failure_row(item: StorageFailure) -> Row:
-    cells = (readable(item.storage) or item.title, "", ko.UNREADABLE, "", "", item.cause, "")
+    cells = (
+        readable(short_place(item.storage)) or item.title,
+        "",
+        ko.UNREADABLE,
+        "",
+        "",
+        item.cause,
+        "",
+    )
     return Row(_key(item), tuple(plain(cell) for cell in cells), ("", "", "bad", "", "", "muted"))
 
 

@@ -1,0 +1,349 @@
+"""스터디 목록과 한 스터디를 글쇠만으로: 진짜 SQLite 파일과 PostgreSQL, 진짜 자식 프로세스."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import FloatDistribution
+from tui_kit import screen_name, shown, type_text, until, until_text
+
+from optimize.cli import print_error
+from optimize.errors import StorageError
+from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
+from optimize.storage.store import TrialStore
+from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
+from optimize.trial import FinishedTrial
+from tui import bridge, bridge_studies, studies_commands
+from tui.app import WizardApp
+from tui.problem import ProblemError
+from tui.screens.studies import StudiesScreen
+from tui.screens.study import StudyScreen
+from tui.studies_commands import parse_problem
+from tui.studies_model import StudyItem, shown_studies, study_item
+from tui.widgets.row_table import RowTable
+from tui.widgets.trial_table import TrialTable
+
+SIZE = (120, 40)
+DEAD = "postgresql+psycopg2://postgres:s3cret-word@127.0.0.1:9/optuna"
+
+
+@pytest.fixture
+def studies_home(tui_home: Path) -> Path:
+    """기본 PostgreSQL을 보지 않게 한다: 이 컴퓨터에 켜진 서버가 끼어들지 않는다."""
+    (tui_home / ".env").write_text("OPTUNA_STORAGE=\n")
+    return tui_home
+
+
+def described(cell: str = "1m@15m") -> dict[str, Any]:
+    return {
+        "version": 1,
+        "symbol": "DEMO:BTCUSDT",
+        "cell": cell,
+        "strategy": "squeeze_momentum",
+        "data": {"source": "합성 데모 (seed 7)", "period": "2024-01-01 00:00 ~ 2024-01-04 00:00"},
+    }
+
+
+def fill(
+    url: StorageUrl, name: str, count: int = 12, attrs: Mapping[str, Any] | None = None
+) -> None:
+    """점수가 0…count-1인 스터디. 0번은 실패, 마지막은 조건을 어겼다."""
+    space = {"x": FloatDistribution(0, 1000)}
+    wizard = {"wizard": described()} if attrs is None else dict(attrs)
+    store = TrialStore.open(url, StorageOptions(), name, ["maximize"], space, wizard)
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    store.append(
+        [
+            FinishedTrial(
+                uid=f"{name}-{k}",
+                state="COMPLETE" if k else "FAIL",
+                params={"x": float(k)},
+                values=(float(k),) if k else (),
+                started_at=moment + timedelta(seconds=k),
+                finished_at=moment + timedelta(seconds=k, milliseconds=250),
+                metrics={"sharpe": k / 10, "trades": 100.0 + k},
+                constraints=(1.0,) if k == count - 1 else (-1.0,),
+            )
+            for k in range(count)
+        ]
+    )
+    store.close()
+
+
+def study_file(home: Path, name: str) -> StorageUrl:
+    return sqlite_url(home / "studies" / name / f"{name}.db")
+
+
+async def open_list(pilot: Any, awaited: str) -> None:
+    await until_text(pilot, "새 실행 시작")
+    await pilot.press("f3")
+    await until_text(pilot, awaited)
+
+
+# ── 목록
+
+
+async def test_unreachable_storage_is_told_and_hides_nothing(studies_home: Path) -> None:
+    """닿지 않는 서버는 까닭과 함께 한 줄로 보이고, 다른 저장소의 스터디는 그대로 보인다."""
+    fill(study_file(studies_home, "alpha"), "alpha")
+    pointer = make_pointer(parse_storage_url(DEAD), StorageOptions(), "x", "cli_env", "MINE")
+    write_pointer(pointer_path("dead"), pointer)
+    app = WizardApp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINE", DEAD)
+        async with app.run_test(size=SIZE, notifications=True) as pilot:
+            await open_list(pilot, "읽지 못한 저장소")
+            text = shown(app)
+            assert "alpha" in text
+            assert "127.0.0.1:9" in text
+            assert "s3cret-word" not in text
+            await pilot.press("end")
+            await until_text(pilot, "원인")
+            await pilot.press("enter")
+            await until(pilot, lambda: screen_name(app) == "ErrorScreen")
+            await until_text(pilot, "해결")
+            assert "s3cret-word" not in shown(app)
+
+
+async def test_empty_list_says_what_to_do(studies_home: Path) -> None:
+    async with WizardApp().run_test(size=(80, 24)) as pilot:
+        await open_list(pilot, "새 실행을 시작하면 여기에 남습니다")
+        await pilot.press("enter", "f6", "f7")
+        assert screen_name(pilot.app) == "StudiesScreen"
+        await pilot.press("escape")
+        await until(pilot, lambda: screen_name(pilot.app) == "HomeScreen")
+
+
+async def test_filter_order_open_and_back_by_keyboard(studies_home: Path) -> None:
+    """초성으로 거르고, 차례를 바꾸고, 열어서 시행을 정렬하고 살피고 돌아온다."""
+    fill(study_file(studies_home, "alpha"), "alpha")
+    fill(study_file(studies_home, "비트코인"), "비트코인", 30)
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_list(pilot, "스터디 2개, 시행 42개")
+        await pilot.press("slash")
+        await type_text(pilot, "ㅂㅌㅋ")
+        await until_text(pilot, "스터디 2개 가운데 1개")
+        assert "alpha (" not in shown(app)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: screen_name(app) == "StudyScreen")
+        await until_text(pilot, "시행 30개")
+        screen = app.screen
+        assert isinstance(screen, StudyScreen)
+        table = screen.query_one(TrialTable)
+        await until(pilot, lambda: len(table.view) == 30)
+        # 최고는 조건을 지킨 28번이고, 조건을 어긴 29번은 점수가 높아도 뒤다.
+        await until_text(pilot, "시행 28 (1m@15m)")
+        await pilot.press("b")
+        await until(pilot, lambda: screen.model.trials[table.current or 0].number == 28)
+        await pilot.press("enter")
+        await until_text(pilot, "파라미터")
+        assert "x " in shown(app)
+        await pilot.press("escape")
+        folder = screen.events_path.parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+        await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "StudiesScreen")
+        await until(pilot, lambda: not folder.exists())
+        await pilot.press("escape")
+        await until_text(pilot, "스터디 2개, 시행 42개")
+        for order in ("이름순", "시행 많은 것부터", "최고 점수순", "최근 것부터"):
+            await pilot.press("o")
+            await until_text(pilot, order)
+
+
+# ── 일
+
+
+async def test_rename_export_clean_and_delete(studies_home: Path) -> None:
+    """이름을 바꾸고, csv로 내보내고, 정리하고, 이름을 그대로 입력해야만 지운다."""
+    fill(study_file(studies_home, "alpha"), "alpha")
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_list(pilot, "스터디 1개, 시행 12개")
+        await pilot.press("m")
+        await until(pilot, lambda: screen_name(app) == "AskText")
+        await pilot.press("enter")
+        await until_text(pilot, "지금과 다른 이름을 적어 주세요")
+        await type_text(pilot, " 둘째")
+        await pilot.press("enter")
+        await until_text(pilot, "이름을 바꿨습니다: alpha 둘째")
+        await until_text(pilot, "alpha 둘째 (합성 데모)")
+        await pilot.press("f7")
+        await until_text(pilot, "어디에 내보낼까요?")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "out.txt")
+        await pilot.press("enter")
+        await until_text(pilot, "확장자는")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "out.csv")
+        await pilot.press("enter")
+        await until_text(pilot, "내보냈습니다")
+        exported = (studies_home / "out.csv").read_text(encoding="utf-8").splitlines()
+        assert len(exported) == 13
+        await pilot.press("k")
+        await until_text(pilot, "멈춘 시행을 정리할까요?")
+        await pilot.press("enter")
+        await until_text(pilot, "정리했습니다")
+        await pilot.press("delete")
+        await until_text(pilot, "스터디를 지울까요?")
+        await type_text(pilot, "alpha")
+        await pilot.press("enter")
+        await until_text(pilot, "이름이 같지 않습니다")
+        await pilot.press("escape")
+        await until_text(pilot, "스터디 1개, 시행 12개")
+        await pilot.press("delete")
+        await until(pilot, lambda: screen_name(app) == "AskText")
+        await type_text(pilot, "alpha 둘째")
+        await pilot.press("enter")
+        await until_text(pilot, "지웠습니다")
+        await until_text(pilot, "스터디가 없습니다")
+
+
+async def test_copy_to_a_typed_postgresql(studies_home: Path, postgres_url: StorageUrl) -> None:
+    """적은 PostgreSQL에 복사한다. 비밀번호는 화면에 보이지 않고, 복사한 스터디를 읽을 수 있다."""
+    import optuna
+
+    fill(study_file(studies_home, "alpha"), "alpha")
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_list(pilot, "스터디 1개, 시행 12개")
+        await pilot.press("f8")
+        await until_text(pilot, "어디로 복사할까요?")
+        await pilot.press("end", "enter")
+        await until_text(pilot, "복사할 저장소")
+        await type_text(pilot, postgres_url.secret)
+        assert postgres_url.password
+        assert postgres_url.password not in shown(app)
+        await pilot.press("enter")
+        await until_text(pilot, "복사했습니다: alpha")
+    copied = optuna.load_study(study_name="alpha", storage=postgres_url.secret)
+    assert len(copied.trials) == 12
+
+
+async def test_failed_command_is_the_error_window(studies_home: Path) -> None:
+    """이미 있는 이름으로 바꾸면 자식이 말한 제목과 해결이 오류 창에 보인다."""
+    url = study_file(studies_home, "both")
+    fill(url, "alpha")
+    fill(url, "beta")
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_list(pilot, "스터디 2개")
+        first = app.screen
+        assert isinstance(first, StudiesScreen)
+        first.query_one("#studies", RowTable).select_key(f"{url.masked}\nalpha")
+        await pilot.press("m")
+        await until(pilot, lambda: screen_name(app) == "AskText")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "beta")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ErrorScreen")
+        await until_text(pilot, "beta")
+
+
+# ── 더 실행
+
+
+def _spawned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+
+    def spawn(argv: list[str], env: dict[str, str], _cwd: Path, log: Path) -> int:
+        seen.update(argv=argv, env=env, log=log)
+        return 1
+
+    monkeypatch.setattr(bridge, "spawn_detached", spawn)
+    return seen
+
+
+def _item(url: StorageUrl, name: str, **attrs: Any) -> StudyItem:
+    body = {"name": name, "storage": url.masked, "state": "idle", "total": 12, "n_complete": 12}
+    return study_item({**body, "attrs": attrs})
+
+
+def test_extend_uses_the_recorded_plan(
+    studies_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """그 스터디를 만든 실행의 plan.json을 그대로 쓰고 목표만 늘린다. 다른 칸은 빼놓는다."""
+    seen = _spawned(monkeypatch)
+    url = study_file(studies_home, "s1")
+    fill(url, "s1")
+    params = bridge_studies.default_params()
+    params["symbol"], params["timeframe_grid"] = "DEMO:BTCUSDT", "1m@15m,1m@1h"
+    params["backtest"]["fee_rate"] = 0.00123
+    cells = [
+        {"cell": "1m@15m", "slug": "a", "study": "s1", "storage": url.masked},
+        {"cell": "1m@1h", "slug": "b", "study": "s2", "storage": "다른 곳"},
+    ]
+    folder = studies_home / "studies" / "a" / "runs" / "20260101"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text(json.dumps({"params": params, "cells": cells}))
+    run_dir = studies_commands.extend(_item(url, "s1", wizard=described("1m@1h")), 500)
+    config = json.loads((run_dir / "config.yaml").read_text(encoding="utf-8"))
+    assert config["timeframe_grid"] == "1m@15m"
+    assert config["backtest"]["fee_rate"] == 0.00123
+    assert (config["search"]["n_trials"], config["search"]["study_name"]) == (500, "s1")
+    assert (run_dir / "config.yaml").stat().st_mode & 0o777 == 0o600
+    assert seen["env"]["OPTUNA_STORAGE"] == url.secret
+    assert run_dir.parent.parent.name == "demo_btcusdt_1m_15m"
+
+
+def test_extend_without_a_plan_uses_what_the_study_says(
+    studies_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = _spawned(monkeypatch)
+    url = study_file(studies_home, "s1")
+    fill(url, "s1")
+    run_dir = studies_commands.extend(_item(url, "s1", wizard=described("1m@1h")), 50)
+    config = json.loads((run_dir / "config.yaml").read_text(encoding="utf-8"))
+    assert (config["symbol"], config["timeframe_grid"]) == ("DEMO:BTCUSDT", "1m@1h")
+    assert url.secret not in " ".join(seen["argv"])
+    with pytest.raises(ProblemError) as caught:
+        studies_commands.extend(_item(url, "s1"), 50)
+    assert "s1" in caught.value.problem.fix
+
+
+# ── 값
+
+
+def test_problem_of_the_command_is_kept_whole() -> None:
+    """명령이 stderr에 쓰는 오류의 제목·원인·해결이 여러 줄이어도 그대로 돌아온다."""
+    error = StorageError("닿지 못했습니다", "첫 줄\n둘째: 줄", "켜기: docker start x\n또는 이것")
+    with contextlib.redirect_stderr(io.StringIO()) as stream:
+        print("알림: 먼저 나온 말", file=stream)
+        print_error(error)
+    problem = parse_problem(stream.getvalue(), "다른 제목")
+    assert (problem.title, problem.cause, problem.fix) == (error.title, error.cause, error.fix)
+    crash = parse_problem("Traceback postgresql://u:p4ssw0rd@h/d", "다른 제목")
+    assert crash.title == "다른 제목"
+    assert "p4ssw0rd" not in crash.cause
+
+
+def test_orders_put_missing_scores_last() -> None:
+    def item(name: str, best: float | None, total: int, day: int) -> StudyItem:
+        stamp = f"2026-01-{day:02d}T00:00:00+00:00"
+        return study_item(
+            {"name": name, "total": total, "best_value": best, "last_activity": stamp}
+        )
+
+    items = [item("b", None, 3, 1), item("a", 1.0, 2, 3), item("c", 2.0, 1, 2)]
+    assert [i.name for i in shown_studies(items, "", "best")] == ["c", "a", "b"]
+    assert [i.name for i in shown_studies(items, "", "name")] == ["a", "b", "c"]
+    assert [i.name for i in shown_studies(items, "", "trials")] == ["b", "a", "c"]
+    assert [i.name for i in shown_studies(items, "", "updated")] == ["a", "c", "b"]
+    assert [i.name for i in shown_studies(items, "C", "name")] == ["c"]
+
+
+def test_place_is_short() -> None:
+    """이름과 같은 SQLite 파일은 종류만, 서버는 주소와 데이터베이스만 보인다. 비밀번호 자리는 없다."""
+    assert _item(study_file(Path("/x"), "s1"), "s1").place == "SQLite"
+    assert _item(study_file(Path("/x"), "s1"), "다른").place == "SQLite s1.db"
+    server = parse_storage_url("postgresql://postgres:pw@db:5432/optuna?sslmode=require")
+    assert _item(server, "s1").place == "PostgreSQL db:5432/optuna"
