@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimize.data.dataset import Candles, Dataset, DatasetRef
 from optimize.data.timeframes import MINUTE_MS, parse_cell
+from optimize.strategy.kernel_cache import rehearsed_marker
 from optimize.strategy.parameter import ChoiceParameter, Parameter
 from optimize.strategy.protocol import Signals
 from optimize.trial import Params
@@ -20,14 +24,49 @@ if TYPE_CHECKING:
     from optimize.strategy.protocol import Strategy
 
 _BARS = 600
+# 마법사가 처음 권하는 전략과 칸.
+DEFAULT_STRATEGY, DEFAULT_CELL = "squeeze_momentum", "1m@15m"
 
 
 def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
-    """기본값으로 한 번, 고를 값마다 한 번씩 평가한다(값에 따라 다른 커널을 쓰는 전략이 있다).
+    """전략과 엔진의 커널을 읽는다. 캐시가 비었으면 컴파일한다.
 
+    컴파일은 한 프로세스만 하고 나머지는 기다렸다가 읽는다: 여럿이 같은 것을 컴파일하면 모두 느리다.
     사용자의 전략은 부르지 않고 읽기만 하며 엔진만 예행한다: 예외든 죽음이든 진짜 시행에서 나야
     그 시행의 것으로 적힌다.
     """
+    from optimize.strategy.registry import BUILTIN_STRATEGIES
+
+    name = strategy if strategy in BUILTIN_STRATEGIES else "engine"
+    marker = rehearsed_marker(name, cell)
+    with ExitStack() as stack:
+        if not marker.exists():
+            stack.enter_context(_only_one(marker))
+        _run_all(strategy, costs, symbol, cell)
+        with suppress(OSError):
+            marker.touch()
+
+
+@contextmanager
+def _only_one(marker: Path) -> Iterator[None]:
+    """표시 파일마다 한 프로세스. 잠글 수 없는 폴더면 그냥 지나간다."""
+    from filelock import FileLock
+
+    lock = FileLock(f"{marker}.lock")
+    try:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _run_all(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
+    """기본값으로 한 번, 고를 값마다 한 번씩 평가한다(값에 따라 다른 커널을 쓰는 전략이 있다)."""
     from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
 
     dataset = rehearsal_dataset(symbol, cell)
@@ -116,3 +155,19 @@ def _candles(bars: int, step_ms: int) -> Candles:
     for item in fields(candles):
         getattr(candles, item.name).flags.writeable = False
     return candles
+
+
+def main() -> None:
+    """`python -m optimize.runner.rehearsal`: 기본 전략의 커널을 미리 컴파일한다.
+
+    화면이 처음 열릴 때 뒤에서 부른다. 사용자가 마법사를 지나는 동안 끝나도록, 그러나 방해하지 않게
+    낮은 우선순위로 돈다.
+    """
+    from optimize.backtest.costs import CostModel
+
+    os.nice(10)
+    rehearse(DEFAULT_STRATEGY, CostModel(), "DEMO:BTCUSDT", DEFAULT_CELL)
+
+
+if __name__ == "__main__":
+    main()

@@ -41,40 +41,40 @@ def test_두_번째_프로세스는_컴파일하지_않는다() -> None:
 def test_쓸_수_없는_곳이면_사용자의_캐시_폴더를_쓴다(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from optimize.strategy import jit
+    from optimize.strategy import kernel_cache
 
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    local = jit.cache_folder()
-    assert local.parent == Path(jit.__file__).parent / "__pycache__"
+    local = kernel_cache.cache_folder()
+    assert local.parent == Path(kernel_cache.__file__).parent / "__pycache__"
     (tmp_path / "strategy").mkdir()
     (tmp_path / "strategy" / "__pycache__").write_text("폴더가 아니다")
-    monkeypatch.setattr(jit, "kernel_sources_digest", lambda: "0123")
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "strategy" / "jit.py"))
+    monkeypatch.setattr(kernel_cache, "kernel_sources_digest", lambda: "0123")
+    monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "strategy" / "kernel_cache.py"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert jit.cache_folder() == tmp_path / "cache" / "backtest-wizard" / "kernels-0123"
+    assert kernel_cache.cache_folder() == tmp_path / "cache" / "backtest-wizard" / "kernels-0123"
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "mine"))
-    assert jit.cache_folder() == tmp_path / "mine" / "kernels-0123"
+    assert kernel_cache.cache_folder() == tmp_path / "mine" / "kernels-0123"
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "mine" / "kernels-0123"))
-    assert jit.cache_folder() == tmp_path / "mine" / "kernels-0123"
+    assert kernel_cache.cache_folder() == tmp_path / "mine" / "kernels-0123"
 
 
 def test_kernel의_원본_하나가_바뀌면_지문이_바뀐다(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from optimize.strategy import jit
+    from optimize.strategy import kernel_cache
 
-    package = Path(jit.__file__).parents[1]
+    package = Path(kernel_cache.__file__).parents[1]
     for folder in ("strategy", "backtest"):
         (tmp_path / folder).mkdir()
         for source in (package / folder).glob("*.py"):
             (tmp_path / folder / source.name).write_bytes(source.read_bytes())
-    monkeypatch.setattr(jit, "__file__", str(tmp_path / "strategy" / "jit.py"))
-    first = jit.kernel_sources_digest()
+    monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "strategy" / "kernel_cache.py"))
+    first = kernel_cache.kernel_sources_digest()
     (tmp_path / "strategy" / "registry.py").write_text("")
-    assert jit.kernel_sources_digest() == first
+    assert kernel_cache.kernel_sources_digest() == first
     for name in ("strategy/blocks_nb.py", "backtest/ledger_nb.py", "backtest/metrics.py"):
-        before = jit.kernel_sources_digest()
+        before = kernel_cache.kernel_sources_digest()
         with (tmp_path / name).open("a") as file:
             file.write("# 고침\n")
-        assert jit.kernel_sources_digest() != before, name
-    assert os.path.exists(jit.__file__)
+        assert kernel_cache.kernel_sources_digest() != before, name
+    assert os.path.exists(kernel_cache.__file__)
