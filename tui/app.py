@@ -27,6 +27,7 @@ COMMANDS = (
     Command("app.interrupt", "ctrl+c", "app.interrupt", *ko.INTERRUPT, in_footer=False,
             in_palette=False),
 )  # fmt: skip
+_WARM_AFTER_SECONDS = 0.5
 _STYLES = Path(__file__).parent / "styles"
 
 
@@ -52,6 +53,13 @@ class WizardApp(App[None]):
         from tui.screens.home import HomeScreen
 
         self.push_screen(HomeScreen())
+        self.set_timer(_WARM_AFTER_SECONDS, self._warm_kernels)
+
+    def _warm_kernels(self) -> None:
+        """첫 화면이 뜬 뒤: 사용자가 마법사를 지나는 동안 커널을 컴파일해 둔다."""
+        from tui import bridge
+
+        self.run_worker(bridge.warm_kernels, thread=True, group="warm")
 
     # ── 설정
 

@@ -12,7 +12,7 @@ import platform
 import shlex
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -300,6 +300,16 @@ async def check_storage(
 
 
 # ── 실행
+
+
+def warm_kernels() -> None:
+    """처음 한 번의 컴파일을 뒤에서 시작한다. 이미 했으면 그만두고, 띄우지 못하면 실행이 스스로 한다."""
+    from optimize.strategy.kernel_cache import rehearsed_marker
+
+    if not rehearsed_marker("squeeze_momentum", "1m@15m").exists():
+        argv = [sys.executable, "-m", "optimize.runner.rehearsal"]
+        with suppress(OSError):
+            spawn_detached(argv, child_environment(), paths.home(), Path(os.devnull))
 
 
 def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:

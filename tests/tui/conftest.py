@@ -24,6 +24,14 @@ def tui_home(wizard_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return wizard_home
 
 
+@pytest.fixture(autouse=True)
+def cold_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """화면마다 컴파일하는 프로세스를 띄우지 않는다(그 일의 시험은 test_tui_shell이 따로 한다)."""
+    from tui import bridge
+
+    monkeypatch.setattr(bridge, "warm_kernels", lambda: None)
+
+
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """실행 화면 대신 열린 폴더를 적어 둔다."""
