@@ -1,0 +1,357 @@
+"""실행 화면을 글쇠만으로: 상태의 말, 거르기, 멈추기, 기록, 더 실행, 죽은 화면 다시 붙기."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tui_kit import screen_name, shown, type_text, until, until_text, write_run
+
+from tui import bridge
+from tui.app import WizardApp
+from tui.draft import Draft, StorageChoice
+from tui.processes import is_alive
+from tui.run_model import RunModel
+from tui.screens.run import RunScreen
+from tui.trial_view import SCORE_COLUMN
+from tui.widgets.plots import BestSoFar, Canvas
+from tui.widgets.trial_table import TrialTable
+
+SIZE = (120, 40)
+LIVE = 0  # 살아 있는 프로세스의 pid로 바꾼다
+
+
+def hello(pid: int) -> dict[str, Any]:
+    return {"type": "hello", "run_id": "r", "pid": pid, "host": bridge.host_name()}
+
+
+def study(cell: str = "1m@15m", name: str = "s1", target: int = 100) -> dict[str, Any]:
+    return {
+        "type": "study", "study": name, "slug": "slug", "cell": cell, "storage": "sqlite:///x.db",
+        "done": 0, "target": target, "symbol": "BINANCE:BTCUSDT",
+    }  # fmt: skip
+
+
+def trial(number: int, score: float | None, name: str = "s1", **changes: Any) -> dict[str, Any]:
+    return {
+        "type": "trial", "study": name, "number": number, "score": score,
+        "state": "FAIL" if score is None else "COMPLETE", "params": {"kc_len": 20 + number},
+        "metrics": {"net_profit_pct": (score or 0) * 10, "sharpe": score or 0, "trades": 100 + number},
+        "duration_ms": 12.5, "is_best": False, "uid": f"{name}-{number}", **changes,
+    }  # fmt: skip
+
+
+def done(code: int, best: float | None = 1.5) -> dict[str, Any]:
+    result = {"study": "s1", "slug": "slug", "n_complete": 3, "n_pruned": 0, "n_failed": 0,
+              "best_value": best, "best_params": None if best is None else {"kc_len": 21}}  # fmt: skip
+    return {"type": "done", "studies": [result], "exit_code": code}
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """실행인 척하는 프로세스."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(120)", "optimize.run"]
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+async def open_screen(pilot: Any, folder: Path) -> RunScreen:
+    await until_text(pilot, "새 실행 시작")
+    pilot.app.open_run(folder)
+    await until(pilot, lambda: isinstance(pilot.app.screen, RunScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, RunScreen)
+    return screen
+
+
+ERROR = {
+    "type": "error",
+    "title": "저장소가 [red]끊겼습니다",
+    "cause": "첫 까닭\n둘째",
+    "fix": "켜세요",
+}
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([hello(LIVE)], ["준비 중", "실행을 준비합니다"]),
+        ([hello(LIVE), study(), trial(0, 1.0)], ["진행 중", "시행 1개"]),
+        ([hello(2**22 + 7), study()], ["끊김", "갑자기 끊겼습니다"]),
+        ([hello(1), study(), done(0)], ["완료", "최고 점수 1.5 (1m@15m)", "slug/best.yaml"]),
+        ([hello(1), study(), done(0, None)], ["완료", "조건을 만족한 시행이 없습니다"]),
+        ([hello(1), study(), done(130)], ["멈춤", "다시 실행하면 이어집니다"]),
+        ([hello(1), study(), ERROR, done(3)], ["실패", "[red]끊겼습니다", "첫 까닭", "켜세요"]),
+    ],
+)
+async def test_state_is_told_in_words(
+    tui_home: Path,
+    sleeper: subprocess.Popen[bytes],
+    events: list[dict[str, Any]],
+    words: list[str],
+) -> None:
+    first = {**events[0], "pid": events[0]["pid"] or sleeper.pid}
+    folder = write_run(tui_home, "r", [first, *events[1:]])
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        screen = await open_screen(pilot, folder)
+        # 살아 있는지 적어도 한 번 본 뒤의 말이다.
+        screen._check_alive()
+        for word in words:
+            await until_text(pilot, word)
+
+
+async def test_sort_filter_detail_and_copy_by_keyboard(
+    tui_home: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    rows = [trial(n, n / 10, constraints=[float(n == 9)]) for n in range(10)]
+    rows += [trial(10, None, error="[bold]나눗셈"), trial(3, 9.0, "s2", is_best=True)]
+    folder = write_run(tui_home, "r", [hello(sleeper.pid), study(), study("1m@1h", "s2"), *rows])
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        screen = await open_screen(pilot, folder)
+        table = screen.query_one(TrialTable)
+        await until(pilot, lambda: len(table.view) == 12)
+        # 칸이 둘이면 칸마다의 최고가 표로 보인다.
+        await until_text(pilot, "칸마다의 최고 점수")
+        await pilot.press("b")
+        assert table.view.column == SCORE_COLUMN
+        assert screen.model.trials[table.current or 0].score == 9.0
+        await pilot.press("slash")
+        await type_text(pilot, "1m@15m 완료 거래>=105")
+        await until_text(pilot, "시행 12개 가운데 4개")
+        await pilot.press("enter", "down")
+        assert screen.model.trials[table.current or 0].number == 7
+        await pilot.press("enter")
+        await until_text(pilot, "시행 7 (1m@15m)")
+        await until_text(pilot, "kc_len")
+        await pilot.press("c")
+        assert app.clipboard == "kc_len: 27\n"
+        await pilot.press("escape", "slash")
+        await type_text(pilot, " 점수>")
+        await until_text(pilot, "읽을 수 없는 조건: 점수>")
+        await pilot.press("escape")
+        await until_text(pilot, "시행 12개")
+        # 열을 옮기며 정렬하고 뒤집는다.
+        await pilot.press("right")
+        await until_text(pilot, "순이익% 큰 것부터")
+        await pilot.press("i")
+        await until_text(pilot, "순이익% 작은 것부터")
+        # 실패한 시행의 까닭은 markup으로 읽지 않는다.
+        await pilot.press("slash")
+        await type_text(pilot, "실패")
+        await pilot.press("enter", "enter")
+        await until_text(pilot, "[bold]나눗셈")
+
+
+async def test_pause_keeps_collecting(tui_home: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    folder = write_run(tui_home, "r", [hello(sleeper.pid), study(), trial(0, 1.0)])
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        screen = await open_screen(pilot, folder)
+        await until_text(pilot, "시행 1개")
+        await pilot.press("space")
+        await until_text(pilot, "보기 멈춤: 실행은 계속됩니다")
+        with (folder / "events.ndjson").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(trial(1, 2.0)) + "\n")
+        await until(pilot, lambda: len(screen.model.trials) == 2)
+        assert len(screen.query_one(TrialTable).view) == 1
+        await pilot.press("space")
+        await until_text(pilot, "시행 2개")
+
+
+async def test_stop_asks_then_interrupts(tui_home: Path, sleeper: subprocess.Popen[bytes]) -> None:
+    """Esc는 멈추지 않고, Enter는 Ctrl-C와 같은 신호를 보낸다. 자판이 한글이어도 듣는다."""
+    folder = write_run(tui_home, "r", [hello(sleeper.pid), study()])
+    async with WizardApp().run_test(size=SIZE, notifications=True) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "진행 중")
+        await pilot.press("ㅌ")
+        await until_text(pilot, "실행을 멈출까요?")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert sleeper.poll() is None
+        await pilot.press("x")
+        await until_text(pilot, "실행을 멈출까요?")
+        await pilot.press("enter")
+        await until(pilot, lambda: sleeper.poll() == -signal.SIGINT)
+        await until_text(pilot, "끊김")
+        await pilot.press("x")
+        await until_text(pilot, "이미 끝난 실행입니다")
+
+
+async def test_leaving_says_the_run_goes_on(
+    tui_home: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    folder = write_run(tui_home, "r", [hello(sleeper.pid), study()])
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "진행 중")
+        await pilot.press("q")
+        await until(pilot, lambda: screen_name(app) == "HomeScreen")
+        await until_text(pilot, "실행은 계속됩니다")
+        assert sleeper.poll() is None
+
+
+async def test_log_shows_warnings_and_masks_secrets(tui_home: Path) -> None:
+    warning = {"type": "warning", "title": "[b]경고[/b]", "cause": "까닭 하나", "fix": "해결 하나"}
+    folder = write_run(tui_home, "r", [hello(1), study(), warning])
+    (folder / "run.log").write_text("postgresql://u:p4ssw0rd@h/d\n\x1b[2J끝줄\n", encoding="utf-8")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "경고 1개")
+        await pilot.press("l")
+        for text in ("[b]경고[/b]", "까닭 하나", "해결 하나", "끝줄"):
+            await until_text(pilot, text)
+        await pilot.press("c")
+        assert "p4ssw0rd" not in app.clipboard + shown(app)
+
+
+async def test_plots_toggle_and_small_window(tui_home: Path) -> None:
+    rows = [trial(n, float(n % 17) - n / 50, is_best=n == 16) for n in range(200)]
+    folder = write_run(tui_home, "r", [hello(1), study(), *rows])
+    async with WizardApp().run_test(size=(80, 24)) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "시행 200개")
+        assert "시행마다의 점수" not in shown(pilot.app)
+        await pilot.press("v")
+        await until_text(pilot, "그때까지의 최고 15.68")
+        await until_text(pilot, "200번째")
+        assert any(0x2800 < ord(char) < 0x2900 for char in shown(pilot.app))
+        await pilot.resize_terminal(60, 15)
+        await until_text(pilot, "시행마다의 점수")
+        await pilot.press("v")
+        await until(pilot, lambda: "시행마다의 점수" not in shown(pilot.app))
+
+
+def test_plot_glyphs_are_one_cell_everywhere() -> None:
+    """점자는 너비가 애매하지 않다. 찍은 점은 제자리의 비트가 된다."""
+    import unicodedata
+
+    assert {unicodedata.east_asian_width(chr(code)) for code in range(0x2800, 0x2900)} == {"N"}
+    canvas = Canvas(2, 1)
+    for x, y in ((0, 0), (1, 3), (2, 1)):
+        canvas.dot(x, y, 0)
+    assert [glyph for glyph, _ in canvas.row(0)] == ["\u2881", "\u2802"]
+
+
+def test_best_so_far_is_the_running_maximum() -> None:
+    from test_trial_view import feed, trial_event
+
+    model = RunModel()
+    feed(model, bridge.StudyEvent("s", "s", "1m", "x", 0, 9))
+    best = BestSoFar()
+    scores = [3.0, 1.0, None, 7.0, 9.0, 8.0, 10.0]
+    for number, score in enumerate(scores):
+        # 9점은 조건을 어겼다.
+        feed(model, trial_event(number, score, constraints=[1.0] if score == 9.0 else []))  # type: ignore[arg-type]
+        best.update(model)
+    assert best.steps == [(0, 3.0), (3, 7.0), (5, 8.0), (6, 10.0)]
+
+
+# ── 진짜 실행
+
+
+@pytest.fixture
+def small(tui_home: Path) -> Path:
+    (tui_home / "config").mkdir()
+    body = {"data": {"demo_days": 3}, "search": {"n_jobs": 1}}
+    (tui_home / "config" / "params.yaml").write_text(json.dumps(body), encoding="utf-8")
+    (tui_home / ".env").write_text("OPTUNA_STORAGE=\n")
+    return tui_home
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    last = json.loads((folder / "events.ndjson").read_text(encoding="utf-8").splitlines()[-1])
+    assert (last["type"], last["exit_code"]) == ("done", 0)
+    return list(last["studies"])
+
+
+async def test_add_trials_continues_the_same_studies(small: Path) -> None:
+    """끝난 실행에서 A: 목표를 늘려 두 칸을 모두 잇는다. run.log에는 같은 줄이 두 번 없다."""
+    draft = Draft(
+        "DEMO:BTCUSDT", "1m@15m,1m@1h", n_trials=4, n_jobs=1, storage=StorageChoice("sqlite")
+    )
+    started = bridge.start_run(draft)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        first = await open_screen(pilot, started.run_dir)
+        await until(pilot, lambda: first.state == "done", 60)
+        await until_text(pilot, "끝났습니다: 8개 시행")
+        await pilot.press("a")
+        await until_text(pilot, "시행을 더할까요?")
+        await pilot.press("ctrl+u", "4", "enter")
+        await until_text(pilot, "4보다 큰 수를 적어 주세요")
+        await pilot.press("ctrl+u", "6", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen) and app.screen is not first)
+        second = app.screen
+        assert isinstance(second, RunScreen)
+        await until(pilot, lambda: second.state == "done", 60)
+        assert [item["n_complete"] + item["n_failed"] for item in results(second.run_dir)] == [6, 6]
+        assert len(second.model.trials) == 4
+    log = (started.run_dir / "run.log").read_text(encoding="utf-8")
+    assert log.count("끝 (exit code 0)") == 1
+
+
+_VIEWER = """
+import asyncio, sys
+from pathlib import Path
+from tui.app import WizardApp
+from tui import bridge
+from tui.draft import Draft, StorageChoice
+
+async def main():
+    app = WizardApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        draft = Draft("DEMO:BTCUSDT", "1m@15m", n_trials=150, n_jobs=1,
+                      storage=StorageChoice("sqlite"))
+        started = bridge.start_run(draft)
+        app.open_run(started.run_dir)
+        while not app.screen.query("TrialTable") or not len(app.screen.query_one("TrialTable").view):
+            await pilot.pause(0.05)
+        print(started.run_dir, started.pid, flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_killed_screen_leaves_the_run_and_reattaches(small: Path) -> None:
+    """화면을 실행 도중 kill -9로 죽여도 실행은 끝까지 가고, 다시 열면 처음 화면에서 그 실행이 열린다."""
+    viewer = subprocess.Popen(
+        [sys.executable, "-c", _VIEWER],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    assert viewer.stdout is not None
+    with viewer.stdout:
+        line = viewer.stdout.readline().split()
+        viewer.kill()
+        viewer.wait()
+    folder, pid = Path(line[0]), int(line[1])
+    finished = '"type":"done"'
+    assert finished not in (folder / "events.ndjson").read_text(encoding="utf-8")
+    assert is_alive(pid)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await until_text(pilot, "진행 중 1개")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        screen = app.screen
+        assert isinstance(screen, RunScreen)
+        await until(pilot, lambda: screen.state == "done", 60)
+        await until_text(pilot, "끝났습니다: 150개 시행")
+        assert len(screen.query_one(TrialTable).view) == 150
+    (result,) = results(folder)
+    assert result["n_complete"] + result["n_failed"] + result["n_pruned"] == 150
