@@ -45,6 +45,7 @@ class RunScreen(TrialsScreen):
         super().__init__(run_dir / EVENTS_FILE)
         self.run_dir = run_dir
         self._alive = True
+        self._shown_ending: str | None = None
 
     def compose_head(self) -> ComposeResult:
         yield RunPanel(self.model)
@@ -109,8 +110,15 @@ class RunScreen(TrialsScreen):
         if self.model.messages:
             parts.insert(0, ko.WARNINGS.format(n=len(self.model.messages)))
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
-        self.query_one("#run-note", Static).update(text)
-        ending, line = self._ending(), self.query_one("#run-ending", Static)
+        # 한 줄이라 자리가 바뀌지 않는다: 화면 전체를 다시 놓지 않는다.
+        self.query_one("#run-note", Static).update(text, layout=False)
+        self._show_ending(self._ending())
+
+    def _show_ending(self, ending: str) -> None:
+        if ending == self._shown_ending:
+            return
+        self._shown_ending = ending
+        line = self.query_one("#run-ending", Static)
         line.display = bool(ending)
         for tone in ("good", "warn", "bad"):
             line.set_class(_TONES.get(self.state) == tone, tone)

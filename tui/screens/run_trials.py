@@ -30,8 +30,9 @@ from tui.widgets.plots import ScorePlot
 from tui.widgets.trial_card import card_text
 from tui.widgets.trial_table import TrialTable
 
-_POLL_SECONDS = 0.15
-_PLOT_SECONDS = 0.5
+# 사람이 보기에 살아 있고, 그리는 값은 낮은 만큼: 초마다 네 번.
+_POLL_SECONDS = 0.25
+_PLOT_SECONDS = 1.0
 # 이보다 좁으면 최고 시행의 카드를 감춘다(Enter로 볼 수 있다).
 _CARD_WIDTH = 116
 # 이보다 낮으면 그림을 감춘다(글쇠로 볼 수 있다).

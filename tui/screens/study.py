@@ -113,7 +113,7 @@ class StudyScreen(StudyActions, TrialsScreen):
         parts = [self._said] if self._said else []
         parts += [self.count_text(), sort_text(self.query_one(TrialTable).view)]
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
-        self.query_one("#run-note", Static).update(text)
+        self.query_one("#run-note", Static).update(text, layout=False)
 
     def say(self, text: str) -> None:
         self._said = text

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
-from rich.text import Text
+from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.cells import cut, fit
@@ -40,11 +42,15 @@ class Canvas:
         self._layers[row][column] = max(self._layers[row][column], layer)
 
     def row(self, index: int) -> list[tuple[str, int]]:
-        """한 줄의 (글자, 층)들. 빈 칸은 빈칸이고 층은 -1이다."""
-        return [
-            (chr(0x2800 + bits) if bits else " ", layer)
-            for bits, layer in zip(self._bits[index], self._layers[index], strict=True)
-        ]
+        """한 줄의 (글자들, 층)들: 층이 같은 이웃은 한 덩이다. 빈 칸은 빈칸이고 층은 -1이다."""
+        runs: list[tuple[str, int]] = []
+        for bits, layer in zip(self._bits[index], self._layers[index], strict=True):
+            glyph = chr(0x2800 + bits) if bits else " "
+            if runs and runs[-1][1] == layer:
+                runs[-1] = (runs[-1][0] + glyph, layer)
+            else:
+                runs.append((glyph, layer))
+        return runs
 
 
 class BestSoFar:
@@ -82,37 +88,54 @@ class ScorePlot(Widget):
         self.model = model
         self._best = BestSoFar()
         self._painted = -1
+        self._strips: list[Strip] = []
 
     def update(self) -> None:
         """시행이 늘었으면 다시 그린다."""
         if len(self.model.trials) != self._painted:
             self._painted = len(self.model.trials)
+            self._strips = []
             self.refresh()
 
-    def render(self) -> Text:
-        width, height = self.content_size
+    def on_resize(self) -> None:
+        self._strips = []
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips = []
+
+    def render_line(self, y: int) -> Strip:
+        if not self._strips:
+            self._strips = self._paint(*self.size)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+    def _paint(self, width: int, height: int) -> list[Strip]:
+        """모든 줄: 제목, 그림, 가로축."""
         self._best.update(self.model)
-        title = Text(cut(self._title(), width), self._style("title"), no_wrap=True)
         points = self._points()
+        lines = [[Segment(cut(self._title(), width), self._style("title"))]]
         if not points or width < _LABEL + 8 or height < 4:
-            return Text("\n").join([title, Text(cut(ko.PLOT_EMPTY, width), self._style("axis"))])
+            lines.append([Segment(cut(ko.PLOT_EMPTY, width), self._style("axis"))])
+            return [self._strip(line, width) for line in lines]
         low, high = _bounds([score for _, score, _ in points], self.model.minimize)
         canvas = Canvas(width - _LABEL - 1, height - 2)
         self._draw(canvas, points, low, high)
-        lines = [title]
+        labels = {0: score_text(high), height - 3: score_text(low)}
         for index in range(height - 2):
-            label = (
-                score_text(high) if index == 0 else score_text(low) if index == height - 3 else ""
-            )
-            line = Text(fit(label, _LABEL, "right") + " ", self._style("axis"), no_wrap=True)
-            for glyph, layer in canvas.row(index):
-                line.append(glyph, self._layer_style(layer))
+            label = fit(labels.get(index, ""), _LABEL, "right") + " "
+            line = [Segment(label, self._style("axis"))]
+            line += [Segment(text, self._layer_style(layer)) for text, layer in canvas.row(index)]
             lines.append(line)
-        room = width - _LABEL - 1
         last = ko.PLOT_LAST.format(n=len(self.model.trials))
-        axis = ko.PLOT_FIRST + fit(last, max(0, room - len(ko.PLOT_FIRST) * 2 + 1), "right")
-        lines.append(Text(cut(" " * (_LABEL + 1) + axis, width), self._style("axis")))
-        return Text("\n").join(lines)
+        room = width - _LABEL - 1 - cell_len(ko.PLOT_FIRST)
+        axis = " " * (_LABEL + 1) + ko.PLOT_FIRST + fit(last, max(0, room), "right")
+        lines.append([Segment(cut(axis, width), self._style("axis"))])
+        return [self._strip(line, width) for line in lines]
+
+    def _strip(self, line: list[Segment], width: int) -> Strip:
+        base = self.rich_style
+        strip = Strip([Segment(text, base + style) for text, style, _ in line if style])
+        return strip.adjust_cell_length(width, base)
 
     def _title(self) -> str:
         parts = [ko.PLOT_TITLE]
@@ -162,7 +185,7 @@ class ScorePlot(Widget):
 
     def _layer_style(self, layer: int) -> Style:
         names = {_INFEASIBLE: "infeasible", _FEASIBLE: "feasible", _BEST: "best"}
-        return self._style(names[layer]) if layer in names else Style()
+        return self._style(names[layer]) if layer in names else self.rich_style
 
 
 def _bounds(scores: list[float], minimize: bool) -> tuple[float, float]:
