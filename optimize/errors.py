@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import ClassVar
 
 from optimize.masking import mask_secrets
@@ -57,3 +59,28 @@ class RunError(WizardError):
     """실행 실패. exit code 5."""
 
     exit_code = 5
+
+
+_OS_REASONS = {
+    errno.ENOENT: "파일이나 폴더가 없습니다",
+    errno.EACCES: "권한이 없습니다",
+    errno.EPERM: "허락되지 않은 일입니다",
+    errno.EROFS: "읽기만 되는 파일 시스템입니다",
+    errno.EISDIR: "파일이 아니라 폴더입니다",
+    errno.ENOTDIR: "폴더가 아닙니다",
+    errno.EEXIST: "이미 있습니다",
+    errno.ENOSPC: "디스크가 가득 찼습니다",
+    errno.EDQUOT: "디스크의 할당량을 넘었습니다",
+    errno.ENAMETOOLONG: "이름이 너무 깁니다",
+    errno.EMFILE: "연 파일이 너무 많습니다(ulimit -n)",
+    errno.ENOMEM: "메모리가 모자랍니다",
+    errno.EIO: "디스크를 읽거나 쓰지 못했습니다",
+    errno.EPIPE: "받는 쪽이 닫혔습니다",
+}
+
+
+def os_reason(error: OSError) -> str:
+    """운영 체제의 오류를 한국어로. 모르는 것은 운영 체제의 글 그대로다."""
+    if error.errno is None:
+        return str(error)
+    return _OS_REASONS.get(error.errno) or os.strerror(error.errno)

@@ -6,8 +6,12 @@ exit code: 0 끝 · 2 인자나 설정 · 3 저장소 · 4 캔들 · 5 실행 �
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from optimize.cli import command
+
+if TYPE_CHECKING:
+    from optimize.settings.plan import Plan
 
 
 def main(argv: list[str]) -> int:
@@ -20,11 +24,23 @@ def main(argv: list[str]) -> int:
     if arguments.plan_only:
         from optimize.report.plan import print_plan
 
+        _check_search(plan)
         print_plan(plan.masked(), plan.command_line())
         return 0
     from optimize.runner.launch import launch
 
     return launch(plan, run_id=arguments.run_id, events=arguments.events)
+
+
+def _check_search(plan: Plan) -> None:
+    """실행하지 않고도 알 수 있는 잘못(없는 전략, 틀린 탐색 공간과 목표)을 계획에서 거절한다."""
+    from optimize.runner.opening import make_objective
+    from optimize.search.overrides import apply_overrides
+    from optimize.strategy.registry import load_strategy
+
+    params = plan.params
+    apply_overrides(load_strategy(params.strategy.name).parameters, params.strategy.space)
+    make_objective(params.objective)
 
 
 if __name__ == "__main__":

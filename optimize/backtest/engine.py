@@ -253,7 +253,8 @@ def _shaped(array: NDArray[Any], name: str, n: int, dtype: type[np.generic]) -> 
         )
     if found.dtype == dtype and found.flags.c_contiguous and found.flags.aligned:
         return _writable_typed(found)
-    converted = found.astype(dtype)
+    with np.errstate(invalid="ignore"):  # NaN은 아래에서 값이 변한 것으로 거절한다
+        converted = found.astype(dtype)
     if found.dtype != dtype and not np.array_equal(
         converted, found, equal_nan=found.dtype.kind == "f"
     ):

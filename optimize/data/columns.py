@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from optimize.data.file_reasons import file_reason
 from optimize.errors import DataError
 
 FIELDS = ("time", "open", "high", "low", "close", "volume")
@@ -151,11 +152,20 @@ def _text_to_ms(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], 
     except pa.ArrowInvalid as error:
         raise DataError(
             f"시각 열 '{name}'을(를) 읽을 수 없습니다",
-            f"첫 값 '{first}' ({error})",
+            f"{_offender(column, first)} ({file_reason(error)})",
             "YYYY-MM-DD HH:MM:SS(UTC)나 UTC 밀리초로 고치세요",
         ) from error
     label = "ISO 8601" if zoned else "ISO 8601(시간대 표시가 없어 UTC로 읽음)"
     return _numpy(moments.cast(pa.int64()), np.int64), label
+
+
+def _offender(column: pa.ChunkedArray, first: str) -> str:
+    """읽지 못하게 한 값: 수의 열에 섞인 글이 있으면 그 줄, 아니면 첫 값."""
+    odd = pc.invert(pc.match_substring_regex(column, r"^\s*\d+(\.\d+)?\s*$"))
+    row = pc.index(odd, True).as_py()
+    if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", first) or row < 0:
+        return f"첫 값 '{first}'"
+    return f"{row + 1:,}번째 봉의 값 '{column[row].as_py()}'"
 
 
 def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
@@ -163,7 +173,11 @@ def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     try:
         return _numpy(pc.cast(column, pa.float64()), np.float64)
     except pa.ArrowInvalid as error:
-        raise DataError(f"'{name}' 열에 수가 아닌 값이 있습니다", str(error)) from error
+        raise DataError(
+            f"'{name}' 열에 수가 아닌 값이 있습니다",
+            file_reason(error),
+            "그 줄을 고치거나 지우세요",
+        ) from error
 
 
 _Value = TypeVar("_Value", bound=np.generic)

@@ -67,7 +67,11 @@ def download(
     """
     exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
     if exchange is None:
-        raise DataError(f"{store.symbol.exchange}에서는 내려받을 수 없습니다", "", fix)
+        raise DataError(
+            f"{store.symbol.exchange}에서는 내려받을 수 없습니다",
+            "내려받을 수 있는 거래소는 BINANCE와 UPBIT입니다",
+            fix,
+        )
     end_ms = min(end_ms, clock.now_ms())
     cancel = threading.Event()
     on_progress = _calm(on_progress)

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from optimize.data.columns import (
     time_to_ms,
 )
 from optimize.data.dataset import Candles, FundingSchedule
+from optimize.data.file_reasons import file_reason
 from optimize.data.quality import Quality, assess, clean, detect_interval
 from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
@@ -59,7 +61,9 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
     """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것). 읽을 수 없으면 DataError."""
     table = _read_table(path)
     if not table.num_rows:
-        raise DataError(f"파일이 비었습니다: {path}")
+        raise DataError(
+            f"파일이 비었습니다: {path}", "봉이 하나도 없습니다", "봉이 든 파일을 쓰세요"
+        )
     try:
         names = match_columns(table.column_names, columns or {})
         times, unit = time_to_ms(table[names["time"]], names["time"])
@@ -130,7 +134,7 @@ def _read_table(path: Path) -> pa.Table:
             return pa_parquet.read_table(path)
         if name.endswith((".arrow", ".feather", ".ipc")):
             return _read_arrow(path)
-    except (OSError, EOFError, pa.ArrowException, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, pa.ArrowException, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
     raise DataError(
         f"알 수 없는 형식의 파일입니다: {path.name}", "", f"쓸 수 있는 형식: {', '.join(SUFFIXES)}"
@@ -148,7 +152,11 @@ def _read_zip(path: Path) -> pa.Table:
     with zipfile.ZipFile(path) as archive:
         members = [item for item in archive.namelist() if item.lower().endswith(".csv")]
         if len(members) != 1:
-            raise DataError(f"{path.name}: zip 안에 csv가 하나여야 하는데 {len(members)}개입니다")
+            raise DataError(
+                f"{path.name}: zip 안에 csv가 하나여야 하는데 {len(members)}개입니다",
+                ", ".join(members[:5]),
+                "압축을 풀어 쓸 csv 하나를 --data 로 주세요",
+            )
         return read_csv_table(io.BytesIO(archive.read(members[0])))
 
 
@@ -162,6 +170,12 @@ def read_csv_table(file: IO[bytes]) -> pa.Table:
     read_options = pa_csv.ReadOptions()
     if all(_is_number(cell) for cell in cells):
         read_options.column_names = _headerless_names(len(cells))
+    elif ";" in cells[0] or "\t" in cells[0]:
+        raise DataError(
+            "쉼표로 나뉜 csv가 아닙니다",
+            "첫 줄이 ';'이나 탭으로 나뉘어 있습니다",
+            "쉼표로 나뉜 csv(소수점은 '.')로 다시 내보내세요",
+        )
     elif len(cells) == 1:
         # CryptoDataDownload처럼 첫 줄이 출처를 적은 한 칸이면 건너뛴다.
         read_options.skip_rows = 1
@@ -203,6 +217,6 @@ def _unreadable(path: Path, error: Exception) -> DataError:
         return DataError(f"파일이 없습니다: {path}", "", "경로를 확인하세요")
     return DataError(
         f"파일을 읽을 수 없습니다: {path}",
-        f"{type(error).__name__}: {error}",
+        file_reason(error),
         "파일이 끝까지 내려받아졌는지, 형식과 확장자가 맞는지 확인하세요",
     )

@@ -25,7 +25,7 @@ from optimize.data.period import (
 from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
 from optimize.data.quality import assess, between, clean
 from optimize.data.store import SymbolStore
-from optimize.data.symbols import DEMO_LABEL, Symbol
+from optimize.data.symbols import DEMO_LABEL, EXCHANGES, Symbol
 from optimize.data.timeframes import MINUTE_MS, Cell
 from optimize.errors import DataError, SettingsError
 
@@ -242,12 +242,17 @@ def _held(manifest: Manifest) -> list[tuple[int, int]]:
 
 
 def missing_fix(symbol: Symbol) -> str:
-    """캔들이 없을 때의 길들."""
+    """캔들이 없을 때의 길들. 내려받을 수 있는 거래소면 그것도 든다."""
+    fetch = (
+        f"인터넷이 되는 곳에서 내려받기: python -m optimize.data fetch --symbol {symbol}\n"
+        if symbol.exchange in EXCHANGES
+        else ""
+    )
     return (
         "다음 가운데 하나를 고르세요:\n"
         "가진 파일로 실행: --data 파일.csv.gz\n"
         f"파일을 캐시에 들이기: python -m optimize.data import 파일 --symbol {symbol}\n"
-        f"인터넷이 되는 곳에서 내려받기: python -m optimize.data fetch --symbol {symbol}\n"
+        f"{fetch}"
         f"합성 데모로 해 보기: --symbol DEMO:{symbol.ticker}"
     )
 

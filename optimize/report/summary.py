@@ -17,7 +17,10 @@ _PLAIN_WIDTH = 140
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """표의 한 줄. best: 제약을 만족한 최선, 없으면 None. folder: 결과가 놓인 곳."""
+    """표의 한 줄. best: 제약을 만족한 최선, 없으면 None. folder: 결과가 놓인 곳.
+
+    last_error: 이 실행에서 마지막으로 실패한 시행의 까닭, 없으면 빈 글.
+    """
 
     study: str
     cell: str
@@ -28,6 +31,7 @@ class StudySummary:
     best: FinishedTrial | None
     folder: Path
     is_demo: bool = False
+    last_error: str = ""
     params: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -81,6 +85,10 @@ def _notes(summary: StudySummary) -> list[str]:
     if summary.best is None and summary.n_complete:
         lines.append(
             f"{summary.study}: {NO_FEASIBLE}. objective.constraints를 낮추거나 시행을 늘려 보세요"
+        )
+    if summary.last_error:
+        lines.append(
+            f"{summary.study}: 실패한 시행이 {summary.n_failed}개입니다. 마지막 까닭: {summary.last_error}"
         )
     lines.append(f"{summary.study}: {summary.folder}")
     return lines

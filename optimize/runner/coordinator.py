@@ -102,6 +102,8 @@ class Coordinator:
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
             raise store_failure(self._store_error)
+        if not self.interrupted:
+            self._refuse_all_failed()
         return not self.interrupted
 
     @property
@@ -257,6 +259,17 @@ class Coordinator:
             raise RunError(
                 f"시행 {cell.failed_in_a_row}개가 모두 실패해 멈췄습니다",
                 f"마지막 오류: {cell.last_error}",
+                "전략 코드와 탐색 공간을 고친 뒤 --study-name 으로 새 스터디에서 다시 실행하세요",
+            )
+
+    def _refuse_all_failed(self) -> None:
+        """목표가 작아 위의 문턱에 닿지 않았어도, 성한 시행이 하나도 없으면 실패한 실행이다."""
+        failed = [cell for cell in self.cells if cell.evaluated]
+        usable = any(cell.states["COMPLETE"] or cell.states["PRUNED"] for cell in self.cells)
+        if failed and not usable:
+            raise RunError(
+                f"시행 {sum(cell.evaluated for cell in failed)}개가 모두 실패했습니다",
+                f"마지막 오류: {failed[-1].last_error}",
                 "전략 코드와 탐색 공간을 고친 뒤 --study-name 으로 새 스터디에서 다시 실행하세요",
             )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from optimize import paths
-from optimize.errors import RunError, SettingsError
+from optimize.errors import RunError, SettingsError, os_reason
 from optimize.masking import mask_secrets
 from optimize.protocol import DoneEvent, Event, ProgressEvent, StoredEvent, TrialEvent, encode
 
@@ -176,7 +176,7 @@ def _ends_torn(descriptor: int) -> bool:
 def _write_error(path: Path, error: OSError) -> RunError:
     return RunError(
         "실행 기록을 쓰지 못했습니다",
-        f"{path}: {error.strerror or error}",
+        f"{path}: {os_reason(error)}",
         "디스크의 빈 자리(df -h)와 studies/ 폴더의 권한(ls -ld studies)을 보세요. "
         "이미 적힌 시행은 다시 실행하면 이어집니다",
     )

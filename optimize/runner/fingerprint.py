@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from optimize.storage.store import TrialStore
 
 ATTRIBUTE = "wizard"
+TARGET_KEY = "target"
 _VERSION = 1
 _LABELS = {
     "symbol": "심볼",
@@ -28,6 +29,7 @@ _LABELS = {
     "strategy_hash": "전략의 코드",
     "space": "탐색 공간",
     "data": "캔들",
+    "market": "호가·수량 단위",
     "costs": "체결과 비용",
     "objective": "목표와 제약",
     "engine": "엔진의 판",
@@ -53,9 +55,19 @@ def describe_study(
             "period": format_period(ref.start_ms, ref.end_ms),
             "source": ref.source,
         },
+        "market": _market(params, ref),
         "costs": params.backtest.model_dump(mode="json"),
         "objective": params.objective.model_dump(mode="json"),
         "engine": ENGINE_VERSION,
+    }
+
+
+def _market(params: Params, ref: DatasetRef) -> dict[str, float | None]:
+    """체결에 드는 거래소의 단위. 호가 단위는 호가 단위로 미끄러질 때만 값을 바꾼다."""
+    return {
+        "tick_size": ref.tick_size if params.backtest.slippage_ticks else None,
+        "step_size": ref.step_size or None,
+        "min_notional": ref.min_notional or None,
     }
 
 
@@ -89,9 +101,22 @@ def claim_study(store: TrialStore, described: Mapping[str, Any]) -> None:
         )
 
 
+def note_target(store: TrialStore, target: int) -> None:
+    """목록이 다 한 스터디를 알아보도록, 마지막 실행의 목표 총수를 적는다."""
+    recorded = store.user_attrs().get(ATTRIBUTE)
+    if isinstance(recorded, dict) and recorded.get(TARGET_KEY) != target:
+        store.set_user_attrs({ATTRIBUTE: {**recorded, TARGET_KEY: target}})
+
+
 def _comparable(described: Mapping[str, Any]) -> dict[str, Any]:
     """견줄 칸들. 캔들은 출처가 아니라 내용으로, 전략은 이름(경로)이 아니라 코드로 본다."""
-    kept = {key: described.get(key) for key in _LABELS if key not in {"data", "strategy"}}
+    kept = {key: described.get(key) for key in _LABELS if key not in {"data", "strategy", "market"}}
+    market = described.get("market")
+    kept["market"] = {
+        name: value
+        for name, value in (market if isinstance(market, Mapping) else {}).items()
+        if value is not None
+    }
     data = described.get("data")
     kept["data"] = data.get("fingerprint") if isinstance(data, Mapping) else None
     return kept
@@ -111,6 +136,8 @@ def _detail(key: str, before: Any, after: Any) -> str:
         return f"{_data_text(before)} → {_data_text(after)}"
     if key in {"strategy_hash", "space"}:
         return "내용이 바뀌었습니다"
+    if key == "market":
+        before, after = before or {}, after or {}
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = [name for name in {**before, **after} if before.get(name) != after.get(name)]
         return ", ".join(f"{name} {before.get(name)} → {after.get(name)}" for name in keys)

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from optimize import paths
-from optimize.errors import RunError, SettingsError
+from optimize.errors import RunError, SettingsError, os_reason
 from optimize.protocol import StoredEvent, TrialEvent, decode, encode
 from optimize.runner.events import EVENTS_FILE, LineFile
 from optimize.trial import FinishedTrial
@@ -91,7 +91,7 @@ def write_private(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
         raise RunError(
             "실행 기록을 쓰지 못했습니다",
-            f"{path}: {error.strerror or error}",
+            f"{path}: {os_reason(error)}",
             "디스크의 빈 자리(df -h)와 studies/ 폴더의 권한(ls -ld studies)을 보세요",
         ) from error
 

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from optimize import paths
-from optimize.errors import RunError, SettingsError, WizardError
+from optimize.errors import RunError, SettingsError, WizardError, os_reason
 from optimize.protocol import (
     DoneEvent,
     ErrorEvent,
@@ -98,7 +98,7 @@ def _make_run_dir(run_dir: Path) -> None:
     except OSError as error:
         raise RunError(
             "실행 폴더를 만들지 못했습니다",
-            f"{run_dir}: {error.strerror or error}",
+            f"{run_dir}: {os_reason(error)}",
             f"쓸 수 있는지 보세요: ls -ld {paths.studies_dir()}",
         ) from error
 

@@ -12,7 +12,7 @@ from optimize import paths
 from optimize.errors import StorageError, WizardError
 from optimize.protocol import DataProgressEvent, WarningEvent
 from optimize.runner.events import EventWriter
-from optimize.runner.fingerprint import claim_study, describe_study, digest
+from optimize.runner.fingerprint import claim_study, describe_study, digest, note_target
 from optimize.runner.journal import (
     Journal,
     JournalStudy,
@@ -195,6 +195,7 @@ def open_studies(
             )
             opened.append(OpenedStudy(cell, store, journal))
             claim_study(store, described)
+            note_target(store, plan.params.search.n_trials)
             pointer = make_pointer(
                 cell.storage_url,
                 plan.storage_options,

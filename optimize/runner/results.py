@@ -97,4 +97,5 @@ def _summary(cell: CellRun) -> StudySummary:
         best=cell.best,
         folder=paths.results_dir(cell.slug, cell.study),
         is_demo=cell.search.job.ref.is_demo,
+        last_error=cell.last_error,
     )

@@ -89,7 +89,9 @@ class Wording:
             yield f"끝 (exit code {event.exit_code})"
 
     def _data(self, event: DataProgressEvent) -> Iterator[str]:
-        if self._is_time(event.label) or event.done == event.total:
+        # 한 번에 끝나는 일은 시작만 말하고, 나뉜 일은 이따금과 끝에 말한다.
+        ended = event.total > 1 and event.done == event.total
+        if self._is_time(event.label) or ended:
             share = f" {event.done}/{event.total}" if event.total > 1 else ""
             yield f"준비: {event.label}{share}"
 

@@ -121,7 +121,7 @@ def evaluate(
     started = time.time()
     try:
         bench = _bench(key, packed)
-    except Exception as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
         failed = Outcome(None, _reason(error), started, 0.0, {}, False)
         return [failed] * len(batch)
     if len(batch) > 1 and not gates:
@@ -136,7 +136,7 @@ def _evaluate_together(bench: _Bench, batch: Sequence[Params]) -> list[Outcome] 
     started, clock = time.time(), time.perf_counter()
     try:
         results = bench.run_batch(batch)
-    except Exception:  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
+    except (Exception, SystemExit):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
         return None
     each = (time.perf_counter() - clock) / len(batch)
     return [
@@ -157,7 +157,7 @@ def _evaluate_one(bench: _Bench, gates: Sequence[Gate], params: Params) -> Outco
                 seconds = time.perf_counter() - clock
                 return Outcome(metrics, "", started, seconds, intermediate, True)
         metrics = bench.run(params)
-    except Exception as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
         seconds = time.perf_counter() - clock
         return Outcome(None, _reason(error), started, seconds, intermediate, False)
     return Outcome(metrics, "", started, time.perf_counter() - clock, intermediate, False)
@@ -198,7 +198,7 @@ class _Bench:
         return self._parts[fraction]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """한 줄로 줄인 까닭: 예외의 이름, 글, 난 자리."""
     if isinstance(error, WizardError):
         return " ".join(f"{error.title}: {error.cause}".split())[:_MAX_ERROR_LENGTH]

@@ -7,6 +7,8 @@
     ma_type:   {choices: [SMA, EMA]}          # 고를 값
     osc_length: {choices: [10, 20, 40]}       # 수도 몇 값으로 좁힐 수 있다
     use_stop: true                            # 한 값으로 고정: 탐색 차원을 쓰지 않는다
+
+    선언의 low가 0 이상인 수는 음수로, 1 이상인 정수(봉 수 같은 길이)는 0으로 넓힐 수 없다.
     bb_length:                                # 비우면 전략의 선언 그대로
 """
 
@@ -18,6 +20,7 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeVar
 
 from optimize.errors import SettingsError
 from optimize.strategy.parameter import (
@@ -149,12 +152,13 @@ def _narrowed(parameter: Parameter, override: Mapping[object, object], key: str)
     values = {str(name): value for name, value in override.items()}
     changed = _with_range(parameter, values, key)
     _check_parameter(changed, key)
+    _require_floor(parameter, changed.low, f"{key}.low")
     return changed
 
 
 def _with_range(
     parameter: IntParameter | FloatParameter, values: Mapping[str, object], key: str
-) -> Parameter:
+) -> IntParameter | FloatParameter:
     log = values.get("log", parameter.log)
     if not isinstance(log, bool):
         raise _RefusalError(f"{key}.log", log, "true 또는 false여야 합니다")
@@ -192,9 +196,9 @@ def _with_choices(parameter: Parameter, choices: object, key: str) -> Parameter:
 def _value(parameter: Parameter, value: object, key: str) -> ParamValue:
     """이 파라미터가 가질 수 있는 값으로."""
     if isinstance(parameter, IntParameter):
-        return _integer(value, key)
+        return _require_floor(parameter, _integer(value, key), key)
     if isinstance(parameter, FloatParameter):
-        return _real(value, key)
+        return _require_floor(parameter, _real(value, key), key)
     if isinstance(parameter, ChoiceParameter):
         for choice in parameter.choices:
             if same_value(choice, value):
@@ -204,6 +208,17 @@ def _value(parameter: Parameter, value: object, key: str) -> ParamValue:
         hint = f" — 혹시 '{close[0]}'인가요?" if close else ""
         raise _RefusalError(key, value, f"{list(parameter.choices)!r} 가운데 하나여야 합니다{hint}")
     raise _RefusalError(key, value, "이 파라미터는 고정할 수 없습니다")
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _require_floor(parameter: IntParameter | FloatParameter, value: _Number, key: str) -> _Number:
+    """길이나 배수가 뜻을 잃는 값을 거절한다: 선언의 low가 넘지 않는 0을 넘는 값."""
+    floor = 1 if isinstance(parameter, IntParameter) and parameter.low >= 1 else 0
+    if parameter.low >= floor and value < floor:
+        raise _RefusalError(key, value, f"{floor} 이상이어야 합니다")
+    return value
 
 
 def same_value(left: object, right: object) -> bool:

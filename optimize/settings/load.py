@@ -17,6 +17,7 @@ from optimize import paths
 from optimize.errors import SettingsError
 from optimize.settings.messages import dotted, likely_key, merge_path, settings_error
 from optimize.settings.model import Params
+from optimize.settings.yaml_problems import unreadable_reason, yaml_problem
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -47,7 +48,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            "설정 파일을 읽지 못했습니다", f"{path}: {error}", "읽기 권한과 UTF-8 글인지 보세요"
+            "설정 파일을 읽지 못했습니다",
+            f"{path}: {unreadable_reason(error)}",
+            "읽기 권한과 UTF-8 글인지 보세요",
         ) from None
     return parse_yaml(text, str(path))
 
@@ -59,7 +62,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(
             "설정 파일의 YAML이 틀렸습니다",
-            f"{source}: {_yaml_problem(error)}",
+            f"{source}: {yaml_problem(error)}",
             "들여쓰기는 빈칸으로, '키: 값' 사이에는 빈칸을 하나 두세요",
         ) from None
     if loaded is None:
@@ -71,13 +74,6 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
             "config/params.yaml을 본으로 삼으세요",
         )
     return loaded
-
-
-def _yaml_problem(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{mark.line + 1}째 줄 {mark.column + 1}째 칸: {error.problem}"
-    return str(error)
 
 
 def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
@@ -95,7 +91,7 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(
             "--set 의 값을 읽지 못했습니다",
-            f"{key} = {value}: {_yaml_problem(error)}",
+            f"{key} = {value}: {yaml_problem(error)}",
             "글은 따옴표로 감싸 보세요",
         ) from None
 

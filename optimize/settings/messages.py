@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -39,13 +39,25 @@ _TEMPLATES = {
 
 def settings_error(error: ValidationError, model: type[BaseModel], source: str) -> SettingsError:
     """검증 오류 전부를 SettingsError 하나로. source: 설정이 온 곳(파일 이름)."""
-    details = error.errors(include_url=False)
-    lines = [_line(item, model) for item in details]
+    lines = [_line(item, model) for item in _root_causes(error.errors(include_url=False))]
     return SettingsError(
         f"설정이 틀렸습니다 ({len(lines)}곳)" if len(lines) > 1 else "설정이 틀렸습니다",
         "\n".join(lines),
         f"{source} 또는 명령의 인자에서 위의 키를 고치세요. 키마다의 설명은 config/params.yaml에 있습니다",
     )
+
+
+def _root_causes(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """목록의 항목이 틀리면 목록도 짧아졌다고 한다: 항목의 잘못만 남긴다."""
+    inner = [item["loc"] for item in details]
+    return [
+        item
+        for item in details
+        if item["type"] != "too_short"
+        or not any(
+            len(loc) > len(item["loc"]) and loc[: len(item["loc"])] == item["loc"] for loc in inner
+        )
+    ]
 
 
 def _line(item: ErrorDetails, model: type[BaseModel]) -> str:
@@ -59,7 +71,8 @@ def _line(item: ErrorDetails, model: type[BaseModel]) -> str:
     reason = template.format_map({"type": item["type"], **context})
     if item["type"] == "literal_error":
         reason = reason.replace(" or ", ", ")
-    if item["type"] == "missing":
+    whole = item["type"] == "value_error" and isinstance(item["input"], Mapping)
+    if item["type"] == "missing" or whole:
         return f"{path}: {reason}"
     return f"{path} = {_shown(path, item['input'])}: {reason}"
 
@@ -84,6 +97,9 @@ def dotted(loc: Sequence[int | str]) -> str:
 
 def likely_key(loc: Sequence[int | str], model: type[BaseModel]) -> str | None:
     """모르는 키의 경로와 가장 비슷한, 있는 키의 경로. 없으면 None."""
+    for depth, part in enumerate(loc):
+        if isinstance(part, int):
+            return _likely_in_item(loc, depth, model)
     known = all_keys(model)
     typed = dotted(loc)
     close = difflib.get_close_matches(typed, known, n=1, cutoff=0.75)
@@ -94,6 +110,19 @@ def likely_key(loc: Sequence[int | str], model: type[BaseModel]) -> str | None:
     by_name = {key.rsplit(".", 1)[-1]: key for key in known}
     close = difflib.get_close_matches(last, by_name, n=1, cutoff=0.8)
     return by_name[close[0]] if close else None
+
+
+def _likely_in_item(loc: Sequence[int | str], depth: int, model: type[BaseModel]) -> str | None:
+    """목록의 항목(`goals.0.wieght`) 안에서 비슷한 키."""
+    item: Any = model
+    for part in loc[:depth]:
+        item = item.model_fields[str(part)].annotation
+    item = get_args(item)[0] if get_origin(item) is tuple else None
+    if not (isinstance(item, type) and issubclass(item, BaseModel)):
+        return None
+    rest = dotted(loc[depth + 1 :])
+    close = difflib.get_close_matches(rest, all_keys(item), n=1, cutoff=0.6)
+    return f"{dotted(loc[: depth + 1])}.{close[0]}" if close else None
 
 
 def all_keys(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -6,11 +6,21 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from optimize.backtest.metrics import METRICS
 from optimize.data.symbols import SymbolError, parse_symbol
 from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
 
@@ -25,8 +35,15 @@ def _blank_as_none(value: Any) -> Any:
 
 
 def _blank_as_zero(value: Any) -> Any:
-    """statement_timeout을 비워 두면 끔(0)이다."""
+    """statement_timeout과 lock_timeout을 비워 두면 끔(0)이다."""
     return 0 if value is None or (isinstance(value, str) and not value.strip()) else value
+
+
+def _not_bool(value: Any) -> Any:
+    """`n_jobs: true`가 조용히 1이 되지 않게 한다."""
+    if isinstance(value, bool):
+        raise ValueError("수여야 합니다(true나 false가 아니라)")
+    return value
 
 
 def _date_text(value: Any) -> Any:
@@ -34,6 +51,9 @@ def _date_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+Blank = BeforeValidator(_blank_as_none)
+Int = Annotated[int, BeforeValidator(_not_bool)]
+Float = Annotated[float, BeforeValidator(_not_bool)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
 OptionalDate = Annotated[str | None, BeforeValidator(_blank_as_none), BeforeValidator(_date_text)]
 
@@ -52,8 +72,8 @@ class DataSection(_Section):
     end: OptionalDate = None
     offline: bool = False
     floor_off_grid: bool = False
-    demo_seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
-    demo_days: Annotated[int, Field(ge=1, le=3650)] = 180
+    demo_seed: Annotated[Int, Field(ge=0, le=2**32 - 1)] = 7
+    demo_days: Annotated[Int, Field(ge=1, le=3650)] = 180
 
     @field_validator("start", "end")
     @classmethod
@@ -64,6 +84,14 @@ class DataSection(_Section):
             except ValueError:
                 raise ValueError("날짜는 2024-01-31처럼 YYYY-MM-DD(UTC)로 씁니다") from None
         return value
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> DataSection:
+        if not (self.start and self.end):
+            return self
+        if date.fromisoformat(self.start) >= date.fromisoformat(self.end):
+            raise ValueError(f"시작({self.start})이 끝({self.end})보다 앞서야 합니다")
+        return self
 
 
 class StrategySection(_Section):
@@ -76,37 +104,56 @@ class StrategySection(_Section):
 class BacktestSection(_Section):
     """체결과 비용."""
 
-    initial_cash: Annotated[float, Field(gt=0)] = 10_000.0
-    fee_rate: Annotated[float, Field(ge=0, lt=0.1)] = 0.0005
-    slippage_rate: Annotated[float, Field(ge=0, lt=0.1)] = 0.0001
-    slippage_ticks: Annotated[float, Field(ge=0, le=1000)] = 0.0
-    leverage: Annotated[float, Field(ge=1, le=125)] = 1.0
-    position_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    initial_cash: Annotated[Float, Field(gt=0)] = 10_000.0
+    fee_rate: Annotated[Float, Field(ge=0, lt=0.1)] = 0.0005
+    slippage_rate: Annotated[Float, Field(ge=0, lt=0.1)] = 0.0001
+    slippage_ticks: Annotated[Float, Field(ge=0, le=1000)] = 0.0
+    leverage: Annotated[Float, Field(ge=1, le=125)] = 1.0
+    position_fraction: Annotated[Float, Field(gt=0, le=1)] = 1.0
     direction: Literal["both", "long", "short"] = "both"
     funding: bool = True
-    maintenance_margin_rate: Annotated[float, Field(ge=0, lt=0.5)] = 0.004
+    maintenance_margin_rate: Annotated[Float, Field(ge=0, lt=0.5)] = 0.004
+
+
+def _known_metric(value: str) -> str:
+    if value not in METRICS:
+        close = difflib.get_close_matches(value, METRICS, n=1, cutoff=0.6)
+        hint = f" — 혹시 '{close[0]}'인가요?" if close else f". 있는 것: {', '.join(METRICS)}"
+        raise ValueError(f"모르는 지표입니다{hint}")
+    return value
+
+
+MetricName = Annotated[str, AfterValidator(_known_metric)]
 
 
 class Goal(_Section):
     """목표 하나: 지표와 무게. 지표의 좋은 방향은 지표가 정한다."""
 
-    metric: Annotated[str, Field(min_length=1)]
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    metric: MetricName
+    weight: Annotated[Float, Field(gt=0)] = 1.0
 
 
 class MetricLimit(_Section):
     """지표 하나의 허용 범위."""
 
-    metric: Annotated[str, Field(min_length=1)]
-    min: float | None = None
-    max: float | None = None
+    metric: MetricName
+    min: Annotated[Float | None, Blank] = None
+    max: Annotated[Float | None, Blank] = None
+
+    @model_validator(mode="after")
+    def _some_range(self) -> MetricLimit:
+        if self.min is None and self.max is None:
+            raise ValueError("min이나 max 가운데 하나는 있어야 합니다")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min({self.min:g})이 max({self.max:g})보다 클 수 없습니다")
+        return self
 
 
 class ConstraintsSection(_Section):
     """시행이 쓸 만하다고 볼 조건. 어기면 최선으로 뽑히지 않는다."""
 
-    min_trades: Annotated[int, Field(ge=0)] = 30
-    max_drawdown_pct: Annotated[float, Field(gt=0, le=100)] | None = 50.0
+    min_trades: Annotated[Int, Field(ge=0)] = 30
+    max_drawdown_pct: Annotated[Annotated[Float, Field(gt=0, le=100)] | None, Blank] = 50.0
     limits: tuple[MetricLimit, ...] = ()
 
 
@@ -121,28 +168,30 @@ class ObjectiveSection(_Section):
 class SearchSection(_Section):
     """탐색, 병렬, 저장소."""
 
-    n_trials: Annotated[int, Field(ge=1, le=10_000_000)] = 500
-    timeout: Annotated[float, Field(gt=0)] | None = None
-    n_jobs: Annotated[int, Field(ge=-1, le=4096)] = -1
-    dataset_jobs: Annotated[int, Field(ge=0, le=4096)] = 0
+    n_trials: Annotated[Int, Field(ge=1, le=10_000_000)] = 500
+    timeout: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = None
+    n_jobs: Annotated[Int, Field(ge=-1, le=4096)] = -1
+    dataset_jobs: Annotated[Int, Field(ge=0, le=4096)] = 0
     executor: Literal["local", "dask"] = "local"
     dask_scheduler: OptionalText = None
     sampler: Literal["tpe", "random", "nsga2", "cmaes", "tpe_optuna"] = "tpe"
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    seed: Annotated[Annotated[Int, Field(ge=0, le=2**32 - 1)] | None, Blank] = None
     pruner: Literal["none", "median", "percentile"] = "none"
     study_name: OptionalText = None
     storage_url_env: OptionalText = "OPTUNA_STORAGE"
     storage_url: OptionalText = None
     storage_fallback: Literal["none", "embedded", "sqlite"] = "none"
-    storage_pool_size: Annotated[int, Field(ge=1, le=1000)] = 8
-    storage_max_overflow: Annotated[int, Field(ge=0, le=1000)] = 16
-    storage_pool_timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    storage_pool_recycle: Annotated[int, Field(ge=-1)] = 1800
-    storage_connect_timeout: Annotated[int, Field(ge=1, le=600)] = 10
+    storage_pool_size: Annotated[Int, Field(ge=1, le=1000)] = 8
+    storage_max_overflow: Annotated[Int, Field(ge=0, le=1000)] = 16
+    storage_pool_timeout: Annotated[Float, Field(gt=0, le=3600)] = 30.0
+    storage_pool_recycle: Annotated[Int, Field(ge=-1)] = 1800
+    storage_connect_timeout: Annotated[Int, Field(ge=1, le=600)] = 10
     storage_statement_timeout_ms: Annotated[
-        int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
+        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
     ] = 300_000
-    storage_lock_timeout_ms: Annotated[int, Field(ge=0, le=2_147_483_647)] = 10_000
+    storage_lock_timeout_ms: Annotated[
+        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
+    ] = 10_000
     storage_isolation_level: Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] = (
         "READ COMMITTED"
     )

@@ -24,19 +24,26 @@ from optimize.storage.claims import server_now
 from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
 from optimize.storage.options import StorageOptions
+from optimize.storage.reader import ATTRIBUTE
 from optimize.storage.study import SPACE_ATTRIBUTE
 from optimize.storage.summary import Summary, compute_summaries, stored_summary
 from optimize.storage.url import StorageUrl, sqlite_url
 
-StudyState = Literal["running", "idle", "empty"]
-STATE_LABELS: dict[StudyState, str] = {"running": "진행 중", "idle": "멈춤", "empty": "비어 있음"}
+StudyState = Literal["running", "done", "idle", "empty"]
+STATE_LABELS: dict[StudyState, str] = {
+    "running": "진행 중",
+    "done": "완료",
+    "idle": "멈춤",
+    "empty": "비어 있음",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class StudyInfo:
     """목록의 한 줄.
 
-    directions: 'MAXIMIZE' | 'MINIMIZE'. state: 맡은 자리가 살아 있거나 RUNNING이 있으면 running.
+    directions: 'MAXIMIZE' | 'MINIMIZE'. state: 맡은 자리가 살아 있거나 RUNNING이 있으면 running,
+        적힌 목표 총수를 채웠으면 done.
     attrs: 스터디의 user attribute(탐색 공간의 기록은 뺀다).
     """
 
@@ -148,7 +155,7 @@ def _read(connection: Connection, url: StorageUrl) -> list[StudyInfo]:
             url,
             directions.get(study_id, ()),
             summary,
-            _state(summary, claimed),
+            _state(summary, claimed, attrs.get(study_id, {}).get(ATTRIBUTE)),
             attrs.get(study_id, {}),
         )
         for study_id, (name, summary, claimed) in found.items()
@@ -219,9 +226,12 @@ def _attributes(connection: Connection) -> dict[int, dict[str, Any]]:
     return found
 
 
-def _state(summary: Summary, claimed: bool) -> StudyState:
+def _state(summary: Summary, claimed: bool, recorded: object) -> StudyState:
     if claimed or summary.unfinished:
         return "running"
+    target = recorded.get("target") if isinstance(recorded, dict) else None
+    if isinstance(target, int) and 0 < target <= summary.total:
+        return "done"
     return "idle" if summary.total else "empty"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, os_reason
 from optimize.strategy.parameter import Parameter
 from optimize.strategy.protocol import Strategy
 
@@ -113,7 +113,7 @@ def _read(path: Path, spec: str) -> bytes:
     except OSError as error:
         raise SettingsError(
             f"전략 파일 '{path}'을(를) 읽지 못했습니다",
-            f"{error.strerror or error} ({path.absolute()})",
+            f"{os_reason(error)} ({path.absolute()})",
             f"경로를 고치십시오. 지금의 값: --strategy {spec}",
         ) from None
 
@@ -133,7 +133,7 @@ def _load_file(path: Path, spec: str) -> ModuleType:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise SettingsError(
             f"전략 파일 '{path}'을(를) 실행하지 못했습니다",
@@ -143,7 +143,7 @@ def _load_file(path: Path, spec: str) -> ModuleType:
     return module
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """오류가 난 줄. `12줄: `처럼 쓰거나 빈 글."""
     if isinstance(error, SyntaxError):
         return f"{error.lineno}줄: "
@@ -158,7 +158,7 @@ def _where(error: Exception, path: Path) -> str:
 def _instance(found: type[Any], spec: str) -> Strategy:
     try:
         strategy = found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SettingsError(
             f"전략 '{spec}'을(를) 만들지 못했습니다",
             f"{type(error).__name__}: {error}",

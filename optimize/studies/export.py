@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, os_reason
 from optimize.report.trials import private_file
 from optimize.studies.present import trial_json
 from optimize.trial import FinishedTrial
@@ -40,7 +40,7 @@ def export_trials(
                     _write_text(file, kind, trials, n_objectives)
     except OSError as error:
         raise SettingsError(
-            "파일에 쓰지 못했습니다", f"{target}: {error.strerror}", "쓸 수 있는 자리를 고릅니다"
+            "파일에 쓰지 못했습니다", f"{target}: {os_reason(error)}", "쓸 수 있는 자리를 고릅니다"
         ) from error
     return len(trials)
 

@@ -1,0 +1,56 @@
+"""깨진 파일의 까닭: 한국어이고, 깨진 bytes를 화면에 옮기지 않는다."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from optimize.data.files import read_raw
+from optimize.errors import DataError
+
+_HEAD = "open_time,open,high,low,close,volume\n"
+_ROWS = [f"{1704067200000 + 60_000 * i},1,2,0.5,1,3\n" for i in range(200)]
+
+
+def _refusal(path: Path, body: bytes) -> DataError:
+    path.write_bytes(body)
+    with pytest.raises(DataError) as caught:
+        read_raw(path)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "expected"),
+    [
+        ("a.csv.gz", gzip.compress((_HEAD + "".join(_ROWS)).encode())[:-40], "압축이 끝까지"),
+        ("a.csv.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 200, "압축이"),
+        ("a.csv", b"", "내용이 없습니다"),
+        ("a.csv", (_HEAD + _ROWS[0] + "1,2,3\n").encode(), "열이 6개여야 하는데 3개인 줄"),
+        ("a.parquet", b"x" * 500, "parquet 파일이 아니거나"),
+        ("a.arrow", b"y" * 500, "Arrow 파일이 아니거나"),
+        ("a.zip", b"z" * 500, "zip 파일이 아니거나"),
+        ("a.csv", (_HEAD + _ROWS[0].replace("0.5", "abc")).encode(), "'abc'은(는) 수가 아닙니다"),
+        ("a.csv", (_HEAD + _ROWS[0] + "Z" + _ROWS[1]).encode(), "2번째 봉의 값 'Z1704067260000'"),
+        ("a.csv", (_HEAD + _ROWS[0]).replace(",", ";").encode(), "';'이나 탭"),
+    ],
+)
+def test_까닭은_한국어다(tmp_path: Path, name: str, body: bytes, expected: str) -> None:
+    error = _refusal(tmp_path / name, body)
+    assert expected in error.cause
+    assert error.fix
+
+
+def test_폴더는_폴더라고_말한다(tmp_path: Path) -> None:
+    folder = tmp_path / "dir.csv"
+    folder.mkdir()
+    with pytest.raises(DataError, match="파일이 아니라 폴더입니다"):
+        read_raw(folder)
+
+
+def test_깨진_bytes를_화면에_옮기지_않는다(tmp_path: Path) -> None:
+    body = b'open_time,open\n\x1b[31m"\x07\x00,\xff\xfe,3,4\n'
+    error = _refusal(tmp_path / "a.csv", body)
+    assert error.cause.replace("\n", "").isprintable()
+    assert "\ufffd" not in error.cause
