@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -156,7 +157,8 @@ class Lab:
         hba = data / "pg_hba.conf"
         hba.write_text(HBA)
         self.server.stop()
-        self._start_speaking(data)
+        self._environment = self._speak(data)
+        self.start()
 
     def _enable_ssl(self, data: Path) -> None:
         """자기 서명 인증서를 서버 계정의 것으로 둔다."""
@@ -175,8 +177,8 @@ class Lab:
         with (data / "postgresql.conf").open("a") as config:
             config.write("ssl = on\n")
 
-    def _start_speaking(self, data: Path) -> None:
-        """서버를 그 언어의 환경에서 켠다."""
+    def _speak(self, data: Path) -> dict[str, str]:
+        """그 언어의 환경. locale을 만들고 설정에 적는다."""
         name = LANGUAGES[self.language]
         environment = {"PATH": os.environ["PATH"], "LC_ALL": name, "PGDATA": str(data)}
         if name != "C":
@@ -189,6 +191,11 @@ class Lab:
             environment["LOCPATH"] = str(locales)
             with (data / "postgresql.conf").open("a") as config:
                 config.write(f"lc_messages = '{name}'\n")
+        return environment
+
+    def start(self) -> None:
+        """서버를 그 언어의 환경에서 켠다."""
+        data = self.server.server.data
         port = (self.server.directory / "port").read_text().strip()
         lowered: dict[str, Any] = {}
         if os.geteuid() == 0:
@@ -198,13 +205,42 @@ class Lab:
             subprocess.run(
                 [str(SYSTEM_BIN / "pg_ctl"), "-s", "-w", "-o", f"-p {port}", "start"],
                 check=True,
-                env=environment,
+                env=self._environment,
                 cwd=data,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 **lowered,
             )
+
+    @contextmanager
+    def starting_up(self) -> Iterator[None]:
+        """복구가 끝나지 않아 접속을 받지 않는 동안(hot_standby를 끈 대기 서버)."""
+        data = self.server.server.data
+        signal_file, config = data / "standby.signal", data / "postgresql.auto.conf"
+        before = config.read_text()
+        self.server.stop()
+        signal_file.touch()
+        config.write_text(f"{before}hot_standby = off\n")
+        try:
+            self.start()
+            yield
+        finally:
+            self.server.stop("immediate")
+            signal_file.unlink()
+            config.write_text(before)
+            self.start()
+
+    @contextmanager
+    def shutting_down(self) -> Iterator[None]:
+        """이어진 연결이 끝나기를 기다리며 꺼지는 동안(smart shutdown)."""
+        with closing(self.connect(self.server.url("main"))):
+            os.kill(self.server.pid, signal.SIGTERM)
+            try:
+                yield
+            finally:
+                self.server.stop("immediate")
+                self.start()
 
 
 def make_lab(language: str) -> Lab:

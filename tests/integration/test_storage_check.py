@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -182,27 +183,15 @@ def test_check_writes_nothing(lab: Lab) -> None:
     assert tables == [(0,)]
 
 
-def test_shutting_down(make_postgres: Callable[..., PostgresServer]) -> None:
-    """꺼지는 중인 서버(57P03)."""
-    import os
-    import signal
-    import time
-
-    server = make_postgres()
-    url = server.create_database()
-    import psycopg2
-
-    holder = psycopg2.connect(
-        host=url.host, port=url.port, user=url.username, password=url.password, dbname="postgres"
-    )
-    try:
-        os.kill(server.pid, signal.SIGTERM)  # smart: 이어진 연결이 끝나기를 기다린다
+@pytest.mark.parametrize("moment", ["starting_up", "shutting_down"])
+def test_server_not_accepting_connections(lab: Lab, moment: str) -> None:
+    """켜지는 중이거나 꺼지는 중인 서버(57P03)."""
+    url = lab.url()
+    with getattr(lab, moment)():
         deadline = time.monotonic() + 5
         step = check(url)["auth"]
         while step.status == "ok" and time.monotonic() < deadline:
             step = check(url)["auth"]
-    finally:
-        holder.close()
     assert "SQLSTATE 57P03" in step.detail_ko
     assert "켜지는 중이거나 꺼지는 중" in step.cause_ko
     assert "docker logs" in step.fix_ko
