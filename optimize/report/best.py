@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,7 @@ def write_best_yaml(
     }
     head = (
         f"# {study}의 최선: 시행 {trial.number}, 점수 {trial.values[0]:.6g}\n"
-        f"# 그대로 다시 계산하기: python -m optimize.run --config {path}\n"
+        f"# 그대로 다시 계산하기: python -m optimize.run --config {shlex.quote(str(path))}\n"
         "# strategy.space의 값을 범위({low: …, high: …})로 바꾸면 그 둘레를 다시 탐색합니다.\n"
     )
     text = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)

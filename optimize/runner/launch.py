@@ -142,6 +142,9 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         plan = reach_storage(plan, events)
         _record_plan(plan, events)
         refs = load_candles(plan, events)
+        for ref in refs:
+            # 호가 단위를 모르면 모든 시행이 실패한다: 탐색 전에 거절한다.
+            search.costs.slippage_price(ref)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()

@@ -216,7 +216,8 @@ _Number = TypeVar("_Number", int, float)
 def _require_floor(parameter: IntParameter | FloatParameter, value: _Number, key: str) -> _Number:
     """길이나 배수가 뜻을 잃는 값을 거절한다: 선언의 low가 넘지 않는 0을 넘는 값."""
     floor = 1 if isinstance(parameter, IntParameter) and parameter.low >= 1 else 0
-    if parameter.low >= floor and value < floor:
+    # 선언의 default는 받는다: best.yaml에는 꺼진 파라미터의 default도 든다.
+    if parameter.low >= floor > value and value != parameter.default:
         raise _RefusalError(key, value, f"{floor} 이상이어야 합니다")
     return value
 

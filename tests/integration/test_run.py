@@ -182,3 +182,39 @@ def test_timeout_ends_cleanly_with_what_is_done(case: RunCase) -> None:
     trials = load(case.sqlite_url).get_trials()
     assert 0 < len(trials) < 200
     assert_exact(load(case.sqlite_url), len(trials))
+
+
+def test_모두_실패한_실행은_까닭을_말하고_exit_code_5다(case: RunCase) -> None:
+    """목표가 작아 '잇달아 20개'의 문턱에 닿지 않아도 성공이라 하지 않는다."""
+    case.strategy(fault="raise")
+    done = case.run("--storage-url", case.sqlite_url, n=3)
+    assert done.returncode == 5, done.stderr
+    assert "시행 3개가 모두 실패했습니다" in done.stderr
+    assert "일부러 낸 오류" in done.stderr
+    assert case.events()[-1]["exit_code"] == 5
+
+
+def test_계획은_없는_전략과_틀린_탐색_공간을_거절한다(case: RunCase) -> None:
+    for extra, said in (
+        (("--strategy", "squeeze"), "squeeze_momentum"),
+        (("--set", "strategy.space.nope=1"), "이 전략에 없는 파라미터"),
+    ):
+        done = case.run("--plan", "--storage-url", case.sqlite_url, *extra)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stdout == ""
+
+
+def test_호가_단위를_모르면_호가로_미끄러지는_실행을_탐색_전에_거절한다(
+    case: RunCase, tmp_path: Path
+) -> None:
+    rows = [f"{1704067200000 + 60_000 * i},1,2,0.5,1,3" for i in range(3000)]
+    file = tmp_path / "c.csv"
+    file.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]), encoding="utf-8")
+    done = case.run(
+        *("--symbol", "BINANCE:ENAUSDT", "--data", str(file), "--storage-url", case.sqlite_url),
+        *("--set", "backtest.slippage_ticks=2"),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "호가 단위" in done.stderr
+    assert "trial" not in [event["type"] for event in case.events()]

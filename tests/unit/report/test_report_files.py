@@ -124,3 +124,10 @@ def test_without_a_feasible_trial_it_says_so_instead_of_a_number() -> None:
 
 def test_demo_candles_are_named_in_the_table() -> None:
     assert "합성 데모" in shown(summary(trial(1), is_demo=True))
+
+
+def test_실패한_시행이_있으면_까닭을_말한다(tmp_path: Path) -> None:
+    out = io.StringIO()
+    kept = StudySummary("s", "1m", 3, 2, 0, 1, trial(0), tmp_path, last_error="ValueError: 홀수")
+    print_summary([kept], out)
+    assert "실패한 시행이 1개입니다. 마지막 까닭: ValueError: 홀수" in out.getvalue()

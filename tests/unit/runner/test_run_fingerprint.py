@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from optimize.errors import SettingsError
-from optimize.runner.fingerprint import claim_study, digest
+from optimize.runner.fingerprint import ATTRIBUTE, claim_study, digest, note_target
+from optimize.storage.listing import list_studies
 from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
 from optimize.storage.url import sqlite_url
@@ -87,3 +88,27 @@ def test_a_study_of_another_tool_with_trials_is_refused(store: TrialStore) -> No
     store.append([FinishedTrial("u", "COMPLETE", {}, (1.0,), now, now)])
     with pytest.raises(SettingsError, match="만든 것이 아닙니다"):
         claim_study(store, DESCRIBED)
+
+
+def test_거래소의_수량_단위가_바뀌면_잇지_않는다(store: TrialStore) -> None:
+    """단위가 적히지 않은 지난 스터디와 단위가 모두 없는 것은 같다."""
+    units = {"tick_size": None, "step_size": None, "min_notional": None}
+    claim_study(store, DESCRIBED)
+    claim_study(store, changed(market=units))
+    with pytest.raises(SettingsError, match=r"호가·수량 단위: step_size None → 0\.001"):
+        claim_study(store, changed(market={**units, "step_size": 0.001}))
+
+
+def test_목표를_적어도_지문은_그대로이고_목록은_완료를_보인다(store: TrialStore) -> None:
+    claim_study(store, DESCRIBED)
+    for target in (5, 2):
+        note_target(store, target)
+        claim_study(store, DESCRIBED)
+    assert digest(store.user_attrs()[ATTRIBUTE]) == digest(DESCRIBED)
+    states = []
+    for index in range(3):
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        store.append([FinishedTrial(f"u{index}", "COMPLETE", {}, (1.0,), moment, moment)])
+        (info,) = list_studies(store.url, StorageOptions())
+        states.append(info.state)
+    assert states == ["idle", "done", "done"]

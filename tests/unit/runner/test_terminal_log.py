@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from optimize.protocol import DataProgressEvent
+from optimize.runner.terminal import Wording
+
 _SPEAK = """
 import sys
 from pathlib import Path
@@ -38,3 +41,12 @@ def test_each_line_once(tmp_path: Path, shared: bool) -> None:
     assert text.count("오류 하나") == (0 if shared else 1)
     if not shared:
         assert other.read_text(encoding="utf-8").count("경고 하나") == 1
+
+
+def test_한_번에_끝나는_준비는_한_줄이다() -> None:
+    """나뉜 준비는 시작과 끝을 말한다."""
+    wording = Wording(10.0)
+    events = [DataProgressEvent("파일 읽기", done, 1) for done in (0, 1)]
+    events += [DataProgressEvent("내려받기", done, 3) for done in range(4)]
+    lines = [line for event in events for line in wording.lines(event)]
+    assert lines == ["준비: 파일 읽기", "준비: 내려받기 0/3", "준비: 내려받기 3/3"]

@@ -255,3 +255,28 @@ def test_validation_alone_imports_neither_optuna_nor_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ({"length": 0}, "strategy.space.length = 0: 1 이상"),
+        ({"length": -5}, "1 이상"),
+        ({"length": {"low": 0}}, "strategy.space.length.low = 0: 1 이상"),
+        ({"length": {"choices": [10, 0]}}, "strategy.space.length.choices[1] = 0: 1 이상"),
+        ({"mult": -0.5}, "strategy.space.mult = -0.5: 0 이상"),
+        ({"stop_atr": {"low": -1.0}}, "0 이상"),
+    ],
+)
+def test_길이의_0과_배수의_음수는_거절한다(override: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        SearchSpace(PARAMETERS, override)
+    assert said in caught.value.cause
+
+
+def test_음수로_선언한_것과_선언의_default는_받는다() -> None:
+    signed = FloatParameter("bias", 0.0, low=-1.0, high=1.0)
+    off = IntParameter("bars", 0, low=1, high=9)
+    built = SearchSpace((signed, off), {"bias": -3.0, "bars": 0})
+    assert built.complete({}) == {"bias": -3.0, "bars": 0}
+    assert SearchSpace(PARAMETERS, {"mult": 0.0}).complete({"length": 5})["mult"] == 0.0
