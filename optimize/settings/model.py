@@ -27,6 +27,8 @@ from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
 SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
 PRUNERS = ("none", "median", "percentile")
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+# 이름은 파일과 폴더의 이름이 된다(255바이트). 칸(`_1m_15m`)과 `.db.lock` 따위가 붙을 자리를 남긴다.
+_MAX_NAME_BYTES = 200
 
 
 def _blank_as_none(value: Any) -> Any:
@@ -209,12 +211,12 @@ class SearchSection(_Section):
         if value is None:
             return value
         if (
-            len(value) > 200
+            len(value.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES
             or value.startswith(".")
             or any(c in "/\\\0" or not c.isprintable() for c in value)
         ):
             raise ValueError(
-                "스터디 이름은 200자 이하이며 '.'으로 시작하거나 '/', '\\', 제어 문자를 담을 수 없습니다"
+                f"스터디 이름은 UTF-8로 {_MAX_NAME_BYTES}바이트(한글 {_MAX_NAME_BYTES // 3}자) 이하이며 '.'으로 시작하거나 '/', '\\', 제어 문자를 담을 수 없습니다"
             )
         return value
 
