@@ -1,4 +1,4 @@
-"""`tui`에서 `optimize`를 아는 문. 저장소와 스터디의 몫은 `bridge_storage`·`bridge_studies`에 있다.
+"""`tui`에서 `optimize`를 아는 문. 저장소, 스터디, 탐색 공간의 몫은 `bridge_*`에 있다.
 
 무거운 것은 함수 안에서 import한다.
 
@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -37,6 +36,7 @@ from optimize.protocol import (
     decode,
     new_run_id,
 )
+from tui.bridge_space import space_pairs
 from tui.bridge_storage import (
     embedded_state,
     pointer_is_embedded,
@@ -47,6 +47,7 @@ from tui.bridge_storage import (
 )
 from tui.draft import DEFAULT_ENV, Draft, StorageChoice
 from tui.environment import child_environment
+from tui.machine import cores, host_name, memory_bytes
 from tui.problem import Problem, ProblemError
 from tui.processes import Finished, json_lines, spawn_detached
 
@@ -72,12 +73,16 @@ __all__ = [
     "TimeframeError",
     "TrialEvent",
     "WarningEvent",
+    "cores",
     "embedded_state",
     "format_grid",
+    "host_name",
     "mask_secrets",
+    "memory_bytes",
     "parse_grid",
     "parse_symbol",
     "pointer_is_embedded",
+    "space_pairs",
     "split_url",
     "start_embedded",
     "storage_url",
@@ -127,28 +132,6 @@ def home() -> Path:
 def studies_dir() -> Path:
     """`studies/`."""
     return paths.studies_dir()
-
-
-def host_name() -> str:
-    """이 컴퓨터의 이름(`hello` 사건의 host와 견준다)."""
-    return platform.node()
-
-
-def cores() -> int:
-    """이 프로세스가 쓸 수 있는 코어 수."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def memory_bytes() -> tuple[int, int]:
-    """(남은 메모리, 전체 메모리) 바이트. 알 수 없으면 (0, 0)."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-        values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in text.splitlines()}
-        return values["MemAvailable"], values["MemTotal"]
-    except (OSError, KeyError, ValueError, IndexError):
-        return 0, 0
 
 
 def record_crash(error: Exception) -> str:
@@ -329,6 +312,7 @@ def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:
     pairs += [("--end", draft.end)] if draft.end else []
     if draft.storage.kind != "auto":
         pairs.append(("--storage-url-env", draft.storage.env_name))
+    pairs += space_pairs(draft.space)
     pairs += [("--run-id", run_id)] if run_id else []
     return [part for pair in pairs for part in pair]
 

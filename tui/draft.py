@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 StorageKind = Literal["auto", "env", "url", "embedded", "sqlite"]
 STORAGE_KINDS: tuple[StorageKind, ...] = ("auto", "env", "url", "embedded", "sqlite")
@@ -30,6 +30,7 @@ class Draft:
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
     start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
     picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
+    spaces: 전략마다 좁힌 탐색 공간(파라미터 이름 → 고정한 값이나 {low, high}·{choices}).
     """
 
     symbol: str
@@ -46,6 +47,12 @@ class Draft:
     sampler: str = "tpe"
     seed: int | None = None
     storage: StorageChoice = field(default_factory=StorageChoice)
+    spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """지금 전략의 좁힌 탐색 공간. 고치면 초안이 바뀐다."""
+        return self.spaces.setdefault(self.strategy, {})
 
     @property
     def is_demo(self) -> bool:

@@ -102,6 +102,13 @@ def _parallel() -> Screen[None]:
     return ParallelScreen(draft())
 
 
+def _space() -> Screen[None]:
+    from tui.screens.wizard_space import SpaceScreen
+
+    narrowed = {"kc_len": {"low": 10, "high": 40}, "use_gate": False}
+    return SpaceScreen(draft(spaces={"squeeze_momentum": narrowed}))
+
+
 def _review() -> Screen[None]:
     from tui.screens.wizard_review import ReviewScreen
 
@@ -113,6 +120,7 @@ STEPS = {
     "grid": (_grid, "칸 2개"),
     "storage": (_storage, "PostgreSQL 18.6"),
     "parallel": (_parallel, "남음 199"),
+    "space": (_space, "10 ~ 40"),
     "review": (_review, "127.0.0.1:5432/optuna"),
 }
 

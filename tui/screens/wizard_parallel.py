@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui import bridge
+from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
@@ -29,7 +30,12 @@ class ParallelScreen(StepScreen):
     INDEX = 3
     QUESTION = ko.PARALLEL_QUESTION
     HELP_TEXT = ko.PARALLEL_HELP
-    COMMAND_LIST = (NEXT, BACK, *FIELD_MOVES)
+    COMMAND_LIST = (
+        NEXT,
+        BACK,
+        Command("parallel.space", "f6", "open_space", *ko.OPEN_SPACE),
+        *FIELD_MOVES,
+    )
 
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
@@ -38,11 +44,9 @@ class ParallelScreen(StepScreen):
     def compose_step(self) -> ComposeResult:
         draft = self.draft
         strategies = dict.fromkeys((*bridge.strategies(), draft.strategy))
+        names = {name: ko.STRATEGY_NAMES.get(name, name) for name in strategies}
         yield from _row(
-            ko.STRATEGY,
-            Choice(
-                {n: ko.STRATEGY_NAMES.get(n, n) for n in strategies}, draft.strategy, id="strategy"
-            ),
+            ko.STRATEGY, Choice(names, draft.strategy, id="strategy"), hint_id="strategy-hint"
         )
         yield from _row(ko.N_TRIALS, _number(str(draft.n_trials), "n-trials"))
         yield from _row(
@@ -70,6 +74,28 @@ class ParallelScreen(StepScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._preflight()
+
+    # ── 탐색 공간
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self._hint_space()
+
+    def on_choice_changed(self, event: Choice.Changed) -> None:
+        if event.choice.id == "strategy":
+            self.draft.strategy = event.value
+            self._hint_space()
+
+    def _hint_space(self) -> None:
+        count = len(self.draft.space)
+        text = ko.STRATEGY_NARROWED.format(count=count) if count else ko.STRATEGY[1]
+        self.query_one("#strategy-hint", Label).update(text)
+
+    def action_open_space(self) -> None:
+        """고른 전략의 탐색 공간을 연다."""
+        from tui.screens.wizard_space import SpaceScreen
+
+        self.app.push_screen(SpaceScreen(self.draft))
 
     # ── 미리 보기
 
@@ -158,19 +184,20 @@ class ParallelScreen(StepScreen):
         draft = self.draft
         draft.n_trials, draft.dataset_jobs, draft.seed = n_trials, dataset_jobs, seed
         draft.n_jobs = int(self.query_one("#n-jobs", TextField).value)
-        draft.strategy = self.query_one("#strategy", Choice).value
         draft.sampler = self.query_one("#sampler", Choice).value
         from tui.screens.wizard_review import ReviewScreen
 
         self.app.push_screen(ReviewScreen(draft))
 
 
-def _row(texts: tuple[str, str], field: TextField | Choice) -> Iterable[Horizontal]:
+def _row(
+    texts: tuple[str, str], field: TextField | Choice, hint_id: str | None = None
+) -> Iterable[Horizontal]:
     label, hint = texts
     yield Horizontal(
         Label(label, classes="field-label"),
         field,
-        Label(hint, classes="field-hint"),
+        Label(hint, classes="field-hint", id=hint_id),
         classes="field-row",
     )
 

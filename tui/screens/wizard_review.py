@@ -111,11 +111,13 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
         sampler=ko.SAMPLER_NAMES.get(draft.sampler, draft.sampler),
         seed=seed,
     )
+    narrowed = ", ".join(pair[1].split(".", 2)[2] for pair in bridge.space_pairs(draft.space))
     return [
         (ko.REVIEW_SYMBOL, symbol, "strong"),
         (ko.REVIEW_DATA, draft.data_note, "warn" if draft.is_demo else ""),
         (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
+        *([(ko.REVIEW_SPACE, narrowed, "")] if narrowed else []),
         (ko.REVIEW_TRIALS, trials, ""),
         (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=_jobs(draft), cells=together), ""),
     ]

@@ -130,7 +130,9 @@ PARALLEL_HELP = (
     "위·아래로 칸을 옮기고, < > 표시가 있는 칸은 왼쪽·오른쪽으로 바꿉니다."
 )
 PARALLEL_QUESTION = "얼마나, 어떻게 찾을까요?"
-STRATEGY = ("전략", "신호를 내는 규칙")
+STRATEGY = ("전략", "신호를 내는 규칙. 범위는 F6")
+STRATEGY_NARROWED = "파라미터 {count}개를 바꿈 (F6)"
+OPEN_SPACE = ("탐색 공간", "전략의 파라미터마다 탐색할 범위를 보고 좁힙니다")
 N_TRIALS = ("시행 수", "스터디마다의 목표 총수. 모자란 만큼만 더 돌립니다")
 SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
 N_JOBS = ("작업 수", "-1은 모든 코어 ({cores}개)")
@@ -162,6 +164,7 @@ BAD_JOBS = "작업 수는 1 이상이거나 -1(모든 코어)입니다"
 REVIEW_HELP = "고른 것을 한눈에 봅니다. Enter를 누르면 시작하고, c를 누르면 명령을 복사합니다."
 REVIEW_QUESTION = "이대로 시작할까요?"
 REVIEW_SYMBOL, REVIEW_DATA, REVIEW_GRID = "심볼", "캔들", "시간 격자"
+REVIEW_SPACE = "탐색 공간"
 REVIEW_STRATEGY, REVIEW_STORAGE, REVIEW_TRIALS = "전략", "저장소", "시행"
 REVIEW_PARALLEL, REVIEW_COMMAND, REVIEW_ESTIMATE = "병렬", "명령", "예상"
 REVIEW_ESTIMATE_VALUE = "약 {time} (지난 실행의 속도로)"
