@@ -204,15 +204,19 @@ class DiagnosticsScreen(BaseScreen[None]):
 
 def _step(item: dict[str, object]) -> Step:
     ms = item.get("ms", 0.0)
+
+    def text(key: str) -> str:
+        return bridge.mask_secrets(str(item.get(key, "")))
+
     return Step(
-        str(item.get("name", "")),
-        str(item.get("title_ko", "")),
-        str(item.get("status", "")),
+        text("name"),
+        text("title_ko"),
+        text("status"),
         float(ms) if isinstance(ms, (int, float)) else 0.0,
-        str(item.get("detail_ko", "")),
-        str(item.get("cause_ko", "")),
-        str(item.get("fix_ko", "")),
-        str(item.get("remedy", "")),
+        text("detail_ko"),
+        text("cause_ko"),
+        text("fix_ko"),
+        text("remedy"),
     )
 
 

@@ -16,7 +16,7 @@ from tui.problem import ProblemError
 from tui.processes import exit_code, interrupt, is_alive
 from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE
-from tui.screens.run_trials import TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import PLOTS, TRIAL_COMMANDS, TrialsScreen
 from tui.storage_test import readable
 from tui.text import common
 from tui.text import run as ko
@@ -34,9 +34,10 @@ class RunScreen(TrialsScreen):
     HELP_TEXT = ko.HELP
     COMMAND_LIST = (
         *TRIAL_COMMANDS,
-        Command("run.pause", "space,p", "pause", *ko.PAUSE),
         Command("run.stop", "x", "stop", *ko.STOP),
         Command("run.add", "f6,a", "add", *ko.ADD),
+        Command("run.pause", "space,p", "pause", *ko.PAUSE),
+        PLOTS,
         Command("run.log", "l", "log", *ko.LOG),
         Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )

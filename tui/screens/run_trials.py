@@ -42,8 +42,8 @@ TRIAL_COMMANDS = (
     Command("run.detail", "enter", "detail", *ko.DETAIL, in_palette=False),
     Command("run.order", "b", "order", *ko.ORDER),
     Command("run.filter", "slash", "filter", *ko.FILTER),
-    Command("run.plots", "v", "plots", *ko.PLOTS),
 )
+PLOTS = Command("run.plots", "v", "plots", *ko.PLOTS)
 
 
 class TrialsScreen(BaseScreen[None]):

@@ -18,7 +18,7 @@ from tui.commands import Command
 from tui.problem import ProblemError
 from tui.processes import run_to_file
 from tui.screens import home
-from tui.screens.run_trials import TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import PLOTS, TRIAL_COMMANDS, TrialsScreen
 from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
 from tui.storage_test import readable
 from tui.studies_commands import events_command, parse_problem
@@ -37,6 +37,7 @@ class StudyScreen(StudyActions, TrialsScreen):
     HELP_TEXT = ko.STUDY_HELP
     COMMAND_LIST = (
         *TRIAL_COMMANDS,
+        PLOTS,
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
         Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),

@@ -19,9 +19,15 @@ RULE = "{url}   ({rule})"
 EMPTY = "점검을 시작합니다"
 NO_REMEDY = "이 단계에는 한 걸음 해결이 없습니다. 해결의 명령을 따라 주세요"
 REMEDIES = {
-    "start_embedded": ("내장 PostgreSQL 켜기", "내장 PostgreSQL을 켭니다. 다음 실행의 저장소 단계에서 고를 수 있습니다."),
+    "start_embedded": (
+        "내장 PostgreSQL 켜기",
+        "내장 PostgreSQL을 켭니다. 다음 실행의 저장소 단계에서 고를 수 있습니다.",
+    ),
     "create_database": ("데이터베이스 만들기", "없는 데이터베이스를 만듭니다."),
-    "upgrade_schema": ("스키마 올리기", "Optuna의 표를 지금 판에 맞게 올립니다. 먼저 백업을 권합니다."),
+    "upgrade_schema": (
+        "스키마 올리기",
+        "Optuna의 표를 지금 판에 맞게 올립니다. 먼저 백업을 권합니다.",
+    ),
     "clear_dead_trials": ("멈춘 시행 정리", "주인이 사라진 RUNNING 시행을 FAIL로 바꿉니다."),
 }
 REMEDY_HINT = "F6 {name}"

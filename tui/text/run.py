@@ -42,6 +42,7 @@ COLUMNS = (
     "시간ms",
 )
 WAITING = "첫 시행을 기다립니다"
+NO_TRIALS = "끝난 시행이 없습니다"
 NO_MATCH = "거르기에 맞는 시행이 없습니다"
 FILTER_LABEL = "거르기"
 FILTER_HINT = "예: 1m@15m 완료 거래>=100 sharpe>1   Enter 표로, Esc 지우기"

@@ -11,7 +11,7 @@ from tui.cells import cut, fit, plain
 from tui.run_model import RunModel, StudyState
 from tui.text import run as ko
 
-_BAR = 20
+_BAR, _NARROW_BAR, _NARROW = 20, 10, 90
 _MAX_LINES = 6
 
 
@@ -57,6 +57,8 @@ class RunPanel(Widget):
 
     def _preparing(self) -> str:
         event = self.model.preparing
+        if self.model.exit_code is not None:
+            return ""
         if event is None:
             return ko.PREPARING
         template = ko.DATA_PROGRESS if event.total else ko.DATA_PROGRESS_OPEN
@@ -65,9 +67,10 @@ class RunPanel(Widget):
     def _line(self, study: StudyState) -> Text:
         style = self.get_component_rich_style
         share = min(1.0, study.done / study.target) if study.target else 0.0
-        filled = round(share * _BAR)
+        width = _BAR if self.content_size.width >= _NARROW else _NARROW_BAR
+        filled = round(share * width)
         label = f"{share:>4.0%} "
-        bar = fit(label, _BAR, "right")
+        bar = fit(label, width, "right")
         line = Text(no_wrap=True, end="")
         line.append(fit(plain(study.cell), 9), style("run-panel--cell"))
         line.append(bar[:filled], style("run-panel--bar"))
@@ -75,7 +78,7 @@ class RunPanel(Widget):
         count = ko.CELL_LINE.format(done=study.done, target=study.target)
         line.append(f"  {fit(count, 13, 'right')}", style("run-panel--text"))
         best = ko.BEST.format(score=score_text(study.best_value))
-        line.append(f"  {fit(best, 14)}", style("run-panel--best"))
+        line.append(f"  {fit(best, 12)}", style("run-panel--best"))
         notes = []
         if study.done < study.target and self.model.exit_code is None:
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []

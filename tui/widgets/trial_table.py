@@ -277,9 +277,14 @@ class TrialTable(ScrollView, can_focus=True):
         position = y - _HEADER + int(self.scroll_offset.y)
         if position >= len(self.view):
             empty = not len(self.view) and y == _HEADER
-            text = (ko.NO_MATCH if self.model.trials else ko.WAITING) if empty else ""
+            text = self._empty_text() if empty else ""
             return Strip([Segment(fit(f" {text}", width), self.rich_style + self._style("muted"))])
         return self._line(self.view.row_at(position), width)
+
+    def _empty_text(self) -> str:
+        if self.model.trials:
+            return ko.NO_MATCH
+        return ko.WAITING if self.model.exit_code is None else ko.NO_TRIALS
 
     def _header(self, width: int) -> Strip:
         muted, chosen = self._style("header"), self._style("sorted")
