@@ -69,7 +69,7 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
                 raise StorageError(
                     "PostgreSQL에 연결하지 못했습니다",
                     f"{error.cause}\n저장소를 정한 규칙: {plan.storage_rule}",
-                    f"{error.fix}\n{_UNREACHABLE_FIX}" if error.fix else _UNREACHABLE_FIX,
+                    _ways_on(error.fix),
                 ) from error
             plan = _fall_back(plan, fallback)
             events.emit(
@@ -81,6 +81,11 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
             )
             break
     return plan
+
+
+def _ways_on(fix: str) -> str:
+    """원인에 맞춘 해결을 앞에, 이미 든 명령은 두 번 적지 않는다."""
+    return f"{fix}\n{_UNREACHABLE_FIX}" if fix and fix not in _UNREACHABLE_FIX else _UNREACHABLE_FIX
 
 
 def _wake_embedded(plan: Plan) -> Plan:
@@ -111,6 +116,8 @@ def _touch(url: StorageUrl, plan: Plan) -> None:
 
 
 def _fall_back(plan: Plan, fallback: str) -> Plan:
+    """모든 칸을 fallback의 저장소로. 계획과 storage.json이 말하는 규칙도 바뀐다."""
+    from optimize.storage.resolve import ResolvedStorage
     from optimize.storage.url import sqlite_url
 
     if fallback == "embedded":
@@ -121,8 +128,16 @@ def _fall_back(plan: Plan, fallback: str) -> Plan:
         urls = [server.url() for _ in plan.cells]
     else:
         urls = [sqlite_url(paths.sqlite_path(c.slug, c.study_name)) for c in plan.cells]
+    rule_ko = f"search.storage_fallback: {fallback} (닿지 못한 저장소: {plan.storage_rule})"
     cells = tuple(
-        replace(cell, storage_url=url) for cell, url in zip(plan.cells, urls, strict=True)
+        replace(
+            cell,
+            storage_url=url,
+            resolved=ResolvedStorage(
+                url, "fallback", rule_ko, None, url.backend, embedded=fallback == "embedded"
+            ),
+        )
+        for cell, url in zip(plan.cells, urls, strict=True)
     )
     return replace(plan, cells=cells)
 

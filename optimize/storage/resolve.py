@@ -25,7 +25,8 @@ from optimize.storage.url import (
     parse_storage_url,
 )
 
-Rule = Literal["cli_url", "cli_env", "yaml_env", "yaml_url", "pointer", "default"]
+# fallback은 여기서 나오지 않는다: 실행이 닿지 못해 `search.storage_fallback`으로 옮긴 것이다.
+Rule = Literal["cli_url", "cli_env", "yaml_env", "yaml_url", "pointer", "default", "fallback"]
 
 
 @dataclass(frozen=True, slots=True)
