@@ -83,6 +83,7 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
     """`main(argv) -> exit code`를 감싼다: WizardError·Ctrl-C·예상 밖의 예외를 exit code로 바꾼다."""
 
     def guarded(argv: list[str] | None = None) -> int:
+        _fill_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # LC_ALL=C에서도 한국어를 쓴다.
@@ -104,6 +105,24 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
             return INTERNAL_ERROR_EXIT
 
     return guarded
+
+
+def _fill_closed_streams() -> None:
+    """닫힌 채로 불리면(`>&-`) 그 자리를 /dev/null로 채운다.
+
+    비워 두면 다음에 여는 파일이 0·1·2번을 차지해 자식의 출력이 그 파일에 섞인다.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # 늘 가장 낮은 빈 번호를 주므로 바로 그 자리에 열린다.
+            os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def internal_error(error: Exception) -> WizardError:

@@ -77,6 +77,8 @@ class Wording:
         elif isinstance(event, DataProgressEvent):
             yield from self._data(event)
         elif isinstance(event, StudyEvent):
+            if event.best_value is not None:
+                self._best[event.study] = event.best_value
             yield f"{event.study}: {event.done}/{event.target} · {event.data} · {event.storage}"
         elif isinstance(event, TrialEvent):
             if event.is_best and event.score is not None:

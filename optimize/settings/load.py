@@ -140,10 +140,18 @@ _SECTIONS = frozenset({"data", "strategy", "backtest", "objective", "search"})
 
 
 def read_dotenv() -> dict[str, str]:
-    """`.env`의 변수들. 파일이 없으면 빈 사전. 값이 빈 변수도 담는다."""
+    """`.env`의 변수들. 파일이 없으면 빈 사전. 값이 빈 변수도 담는다. 글이 아니면 SettingsError."""
     path = paths.dotenv_path()
     if not path.is_file() or not os.access(path, os.R_OK):
         return {}
     from dotenv import dotenv_values
 
-    return {key: value or "" for key, value in dotenv_values(path, interpolate=False).items()}
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            ".env를 읽지 못했습니다",
+            f"{path}: {unreadable_reason(error)}",
+            "UTF-8 글인지, 읽기 권한이 있는지 보세요",
+        ) from None
+    return {key: value or "" for key, value in values.items()}

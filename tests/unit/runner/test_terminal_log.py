@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from optimize.protocol import DataProgressEvent
+from optimize.protocol import DataProgressEvent, ProgressEvent, StudyEvent
 from optimize.runner.terminal import Wording
 
 _SPEAK = """
@@ -50,3 +50,13 @@ def test_한_번에_끝나는_준비는_한_줄이다() -> None:
     events += [DataProgressEvent("내려받기", done, 3) for done in range(4)]
     lines = [line for event in events for line in wording.lines(event)]
     assert lines == ["준비: 파일 읽기", "준비: 내려받기 0/3", "준비: 내려받기 3/3"]
+
+
+def test_이어서_돌려도_지난_최선을_보인다() -> None:
+    wording = Wording(10.0)
+    events = [
+        StudyEvent("s", "s", "1m", "x", done=5, target=7, best_value=1.5),
+        ProgressEvent("s", 7, 7, 3.0, 0.0),
+    ]
+    lines = [line for event in events for line in wording.lines(event)]
+    assert lines[-1] == "s: 7/7 · 3.0/초 · 최선 1.5"

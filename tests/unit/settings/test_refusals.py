@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from optimize.errors import SettingsError
-from optimize.settings.load import load_params, parse_assignment, parse_yaml, validate
+from optimize.settings.load import (
+    load_params,
+    parse_assignment,
+    parse_yaml,
+    read_dotenv,
+    validate,
+)
 
 
 def _cause(tree: dict[str, object]) -> str:
@@ -83,3 +89,10 @@ def test_읽지_못하는_설정_파일의_까닭은_한국어다(tmp_path: Path
     broken.write_bytes(b"symbol: \xff")
     with pytest.raises(SettingsError, match=r"UTF-8 글이 아닙니다\(9번째 바이트\)"):
         load_params(broken)
+
+
+def test_글이_아닌_dotenv는_설정의_오류다(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    (tmp_path / ".env").write_bytes(b"OPTUNA_STORAGE=\xff\xfe")
+    with pytest.raises(SettingsError, match=r"\.env를 읽지 못했습니다"):
+        read_dotenv()
