@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import sys
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ def _make_run_dir(run_dir: Path) -> None:
         raise RunError(
             "실행 폴더를 만들지 못했습니다",
             f"{run_dir}: {os_reason(error)}",
-            f"쓸 수 있는지 보세요: ls -ld {paths.studies_dir()}",
+            f"쓸 수 있는지 보세요: ls -ld {shlex.quote(str(paths.studies_dir()))}",
         ) from error
 
 
