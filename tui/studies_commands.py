@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from tui.studies_model import StorageFailure, StudyItem, failure, study_item
 from tui.text import studies as ko
 
 _SOURCE_ENV, _TARGET_ENV = "BACKTEST_WIZARD_STUDY_URL", "BACKTEST_WIZARD_COPY_URL"
-_PLAN_FILE = "plan.json"
+PLAN_FILE = "plan.json"
 _LABELS = {"원인": "cause", "해결": "fix"}
 
 OnLine = Callable[[Mapping[str, Any]], None]
@@ -116,11 +117,23 @@ def extend(item: StudyItem, n_trials: int) -> Path:
     return bridge_studies.extend_run(params, [item.storage], n_trials, item.name).run_dir
 
 
+def write_plan(item: StudyItem, folder: Path) -> Path | None:
+    """그 스터디의 설정을 folder의 plan.json(0600)으로. 찾지 못하면 None."""
+    params = _recorded_params(item)
+    if params is None:
+        return None
+    path = folder / PLAN_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump({"params": params}, file, ensure_ascii=False)
+    return path
+
+
 def extend_run(run_dir: Path, n_trials: int) -> Path:
     """같은 설정으로 목표를 n_trials로 늘린 실행을 띄우고 그 폴더를 준다."""
-    plan = _read_plan(run_dir / _PLAN_FILE)
+    plan = _read_plan(run_dir / PLAN_FILE)
     if plan is None:
-        raise ProblemError(Problem(ko.EXTEND_OLD, str(run_dir / _PLAN_FILE)))
+        raise ProblemError(Problem(ko.EXTEND_OLD, str(run_dir / PLAN_FILE)))
     storage = [str(cell.get("storage", "")) for cell in plan["cells"]]
     name = plan["params"].get("search", {}).get("study_name")
     return bridge_studies.extend_run(plan["params"], storage, n_trials, name).run_dir
@@ -128,7 +141,7 @@ def extend_run(run_dir: Path, n_trials: int) -> Path:
 
 def _recorded_params(item: StudyItem) -> dict[str, Any] | None:
     plans = sorted(
-        bridge.studies_dir().glob(f"*/runs/*/{_PLAN_FILE}"),
+        bridge.studies_dir().glob(f"*/runs/*/{PLAN_FILE}"),
         key=lambda path: path.parent.name,
         reverse=True,
     )

@@ -277,6 +277,17 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return list(last["studies"])
 
 
+async def check_equity(pilot: Any, screen: RunScreen) -> None:
+    """G: 고른 시행을 다시 셈한 평가금의 끝이 그 시행의 순이익과 같다."""
+    table = screen.query_one(TrialTable)
+    profit = screen.model.trials[table.current or 0].metrics[0]
+    await pilot.press("g")
+    await until_text(pilot, f"({profit:+,.2f} %)", 60)
+    await until_text(pilot, "2024-01-01")
+    await pilot.press("escape")
+    await until(pilot, lambda: pilot.app.screen is screen)
+
+
 async def test_add_trials_continues_the_same_studies(small: Path) -> None:
     """끝난 실행에서 A: 목표를 늘려 두 칸을 모두 잇는다. run.log에는 같은 줄이 두 번 없다."""
     draft = Draft(
@@ -288,6 +299,7 @@ async def test_add_trials_continues_the_same_studies(small: Path) -> None:
         first = await open_screen(pilot, started.run_dir)
         await until(pilot, lambda: first.state == "done", 60)
         await until_text(pilot, "끝났습니다: 8개 시행")
+        await check_equity(pilot, first)
         await pilot.press("a")
         await until_text(pilot, "시행을 더할까요?")
         await pilot.press("ctrl+u", "4", "enter")

@@ -16,8 +16,9 @@ from tui.problem import ProblemError
 from tui.processes import exit_code, interrupt, is_alive
 from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE
-from tui.screens.run_trials import PLOTS, TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import EQUITY, PLOTS, TRIAL_COMMANDS, TrialsScreen
 from tui.storage_test import readable
+from tui.studies_commands import PLAN_FILE
 from tui.text import common
 from tui.text import run as ko
 from tui.widgets.run_panel import RunPanel, score_text
@@ -38,6 +39,7 @@ class RunScreen(TrialsScreen):
         Command("run.add", "f6,a", "add", *ko.ADD),
         Command("run.pause", "space,p", "pause", *ko.PAUSE),
         PLOTS,
+        EQUITY,
         Command("run.log", "l", "log", *ko.LOG),
         Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )
@@ -164,6 +166,10 @@ class RunScreen(TrialsScreen):
             score=score_text(best.best_value), cell=cells.get(best.study, best.study)
         )
         return f"{ko.DONE.format(count=count, found=found)}. {ko.NEXT.format(slug=best.slug)}"
+
+    def plan_file(self) -> Path | None:
+        path = self.run_dir / PLAN_FILE
+        return path if path.exists() else None
 
     # ── 명령
 

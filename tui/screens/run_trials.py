@@ -44,6 +44,7 @@ TRIAL_COMMANDS = (
     Command("run.filter", "slash", "filter", *ko.FILTER),
 )
 PLOTS = Command("run.plots", "v", "plots", *ko.PLOTS)
+EQUITY = Command("run.equity", "g", "equity", *ko.EQUITY)
 
 
 class TrialsScreen(BaseScreen[None]):
@@ -216,6 +217,24 @@ class TrialsScreen(BaseScreen[None]):
         self.app.push_screen(
             TrialDetail(self.event_of(row), self.model.studies[trial.study].cell, trial.number)
         )
+
+    def plan_file(self) -> Path | None:
+        """이 시행들을 만든 설정(`plan.json`)의 자리. 모르면 None. 하위 클래스가 준다."""
+        return None
+
+    def action_equity(self) -> None:
+        """커서가 있는 시행의 평가금 곡선."""
+        from tui.screens.trial_equity import EquityScreen
+
+        row, plan = self.query_one(TrialTable).current, self.plan_file()
+        event = None if row is None else self.event_of(row)
+        if row is None or event is None:
+            return
+        if plan is None or event.state == "FAIL":
+            self.wizard.toast(ko.EQUITY_NO_PLAN, severity="warning")
+            return
+        cell = self.model.studies[self.model.trials[row].study].cell
+        self.app.push_screen(EquityScreen(event, cell, plan))
 
     def clear_filter(self) -> bool:
         """거르기를 지운다. 지울 것이 없었으면 False."""

@@ -18,10 +18,10 @@ from tui.commands import Command
 from tui.problem import ProblemError
 from tui.processes import run_to_file
 from tui.screens import home
-from tui.screens.run_trials import PLOTS, TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import EQUITY, PLOTS, TRIAL_COMMANDS, TrialsScreen
 from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
 from tui.storage_test import readable
-from tui.studies_commands import events_command, parse_problem
+from tui.studies_commands import events_command, parse_problem, write_plan
 from tui.studies_model import StudyItem
 from tui.text import common
 from tui.text import studies as ko
@@ -38,6 +38,7 @@ class StudyScreen(StudyActions, TrialsScreen):
     COMMAND_LIST = (
         *TRIAL_COMMANDS,
         PLOTS,
+        EQUITY,
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
         Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
@@ -89,6 +90,13 @@ class StudyScreen(StudyActions, TrialsScreen):
     @property
     def storages(self) -> Sequence[str]:
         return self._storages
+
+    def plan_file(self) -> Path | None:
+        try:
+            return write_plan(self.item, self._folder)
+        except ProblemError as error:
+            self.wizard.show_problem(error.problem)
+            return None
 
     def _show_head(self) -> None:
         item = self.item

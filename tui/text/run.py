@@ -97,6 +97,16 @@ ADD_LABEL = "목표 총수"
 ADD_BAD = "{target:,}보다 큰 수를 적어 주세요"
 ADD_RUNNING = "아직 실행 중입니다. 끝나거나 멈춘 뒤에 더할 수 있습니다"
 PLOTS = ("그림", "시행마다의 점수와 칸마다의 최고를 보이거나 감춥니다")
+EQUITY = ("평가금", "고른 시행의 평가금 곡선을 그립니다. 같은 설정과 캔들로 다시 셈합니다")
+EQUITY_TITLE = "시행 {number} ({cell}) 의 평가금"
+EQUITY_WORKING = "같은 설정과 캔들로 다시 셈합니다"
+EQUITY_FAILED = "평가금을 셈하지 못했습니다"
+EQUITY_EMPTY = "평가금이 없습니다"
+EQUITY_NOTE = (
+    "{start:,.0f} 에서 {end:,.0f} ({profit:+,.2f} %), "
+    "날 기준 최대 낙폭 {drawdown:.2f} %, {days:,}일(UTC)"
+)
+EQUITY_NO_PLAN = "이 시행의 설정을 찾지 못해 다시 셈할 수 없습니다"
 PLOT_TITLE = "시행마다의 점수"
 PLOT_BEST = "그때까지의 최고 {score}"
 PLOT_FLOOR = "맨 아랫줄은 낮은 5%"
