@@ -58,6 +58,7 @@ _ARGPARSE_PHRASES = (
     ("not allowed with argument", "함께 쓸 수 없는 인자:"),
     ("one of the arguments", "다음 가운데 하나가 필요합니다:"),
     ("is required", ""),
+    ("ignored explicit argument", "값을 받지 않는데 준 값:"),
     ("argument ", "인자 "),
 )
 

@@ -167,6 +167,22 @@ class ObjectiveSection(_Section):
     non_finite_score: float = -100.0
 
 
+def study_name_problem(name: str) -> str:
+    """스터디의 이름으로 쓸 수 없는 까닭, 쓸 수 있으면 빈 글. 이름은 파일과 폴더의 이름이 된다."""
+    if (
+        not name
+        or name != name.strip()
+        or len(name.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES
+        or name.startswith(".")
+        or any(c in "/\\\0" or not c.isprintable() for c in name)
+    ):
+        return (
+            f"스터디 이름은 UTF-8로 {_MAX_NAME_BYTES}바이트(한글 {_MAX_NAME_BYTES // 3}자) 이하이며 "
+            "'.'이나 빈칸으로 시작하거나 '/', '\\', 제어 문자를 담을 수 없습니다"
+        )
+    return ""
+
+
 class SearchSection(_Section):
     """탐색, 병렬, 저장소."""
 
@@ -208,16 +224,8 @@ class SearchSection(_Section):
     @field_validator("study_name")
     @classmethod
     def _safe_name(cls, value: str | None) -> str | None:
-        if value is None:
-            return value
-        if (
-            len(value.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES
-            or value.startswith(".")
-            or any(c in "/\\\0" or not c.isprintable() for c in value)
-        ):
-            raise ValueError(
-                f"스터디 이름은 UTF-8로 {_MAX_NAME_BYTES}바이트(한글 {_MAX_NAME_BYTES // 3}자) 이하이며 '.'으로 시작하거나 '/', '\\', 제어 문자를 담을 수 없습니다"
-            )
+        if value is not None and (problem := study_name_problem(value)):
+            raise ValueError(problem)
         return value
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from optimize.errors import SettingsError
+from optimize.settings.model import study_name_problem
 from optimize.storage.admin import StudyAdmin
 from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
@@ -17,6 +18,7 @@ from optimize.storage.listing import StudyInfo
 from optimize.storage.reader import load_trials
 from optimize.studies import present
 from optimize.studies.export import export_trials
+from optimize.studies.importance import MIN_TRIALS, param_importances
 from optimize.studies.sources import Sources
 from optimize.studies.stream import write_events, write_listing
 from optimize.trial import FinishedTrial
@@ -57,11 +59,29 @@ def events_command(arguments: argparse.Namespace, sources: Sources) -> int:
     return 0
 
 
+def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """파라미터의 중요도."""
+    info = sources.find(arguments.name, arguments.storage)
+    items = param_importances(info)
+    if arguments.json:
+        body = [{"name": i.name, "share": i.share, "trials": i.trials} for i in items]
+        json.dump({"type": "importance", "items": body}, sys.stdout, ensure_ascii=False)
+        print()
+        return 0
+    if not items:
+        print(f"제약을 지킨 시행이 {MIN_TRIALS}개는 있어야 잽니다", file=sys.stderr)
+    for item in items:
+        print(f"{item.share:7.2%}  {item.name}  (시행 {item.trials:,})")
+    return 0
+
+
 def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """한 스터디의 요약, 최선의 파라미터, 상위 시행."""
+    if arguments.top < 0:
+        raise SettingsError("--top 이 틀렸습니다", f"받은 것: {arguments.top}", "0 이상의 정수")
     info = sources.find(arguments.name, arguments.storage)
     trials = _trials(info, sources)
-    top = present.top_trials(trials, info.directions, max(0, arguments.top))
+    top = present.top_trials(trials, info.directions, arguments.top)
     if arguments.json:
         body = {**info.as_json(), "top": [present.trial_json(trial) for trial in top]}
         _write_json(body)
@@ -88,7 +108,11 @@ def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 
 def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
-    """이름을 바꾼다."""
+    """이름을 바꾼다. 다시 실행할 수 없는 이름이면 SettingsError."""
+    if problem := study_name_problem(arguments.new_name):
+        raise SettingsError(
+            f"'{arguments.new_name}'(으)로 바꿀 수 없습니다", problem, "다른 이름을 고릅니다"
+        )
     info = sources.find(arguments.name, arguments.storage)
     admin = StudyAdmin(info.url, sources.options)
     try:

@@ -176,6 +176,16 @@ def test_rename_then_delete_by_flag(home: Path, run: Run) -> None:
     assert json.loads(run("list", "--json").stdout) == []
 
 
+def test_다시_실행할_수_없는_이름으로는_바꾸지_않는다(home: Path, run: Run) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "원래")
+    for name in ("../x", ".숨김", " 앞빈칸", "가" * 70):
+        refused = run("rename", "원래", name)
+        assert refused.returncode == 2
+        assert "스터디 이름은" in refused.stderr
+    assert run("show", "원래", "--top", "-1").returncode == 2
+    assert run("show", "원래").returncode == 0
+
+
 @pytest.mark.parametrize(("typed", "code"), [("아니오\n", 2), ("지울 것\n", 0)])
 def test_delete_asks_for_the_name_on_a_terminal(home: Path, typed: str, code: int) -> None:
     fill(sqlite_url(home / "studies" / "a" / "a.db"), "지울 것")
