@@ -1,0 +1,35 @@
+"""서버가 죽고 coordinator가 죽어도 아무 일 없던 실행과 같은 시행, 같은 값이 남는다.
+
+`tests/bench/faults.py`의 작은 판: 큰 판(2,000 시행, 작업자 4개, 열 번)은 그 파일을 그냥 돌린다.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+import faults
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def test_three_immediate_stops_change_nothing(tmp_path: Path) -> None:
+    """도는 동안 PostgreSQL을 세 번 immediate로 끄고 켠다: 시행의 집합과 값이 같다."""
+    faults.outages(tmp_path, 200, 2, down=0.5)
+
+
+def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+    """coordinator를 아무 때나 세 번 kill -9로 죽이고 다시 실행한다: 시행의 집합과 값이 같다."""
+    faults.kills(tmp_path, 200, 2, times=3, longest=2.5)
+
+
+def test_two_coordinators_share_their_workers_load_exactly(tmp_path: Path) -> None:
+    """coordinator 둘, 작업자 여섯: SQLite와 PostgreSQL에서 합계가 정확하고 작업자는 저장소에 닿지 않는다."""
+    faults.coordinators(tmp_path, 400, 6)
