@@ -95,14 +95,16 @@ def make_ready(extras: str, lock: int) -> None:
         site = make_venv(uv, lock)
     say(f"필요한 꾸러미를 {'uv' if uv else 'pip'}로 설치합니다. 처음에는 1~3분 걸립니다.")
     touch(stamp.UNFINISHED)
-    code, output = install(uv, "[embedded,dev]" if extras == "dev" else "[embedded]", lock)
+    level = stamp.ALL_EXTRAS.index(extras)
+    more = stamp.ALL_EXTRAS[1 : level + 1]
+    code, output = install(uv, ("embedded", *more), lock)
     if code and lacks_embedded(output):
         say("이 컴퓨터에 맞는 내장 PostgreSQL이 없어 그것만 빼고 설치합니다.")
-        code, output = install(uv, "[dev]" if extras == "dev" else "", lock)
+        code, output = install(uv, more, lock)
     os.remove(stamp.UNFINISHED)
     if code:
         raise explain(output)
-    for name in stamp.ALL_EXTRAS if extras == "dev" else ("app",):
+    for name in stamp.ALL_EXTRAS[: level + 1]:
         stamp.record(name, site)
     say(f"준비를 마쳤습니다 ({time.monotonic() - began:.0f}초).")
 
@@ -142,8 +144,9 @@ def remove(path: str) -> None:
         os.remove(path)
 
 
-def install(uv: "str | None", extras: str, lock: int) -> "tuple[int, str]":
-    """프로젝트를 editable로 설치한다. (종료 코드, 출력)."""
+def install(uv: "str | None", extras: "tuple[str, ...]", lock: int) -> "tuple[int, str]":
+    """프로젝트를 그 extras와 함께 editable로 설치한다. (종료 코드, 출력)."""
+    target = stamp.ROOT + ("[{}]".format(",".join(extras)) if extras else "")
     if uv:
         command = [uv, "pip", "install", "--python", stamp.PYTHON]
     else:
@@ -151,7 +154,7 @@ def install(uv: "str | None", extras: str, lock: int) -> "tuple[int, str]":
             progress.run([stamp.PYTHON, "-m", "ensurepip"], lock)
         command = [stamp.PYTHON, "-m", "pip", "install", "--no-input", "--progress-bar", "off"]
         command += ["--retries", "2"]
-    return progress.run([*command, "--editable", stamp.ROOT + extras], lock)
+    return progress.run([*command, "--editable", target], lock)
 
 
 def has_network_trouble(output: str) -> bool:

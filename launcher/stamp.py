@@ -1,7 +1,8 @@
 """설치가 끝난 그대로인지 알아보는 표. 매번 지나는 길이라 프로세스를 띄우지 않는다.
 
 설치를 마치면 `.venv/launcher-<묶음>`에 그때의 자리, Python, 설치된 꾸러미, `pyproject.toml`의
-내용을 적는다. 묶음은 `app`(쓰는 데 필요한 것)과 `dev`(시험까지)다. 만들다 만 `.venv`에는
+내용을 적는다. 묶음은 `app`(쓰는 데 필요한 것), `dev`(시험까지),
+`bench`(견줄 도구까지)이고 뒤의 것이 앞의 것을 품는다. 만들다 만 `.venv`에는
 `.venv/launcher-unfinished`가 남아 있다.
 """
 
@@ -12,7 +13,8 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 UNFINISHED = os.path.join(VENV, "launcher-unfinished")
-ALL_EXTRAS = ("app", "dev")
+# 뒤의 묶음이 앞의 묶음을 품는다.
+ALL_EXTRAS = ("app", "dev", "bench")
 
 
 def path_of(extras: str) -> str:

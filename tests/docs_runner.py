@@ -7,6 +7,7 @@
 - 기준 서버의 URL(`postgres:5432@localhost:5432/optuna`) → 시험용 PostgreSQL의 URL
 - `docker`: 데몬이 없으므로 인자가 기준 서버와 맞는지만 보는 대역
 - 인자 없는 `./시작`: 단말기(pty)에서 열어 첫 화면을 보고 Ctrl+Q로 닫는다
+- `./시작 벤치`: 무엇을 돌릴지 보이는 데까지만(`--dry-run`)
 - `./시작 테스트`와 `pip install`: 시험을 모으는 데까지, 설치해 보는 데까지만(`--dry-run`)
 
 모르는 명령, 실패한 명령은 어느 문서의 몇째 줄인지와 함께 `DocsError`가 된다. 실패가 옳은 명령은
@@ -209,6 +210,8 @@ class Sandbox:
             text += (
                 " --collect-only -q"  # 시험 속에서 시험을 또 돌리지 않는다. 전체는 .ci/run이 돌린다
             )
+        if text.startswith(("./시작 벤치", "./시작 bench")):
+            text += " --dry-run"  # 재는 데 몇 분이 걸린다
         text = text.replace("pip install ", f"{_pip()} install --dry-run --no-deps ")
         self._make_candles(text)
         if re.match(r"export \w+=", text):

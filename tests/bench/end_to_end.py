@@ -1,6 +1,6 @@
 """처음부터 끝까지의 속도: 시행 하나에 커널 밖에서 드는 시간과, 코어가 커널에 쓴 몫.
 
-    python tests/bench/end_to_end.py [--trials 5000] [--jobs 2] [--storage postgresql|sqlite] [--json]
+    python tests/bench/end_to_end.py [--trials 2500] [--jobs 2] [--storage postgresql|sqlite] [--stock] [--json]
 
 실제 캔들(BTCUSDT 2024년 1분봉, 두 칸)을 `python -m optimize.run`으로 돌리고 사건 기록을 읽는다.
 
@@ -9,13 +9,17 @@
 
 커널 시간은 작업자가 잰 시행의 시간(wall)이다. 다른 일이 도는 컴퓨터에서는 그 시간도 늘어나므로,
 프로세스들의 CPU 시간도 함께 잰다: coordinator와 데이터베이스 서버가 시행 하나에 쓴 CPU ms.
+`--stock`은 같은 서버의 그 스터디(칸 하나)를 Optuna의 `study.optimize`와 TPESampler로 이어 돌려, 커널
+없는 시행 하나의 벽시계 시간을 견준다.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -27,13 +31,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import optuna
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from postgres import PostgresServer, embedded_binaries
+from sampler import suggest
+
+from optimize.search.space import SearchSpace
+from optimize.strategy.registry import load_strategy
 
 MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
 _SAMPLE_SECONDS = 0.1
+STOCK_TRIALS = 20
 
 
 class CpuMeter(threading.Thread):
@@ -76,8 +87,8 @@ class CpuMeter(threading.Thread):
             self.private_mb[kind] = max(self.private_mb.get(kind, 0.0), memory.uss / 2**20)
 
 
-def run_once(trials: int, jobs: int, storage: str, grid: str) -> dict[str, Any]:
-    """한 번 돌려 잰 것들."""
+def run_once(trials: int, jobs: int, storage: str, grid: str, stock: bool) -> dict[str, Any]:
+    """한 번 돌려 잰 것들. stock이면 Optuna로 이어 돌린 것도."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
@@ -104,7 +115,36 @@ def run_once(trials: int, jobs: int, storage: str, grid: str) -> dict[str, Any]:
         if code:
             raise SystemExit(f"실행이 exit code {code}로 끝났다")
         newest = max(home.glob("studies/*/runs/*/events.ndjson"), key=lambda p: p.stat().st_mtime)
-        return measure(newest, jobs, launched, meter)
+        result = measure(newest, jobs, launched, meter)
+        if stock:
+            result["stock"] = continue_with_stock(environ["OPTUNA_STORAGE"])
+            result["stock"]["times"] = (
+                result["stock"]["wall_ms"] / result["windows"][-1]["overhead_ms"]
+            )
+        return result
+
+
+def continue_with_stock(url: str) -> dict[str, Any]:
+    """끝난 실행의 첫 스터디를 Optuna로 몇 시행 이어 돈다. 목표 함수는 값만 뽑는다."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = SearchSpace(load_strategy("squeeze_momentum").parameters)
+    name = min(optuna.get_all_study_names(url))
+    sampler = optuna.samplers.TPESampler(seed=1)
+    study = optuna.load_study(study_name=name, storage=url, sampler=sampler)
+    source, moments = random.Random(1), []
+
+    def objective(trial: optuna.Trial) -> float:
+        space.walk(lambda p: suggest(trial, p))
+        return source.gauss(0, 1)
+
+    at = len(study.get_trials(deepcopy=False))
+    moments.append(time.perf_counter())
+    study.optimize(
+        objective, STOCK_TRIALS + 1, callbacks=[lambda *_: moments.append(time.perf_counter())]
+    )
+    # 첫 시행은 기록을 처음 읽는 몫이 섞이므로 뺀다.
+    each = [(b - a) * 1000 for a, b in itertools.pairwise(moments[1:])]
+    return {"at_trial": at, "dimensions": len(space.dimensions), "wall_ms": statistics.median(each)}
 
 
 def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str, Any]:
@@ -145,12 +185,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--storage", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--grid", default="1m@15m,1m@1h")
+    parser.add_argument("--stock", action="store_true", help="Optuna로도 이어 돌려 견준다")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     if not MARKET.exists():
         raise SystemExit(f"실제 캔들이 없다: {MARKET}")
     load = os.getloadavg()[0]
-    result = run_once(chosen.trials, chosen.jobs, chosen.storage, chosen.grid)
+    if chosen.stock and chosen.storage != "postgresql":
+        parser.error("--stock은 PostgreSQL에서만 잰다")
+    result = run_once(chosen.trials, chosen.jobs, chosen.storage, chosen.grid, chosen.stock)
     result |= {"storage": chosen.storage, "jobs": chosen.jobs, "load_before": load}
     if chosen.json:
         print(json.dumps(result, ensure_ascii=False))
@@ -166,8 +209,16 @@ def main() -> None:
         print(
             f"  {window['at_trial']:>6}번째: overhead {window['overhead_ms']:.2f} ms, 커널 {window['kernel_ms']:.1f} ms"
         )
+    if "stock" in result:
+        row = result["stock"]
+        print(
+            f"  Optuna의 study.optimize + TPESampler, 같은 서버, {row['dimensions']}차원, {row['at_trial']}번째: "
+            f"{row['wall_ms']:.1f} ms/시행, 우리의 마지막 구간의 {row['times']:.0f}배"
+        )
     for kind, value in result["cpu_ms_per_trial"].items():
-        print(f"  CPU {kind:<12} {value:6.2f} ms/시행, 제 메모리 {result['peak_private_mb'][kind]:.0f} MB")
+        print(
+            f"  CPU {kind:<12} {value:6.2f} ms/시행, 제 메모리 {result['peak_private_mb'][kind]:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

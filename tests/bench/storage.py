@@ -1,10 +1,12 @@
-"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|threads|coordinators|load|listing|files]`.
+"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|threads|coordinators|load|listing|files] [--json]`.
 
 PostgreSQL은 `BENCH_POSTGRES_URL`이 있으면 그것을, 없으면 내장 서버를 임시 폴더에 켜서 쓴다.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import random
 import sys
@@ -13,12 +15,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -34,10 +37,17 @@ from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
 from optimize.trial import FinishedTrial, params_key
 
 OPTIONS = StorageOptions()
+RECORDS: list[dict[str, Any]] = []
 SPACE: dict[str, BaseDistribution] = {
     **{f"f{i}": FloatDistribution(0, 1) for i in range(12)},
     **{f"i{i}": IntDistribution(0, 100, step=5) for i in range(8)},
 }
+
+
+def say(line: str, **figures: float) -> None:
+    """한 줄의 결과를 보이고, JSON에 쓸 숫자와 함께 모은다."""
+    RECORDS.append({"line": line, **figures})
+    print(line, flush=True)
 
 
 def make_trial(seed: int) -> FinishedTrial:
@@ -84,9 +94,13 @@ def bench_append(label: str, url: StorageUrl) -> None:
         for batch in batches:
             store.append(batch)
         each = (time.perf_counter() - began) / total * 1e3
-        print(
+        say(
             f"{label} append 묶음 {size:>3}: 시행당 {each:6.2f} ms, "
-            f"문장 {counts['statements'] / total:5.2f}, commit {counts['commits'] / total:5.3f}"
+            f"문장 {counts['statements'] / total:5.2f}, commit {counts['commits'] / total:5.3f}",
+            batch=size,
+            ms_per_trial=each,
+            statements_per_trial=counts["statements"] / total,
+            commits_per_trial=counts["commits"] / total,
         )
     store.close()
 
@@ -107,7 +121,7 @@ def bench_threads(label: str, url: StorageUrl) -> None:
     for thread in threads:
         thread.join()
     rate = 2000 / (time.perf_counter() - began)
-    print(f"{label} 함께 넷: {rate:.0f} 시행/초, {stores[0].counts()}")
+    say(f"{label} 함께 넷: {rate:.0f} 시행/초, {stores[0].counts()}")
     for store in stores:
         store.close()
 
@@ -149,7 +163,7 @@ def bench_coordinators(label: str, url: StorageUrl) -> None:
     trials = store.load()
     exact = [trial.number for trial in trials] == list(range(target))
     distinct = len({params_key(trial.params) for trial in trials})
-    print(
+    say(
         f"{label} coordinator 둘: {len(trials):,}개(이어짐 {exact}, 서로 다른 조합 {distinct:,}), "
         f"{target / elapsed:,.0f} 시행/초, 나눔 {[part[0] for part in parts]}, "
         f"겹침 거절 {sum(part[1] for part in parts):,}, "
@@ -165,10 +179,10 @@ def bench_load(label: str, url: StorageUrl) -> None:
     for after in (-1, 9_989):
         began = time.perf_counter()
         found = store.load(after)
-        print(f"{label} load {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
+        say(f"{label} load {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
     began = time.perf_counter()
     store.counts()
-    print(f"{label} counts: {(time.perf_counter() - began) * 1e3:.1f} ms")
+    say(f"{label} counts: {(time.perf_counter() - began) * 1e3:.1f} ms")
     store.close()
 
 
@@ -218,7 +232,7 @@ def bench_listing(label: str, url: StorageUrl) -> None:
     fill_many_studies(url, 1000, 1000)
     began = time.perf_counter()
     list_studies(url, OPTIONS)
-    print(f"{label} 1,000 스터디·1,000,000 시행, 요약 없이: {time.perf_counter() - began:.2f} s")
+    say(f"{label} 1,000 스터디·1,000,000 시행, 요약 없이: {time.perf_counter() - began:.2f} s")
     store = open_store(url, "seed")
     with writing(store.engine) as connection:
         ids = list(connection.scalars(sa.select(t.studies.c.study_id)))
@@ -227,7 +241,7 @@ def bench_listing(label: str, url: StorageUrl) -> None:
     for _ in range(3):
         began = time.perf_counter()
         found = list_studies(url, OPTIONS)
-        print(f"{label} 요약으로 {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
+        say(f"{label} 요약으로 {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
 
 
 def bench_files(folder: Path) -> None:
@@ -241,7 +255,7 @@ def bench_files(folder: Path) -> None:
         began = time.perf_counter()
         found = list_all(urls, OPTIONS)
         elapsed = (time.perf_counter() - began) * 1e3
-        print(
+        say(
             f"SQLite 파일 {len(found.studies)}개: {elapsed:.0f} ms ({elapsed / len(urls):.1f} ms씩)"
         )
 
@@ -269,8 +283,23 @@ BENCHES: dict[str, Callable[[str, StorageUrl], None]] = {
 }
 
 
-def main(names: list[str]) -> None:
-    chosen = names or [*BENCHES, "files"]
+def main() -> None:
+    names = [*BENCHES, "files"]
+    parser = argparse.ArgumentParser(description="저장소의 속도를 잰다")
+    parser.add_argument("names", nargs="*", help=", ".join(names))
+    parser.add_argument("--json", action="store_true", help="끝에 JSON을 쓴다")
+    arguments = parser.parse_args()
+    if set(arguments.names) - set(names):
+        parser.error(f"쓸 수 있는 것: {', '.join(names)}")
+    # JSON을 바라면 표준 출력에는 그것만 쓴다.
+    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+        measure(arguments.names or names)
+    if arguments.json:
+        print(json.dumps({"records": RECORDS}, ensure_ascii=False))
+
+
+def measure(chosen: list[str]) -> None:
+    """고른 것을 SQLite와 PostgreSQL에서 잰다."""
     with tempfile.TemporaryDirectory(prefix="bench-storage-") as text:
         folder = Path(text)
         folder.chmod(0o711)
@@ -284,4 +313,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

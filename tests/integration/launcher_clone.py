@@ -29,6 +29,7 @@ dependencies = {dependencies}
 [project.optional-dependencies]
 embedded = {embedded}
 dev = []
+bench = []
 
 [build-system]
 requires = ["hatchling>=1.27"]
@@ -76,6 +77,9 @@ site = pathlib.Path(subprocess.check_output([python, "-c", where], text=True).st
 root = target.partition("[")[0]
 (site / "light.pth").write_text(root, encoding="utf-8")
 (site / "light-0.1.0.dist-info").mkdir(exist_ok=True)
+if "bench" in extras:
+    (site / "tests").mkdir(exist_ok=True)
+    (site / "tests/bench.py").write_text("MODULE = 'tests.bench'\\n" + {echo!r})
 if "dev" in extras:
     (site / "pytest.py").write_text("MODULE = 'pytest'\\n" + {echo!r})
 print("Resolved 3 packages in 1ms\\nInstalled 3 packages in 1ms")

@@ -151,6 +151,20 @@ def test_test_command_installs_dev_on_demand(clone: Clone) -> None:
     assert clone.start().stderr == ""
 
 
+def test_bench_command_installs_its_extras_on_demand(clone: Clone) -> None:
+    """벤치만 bench를 설치한다. dev를 품으므로 그 뒤의 테스트는 더 설치하지 않는다."""
+    clone.start()
+    report = clone.echo("벤치", "kernel", "--json")
+    assert (report["module"], report["argv"]) == ("tests.bench", ["kernel", "--json"])
+    assert report["cwd"] == str(clone.home)
+    assert [call.rpartition("마법사")[2] for call in clone.installs()] == [
+        "[embedded]",
+        "[embedded,dev,bench]",
+    ]
+    for name in ("bench", "test"):
+        assert clone.start(name).stderr == ""
+
+
 def test_test_command_keeps_own_jobs_and_resolves_paths(clone: Clone) -> None:
     """-n을 주면 그대로 쓰고, 있는 경로는 사용자가 선 폴더에서 푼다."""
     (clone.home / "test_나의.py").touch()

@@ -122,7 +122,7 @@ def test_hopeless_command_lists_the_commands(clone: Clone) -> None:
     done = clone.start("zzzz")
     assert done.returncode == 2
     assert "혹시" not in done.stderr
-    assert "실행 · 스터디 · 저장소 · 데이터 · 테스트" in done.stderr
+    assert "실행 · 스터디 · 저장소 · 데이터 · 테스트 · 벤치" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["도움말"], ["help"], ["-h"], ["--help"], ["도움말", "도움말"]])

@@ -1,0 +1,137 @@
+"""벤치마크의 한 입구: `./시작 벤치 [kernel|sampler|storage|end_to_end|tui|memory|all] [--quick] [--json]`.
+
+하나하나는 제 프로세스에서 차례로 돈다. 목표를 넘겼는지는 숫자 곁에 적을 뿐이고, exit code는
+재지 못했을 때만 0이 아니다.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """잴 것 하나. full·quick: 스크립트의 인자. goal_exit: 쟀지만 목표를 넘긴 exit code."""
+
+    script: str
+    full: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    goal_exit: int | None = None
+
+
+BENCHES: dict[str, tuple[Bench, ...]] = {
+    "kernel": (
+        Bench("kernel.py", quick=("--repeats", "5")),
+        Bench("compare.py", quick=("--repeats", "2")),
+    ),
+    "sampler": (Bench("sampler.py", quick=("--quick",)),),
+    "storage": (Bench("storage.py", quick=("append", "threads")),),
+    "end_to_end": (
+        Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
+        Bench("end_to_end.py", ("--jobs", "1", "--trials", "1000"), ("--jobs", "1", "--trials", "250")),
+    ),
+    "tui": (Bench("tui.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),),
+    "memory": (Bench("memory.py", quick=("--trials", "5000")),),
+}  # fmt: skip
+
+
+def conditions() -> dict[str, Any]:
+    """숫자 곁에 적을 조건."""
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }  # fmt: skip
+
+
+def cpu_name() -> str:
+    """CPU의 이름. 모르면 아키텍처."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def command(bench: Bench, quick: bool, as_json: bool) -> list[str]:
+    """잴 것 하나의 명령."""
+    arguments = bench.quick if quick else bench.full
+    return [sys.executable, str(HERE / bench.script), *arguments, *(["--json"] if as_json else [])]
+
+
+def measure(bench: Bench, quick: bool, as_json: bool) -> dict[str, Any]:
+    """하나를 돌린다. as_json이면 그 결과를 담는다."""
+    began, load = time.monotonic(), os.getloadavg()[0]
+    argv = command(bench, quick, as_json)
+    done = subprocess.run(
+        argv, stdout=subprocess.PIPE if as_json else None, encoding="utf-8", check=False
+    )
+    report: dict[str, Any] = {
+        "command": argv[1:],
+        "load_before": round(load, 1),
+        "seconds": round(time.monotonic() - began, 1),
+        "exit_code": done.returncode,
+        "measured": done.returncode in (0, bench.goal_exit),
+    }
+    if as_json and report["measured"]:
+        report["result"] = json.loads(done.stdout)
+    return report
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="./시작 벤치", description="속도와 메모리를 재고, 같은 실행에서 다른 도구와 견줍니다."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="이름", help=" · ".join([*BENCHES, ALL]) + " (기본 all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="작게 몇 분 안에 잽니다")
+    parser.add_argument("--json", action="store_true", help="결과를 JSON 하나로 씁니다")
+    parser.add_argument("--dry-run", action="store_true", help="돌릴 명령만 보입니다")
+    chosen = parser.parse_args(argv)
+    unknown = [name for name in chosen.names if name not in (*BENCHES, ALL)]
+    if unknown:
+        parser.error(f"모르는 이름입니다: {', '.join(unknown)} (쓸 수 있는 것: {', '.join([*BENCHES, ALL])})")  # fmt: skip
+    names = list(BENCHES) if not chosen.names or ALL in chosen.names else chosen.names
+    if chosen.dry_run:
+        for name in names:
+            for bench in BENCHES[name]:
+                print(f"{name:<11}{shlex.join(command(bench, chosen.quick, chosen.json))}")
+        return 0
+    report: dict[str, Any] = {"conditions": conditions(), "quick": chosen.quick, "benches": {}}
+    if not chosen.json:
+        print(
+            "  ".join(f"{key} {value}" for key, value in report["conditions"].items()), flush=True
+        )
+    for name in names:
+        print(f"\n[{name}]", file=sys.stderr if chosen.json else sys.stdout, flush=True)
+        report["benches"][name] = [measure(b, chosen.quick, chosen.json) for b in BENCHES[name]]
+    if chosen.json:
+        print(json.dumps(report, ensure_ascii=False))
+    runs = [run for rows in report["benches"].values() for run in rows]
+    failed = [run for run in runs if not run["measured"]]
+    for run in failed:
+        print(f"오류: 재지 못했습니다(exit code {run['exit_code']}): {shlex.join(run['command'])}", file=sys.stderr)  # fmt: skip
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
