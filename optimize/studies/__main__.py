@@ -24,6 +24,7 @@ def main(argv: list[str]) -> int:
         "list": commands.list_command,
         "show": commands.show_command,
         "events": commands.events_command,
+        "importance": commands.importance_command,
         "export": commands.export_command,
         "rename": commands.rename_command,
         "delete": commands.delete_command,
@@ -60,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     show = add("show", "한 스터디를 자세히 보인다")
     show.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     show.add_argument("--top", type=int, default=10, metavar="N", help="상위 시행 수(기본 10)")
+    importance = add("importance", "파라미터의 중요도(PED-ANOVA)를 보인다")
+    importance.add_argument("--json", action="store_true", help="JSON 한 줄로 쓴다")
     add("events", "시행을 실행의 사건과 같은 JSON 줄들로 쓴다")
     export = add("export", "시행을 파일이나 stdout으로 내보낸다")
     export.add_argument(
