@@ -24,7 +24,11 @@ def _refusal(path: Path, body: bytes) -> DataError:
 @pytest.mark.parametrize(
     ("name", "body", "expected"),
     [
-        ("a.csv.gz", gzip.compress((_HEAD + "".join(_ROWS)).encode())[:-40], "압축이 끝까지"),
+        (
+            "a.csv.gz",
+            gzip.compress((_HEAD + "".join(_ROWS)).encode(), mtime=0)[:-40],
+            "압축이 끝까지",
+        ),
         ("a.csv.gz", b"\x1f\x8b\x08\x00" + b"\xff" * 200, "압축이"),
         ("a.csv", b"", "내용이 없습니다"),
         ("a.csv", (_HEAD + _ROWS[0] + "1,2,3\n").encode(), "열이 6개여야 하는데 3개인 줄"),
