@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,31 @@ async def manage(item: StudyItem, what: str, arguments: Sequence[str]) -> None:
     async with aclosing(_lines(argv, environ, ko.COMMAND_FAILED.format(what=what))) as lines:
         async for _ in lines:
             pass
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """파라미터 하나의 중요도. share: 모두 더하면 1인 몫. trials: 쓰인 시행 수."""
+
+    name: str
+    share: float
+    trials: int
+
+
+async def importances(item: StudyItem) -> list[Importance]:
+    """파라미터의 중요도, 큰 것부터. 시행이 모자라면 빈 목록. ProblemError: 재지 못했다."""
+    argv = [sys.executable, "-m", "optimize.studies", "importance", item.name, "--json"]
+    argv += ["--storage-url-env", _SOURCE_ENV]
+    environ = {_SOURCE_ENV: await asyncio.to_thread(bridge_studies.stored_url, item.storage)}
+    title = ko.COMMAND_FAILED.format(what=ko.ANALYSIS[0])
+    found: list[Importance] = []
+    async with aclosing(_lines(argv, environ, title)) as lines:
+        async for body in lines:
+            found = [
+                Importance(str(i["name"]), float(i["share"]), int(i["trials"]))
+                for i in body.get("items", ())
+            ]
+    return found
 
 
 async def events_command(item: StudyItem) -> tuple[list[str], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ from tui.text import studies as ko
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _EVENTS = "events.ndjson"
+# 단면에 찍는 시행은 이만큼쯤까지다.
+_SLICE_TRIALS = 3000
 
 
 class StudyScreen(StudyActions, TrialsScreen):
@@ -39,6 +42,7 @@ class StudyScreen(StudyActions, TrialsScreen):
         *TRIAL_COMMANDS,
         PLOTS,
         EQUITY,
+        Command("study.analysis", "n", "analysis", *ko.ANALYSIS),
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
         Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
@@ -134,6 +138,19 @@ class StudyScreen(StudyActions, TrialsScreen):
         else:
             self.item = item
             self.action_reload()
+
+    def action_analysis(self) -> None:
+        """파라미터의 중요도와 단면의 창."""
+        self.run_worker(self._analyse(), exclusive=True, group="analysis")
+
+    async def _analyse(self) -> None:
+        from tui.screens.study_analysis import AnalysisScreen
+
+        rows = range(0, len(self.model.trials), max(1, len(self.model.trials) // _SLICE_TRIALS))
+        trials = await asyncio.to_thread(lambda: [self.event_of(row) for row in rows])
+        best = None if self.model.best_row is None else self.event_of(self.model.best_row)
+        kept = [trial for trial in trials if trial is not None]
+        self.app.push_screen(AnalysisScreen(self.item, kept, best))
 
     def action_leave(self) -> None:
         """거르기를 지우거나 목록으로 간다."""

@@ -46,6 +46,15 @@ STUDY_HELP = "저장된 시행입니다. 실행 화면과 같은 글쇠로 정�
 STUDY_READING = "시행을 읽습니다"
 STUDY_EMPTY = "시행이 없습니다"
 
+ANALYSIS = ("분석", "파라미터의 중요도와, 값마다의 점수를 봅니다")
+ANALYSIS_TITLE = "{name} 의 파라미터"
+ANALYSIS_WORKING = "중요도를 잽니다"
+ANALYSIS_NOTE = "중요도(PED-ANOVA): 점수가 좋은 10% 시행이 얼마나 가려 쓰는지를 잰 몫입니다"
+ANALYSIS_FEW = "조건을 지킨 시행이 20개는 있어야 잽니다"
+ANALYSIS_COLUMNS = ("파라미터", "중요도")
+SLICE_TITLE = "{name} 의 값과 점수, 시행 {count:,}개"
+SLICE_BEST = ", 최고 시행의 값 {value}"
+
 WORKING = "{what}: 하는 중"
 PROGRESS = "{what}: {done:,}/{total:,}"
 LIST_FAILED = "스터디 목록을 읽지 못했습니다"
