@@ -226,7 +226,7 @@ def _orders(dataset: Dataset, signals: Signals) -> Orders:
         raise RunError("전략의 신호가 틀렸습니다", f"max_bars = {signals.max_bars}", "1 이상으로")
     atr = signals.atr if signals.atr is not None else np.empty(0, dtype=np.float64)
     return Orders(
-        _shaped(signals.entry, "entry", n, np.int8),
+        _directions(_shaped(signals.entry, "entry", n, np.int8)),
         _shaped(signals.exit_long, "exit_long", n, np.bool_),
         _shaped(signals.exit_short, "exit_short", n, np.bool_),
         _shaped(atr, "atr", n, np.float64) if needs_atr else np.empty(0, dtype=np.float64),
@@ -264,6 +264,18 @@ def _shaped(array: NDArray[Any], name: str, n: int, dtype: type[np.generic]) -> 
             "entry는 -1, 0, +1, exit_*는 True/False, atr는 실수입니다.",
         )
     return converted
+
+
+def _directions(entry: NDArray[Any]) -> NDArray[Any]:
+    """-1, 0, +1이 아닌 값이 있으면 RunError."""
+    if entry.size and (entry.min() < -1 or entry.max() > 1):
+        at = int(np.flatnonzero((entry < -1) | (entry > 1))[0])
+        raise RunError(
+            "전략의 신호가 틀렸습니다",
+            f"entry의 {at}번째 값이 {entry[at]}입니다.",
+            "entry는 -1(Short), 0(없음), +1(Long) 가운데 하나여야 합니다.",
+        )
+    return entry
 
 
 def _writable_typed(array: NDArray[Any]) -> NDArray[Any]:

@@ -345,3 +345,8 @@ class Test틀린신호:
     def test_봉_하나로는_돌리지_않는다(self) -> None:
         with pytest.raises(DataError, match="모자랍니다"):
             run(dataset(bars(*flat(100, 1))), orders(1, entry={}))
+
+
+def test_방향이_아닌_entry는_몇_번째_값인지_말하며_거절한다() -> None:
+    with pytest.raises(RunError, match="1번째 값이 5"):
+        run(dataset(bars(*flat(100, 3))), orders(3, entry={1: 5}))
