@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 from tui import bridge, bridge_studies
 from tui.environment import child_environment
 from tui.problem import Problem, ProblemError
-from tui.processes import Finished, json_lines
+from tui.processes import Finished, json_lines, run_to_file
 from tui.studies_model import StorageFailure, StudyItem, failure, study_item
 from tui.text import studies as ko
 
@@ -78,6 +79,21 @@ async def importances(item: StudyItem) -> list[Importance]:
                 for i in body.get("items", ())
             ]
     return found
+
+
+async def best_trial(item: StudyItem) -> dict[str, Any] | None:
+    """그 스터디의 최고 시행(`show --json`의 top 하나). 끝난 시행이 없으면 None."""
+    argv = [sys.executable, "-m", "optimize.studies", "show", item.name, "--json", "--top", "1"]
+    argv += ["--storage-url-env", _SOURCE_ENV]
+    url = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
+    with tempfile.TemporaryDirectory(prefix="backtest-wizard-") as folder:
+        output = Path(folder) / "show.json"
+        env = child_environment({_SOURCE_ENV: url})
+        finished = await run_to_file(argv, env, bridge.home(), output)
+        if finished.exit_code:
+            raise ProblemError(parse_problem(finished.stderr, ko.READ_FAILED))
+        top = json.loads(output.read_text(encoding="utf-8"))["top"]
+    return dict(top[0]) if top else None
 
 
 async def events_command(item: StudyItem) -> tuple[list[str], dict[str, str]]:

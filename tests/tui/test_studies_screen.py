@@ -249,6 +249,27 @@ async def test_failed_command_is_the_error_window(studies_home: Path) -> None:
         await until_text(pilot, "beta")
 
 
+async def test_compare_two_marked_studies(studies_home: Path) -> None:
+    """Space로 둘을 골라 C: 최고 시행의 지표와 파라미터가 나란히 보인다. 하나만 고르면 그렇다고 말한다."""
+    fill(study_file(studies_home, "alpha"), "alpha")
+    fill(study_file(studies_home, "beta"), "beta", 31)
+    app = WizardApp()
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        await open_list(pilot, "스터디 2개")
+        await pilot.press("space", "c")
+        await until_text(pilot, "둘에서 넷까지")
+        await pilot.press("down", "space")
+        await until_text(pilot, "고른 것 2개")
+        await pilot.press("c")
+        await until(pilot, lambda: screen_name(app) == "CompareScreen")
+        # 조건을 지킨 최고: alpha는 10번, beta는 29번.
+        await until_text(pilot, "최고 시행(조건을 지킨 것이 먼저)")
+        line = next(line for line in shown(app).splitlines() if line.strip("> ").startswith("x "))
+        assert sorted(line.split()[-2:]) == ["10", "29"]
+        await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "StudiesScreen")
+
+
 # ── 더 실행
 
 

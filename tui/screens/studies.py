@@ -37,6 +37,8 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         Command("studies.filter", "slash", "filter", *ko.FILTER),
         Command("studies.order", "o", "order", *ko.ORDER),
         *ACTION_COMMANDS,
+        Command("studies.mark", "space", "mark", *ko.MARK, in_footer=False),
+        Command("studies.compare", "c", "compare", *ko.COMPARE),
         Command("studies.refresh", "f5,r", "refresh_studies", *ko.REFRESH),
         Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
     )
@@ -48,6 +50,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self._order = SORTS[0]
         self._reading = True
         self._said = ""
+        self._marked: list[str] = []
 
     def compose_body(self) -> ComposeResult:
         yield Static(id="studies-note", classes="muted")
@@ -130,7 +133,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
 
     def _show(self) -> None:
         shown = shown_studies(self.items, self._query, self._order)
-        rows = [_row(item) for item in shown]
+        rows = [_row(item, marked=item.key in self._marked) for item in shown]
         if self.failures:
             rows.append(Row("failures", (ko.FAILURES_TITLE,), heading=True))
             rows += [_failure_row(item) for item in self.failures]
@@ -147,6 +150,8 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         counts = ko.COUNT_FILTERED if self._query.strip() else ko.COUNT
         parts = [counts.format(total=len(self.items), shown=len(shown), trials=trials)]
         parts.append(ko.SORTS[self._order])
+        if self._marked:
+            parts.append(ko.MARKED.format(n=len(self._marked)))
         if self.failures:
             parts.append(ko.FAILURE_COUNT.format(n=len(self.failures)))
         if self._reading:
@@ -223,6 +228,28 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self._order = SORTS[(SORTS.index(self._order) + 1) % len(SORTS)]
         self._show()
 
+    def action_mark(self) -> None:
+        """견줄 스터디로 고르거나 뺀다."""
+        item = self.target
+        if item is None:
+            self.wizard.toast(ko.PICK_STUDY)
+        elif item.key in self._marked:
+            self._marked.remove(item.key)
+        else:
+            self._marked.append(item.key)
+        self._show()
+
+    def action_compare(self) -> None:
+        """고른 스터디들을 나란히 본다."""
+        from tui.screens.compare import LIMIT, CompareScreen
+
+        by_key = {item.key: item for item in self.items}
+        chosen = [by_key[key] for key in self._marked if key in by_key]
+        if 2 <= len(chosen) <= LIMIT:
+            self.app.push_screen(CompareScreen(chosen))
+        else:
+            self.wizard.toast(ko.COMPARE_PICK)
+
     def action_leave(self) -> None:
         """거르기를 지우거나 앞 화면으로 간다."""
         field = self.query_one("#filter", TextField)
@@ -234,9 +261,10 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.app.pop_screen()
 
 
-def _row(item: StudyItem) -> Row:
+def _row(item: StudyItem, *, marked: bool) -> Row:
     best = ko.NO_SCORE if item.best is None else f"{item.best:.4g}"
     name = f"{item.name} ({common.DEMO})" if item.is_demo else item.name
+    name = f"{ko.MARK_SIGN}{name}" if marked else name
     updated = home.ago(item.updated, home.now()) if item.updated else ko.NO_SCORE
     state = ko.STATES.get(item.state, item.state)
     cells = (name, item.cell, state, f"{item.total:,}", best, item.place, updated)

@@ -46,6 +46,16 @@ STUDY_HELP = "저장된 시행입니다. 실행 화면과 같은 글쇠로 정�
 STUDY_READING = "시행을 읽습니다"
 STUDY_EMPTY = "시행이 없습니다"
 
+MARK = ("고르기", "견줄 스터디를 고르거나 뺍니다")
+COMPARE = ("견주기", "고른 스터디들을 나란히 봅니다. 먼저 Space로 둘에서 넷을 고릅니다")
+COMPARE_HELP = "고른 스터디의 최고 시행을 나란히 봅니다. 서로 다른 값이 밝습니다."
+COMPARE_PICK = "Space로 스터디를 둘에서 넷까지 고른 뒤에 견줍니다"
+COMPARE_READING = "최고 시행을 읽습니다"
+COMPARE_NOTE = "최고 시행(조건을 지킨 것이 먼저)의 지표와 파라미터입니다"
+COMPARE_ITEM = "항목"
+COMPARE_METRICS = "지표"
+MARKED = "고른 것 {n}개 (c 견주기)"
+MARK_SIGN = "* "
 ANALYSIS = ("분석", "파라미터의 중요도와, 값마다의 점수를 봅니다")
 ANALYSIS_TITLE = "{name} 의 파라미터"
 ANALYSIS_WORKING = "중요도를 잽니다"
