@@ -44,7 +44,7 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
         Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
         Bench("end_to_end.py", ("--jobs", "1", "--trials", "1000"), ("--jobs", "1", "--trials", "250")),
     ),
-    "tui": (Bench("tui.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),),
+    "tui": (Bench("live_table.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),),
     "memory": (Bench("memory.py", quick=("--trials", "5000")),),
 }  # fmt: skip
 

@@ -143,7 +143,7 @@ def test_launcher_adds_at_most_50_ms(ready: Clone) -> None:
     """갖춘 뒤의 시작이 .venv의 python으로 바로 여는 것보다 50 ms 안쪽으로 더 쓴다.
 
     다른 시험이 코어를 차지해도 흔들리지 않게 CPU 시간의 최솟값끼리 견준다. 벽시계로는
-    tests/bench/launcher.py가 잰다.
+    tests/bench/launch_time.py가 잰다.
     """
     environment = ready.environment()
 

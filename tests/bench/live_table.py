@@ -3,7 +3,7 @@
 화면은 진짜 pty에서 돌고(그린 것은 이 프로세스가 읽어 버린다), 사건 파일은 다른 프로세스가 늘린다.
 지연은 5 ms마다 깨어나려는 task가 늦은 만큼이다. CPU는 화면 프로세스가 쓴 시간 ÷ 지난 시간이다.
 
-    python tests/bench/tui.py [--rows 50000] [--rate 200] [--seconds 20] [--json]
+    python tests/bench/live_table.py [--rows 50000] [--rate 200] [--seconds 20] [--json]
 """
 
 from __future__ import annotations

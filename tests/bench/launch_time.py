@@ -1,6 +1,6 @@
 """`시작`이 더하는 시간: 갖춘 뒤의 `./시작`과 `.venv`의 `python -m tui`를 번갈아 잰다.
 
-    python tests/bench/launcher.py [횟수]
+    python tests/bench/launch_time.py [횟수]
 
 둘 다 아무것도 하지 않는 tui를 열므로 차이가 곧 런처의 몫이다. 목표는 50 ms 이하.
 """
