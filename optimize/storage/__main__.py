@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "command", choices=tuple(_COMMANDS), help="명령. 명령 --help 로 옵션을 본다"
+        "command", metavar="명령", choices=tuple(_COMMANDS), help="명령. 명령 --help 로 옵션을 본다"
     )
     parser.parse_args(argv)
     return 0

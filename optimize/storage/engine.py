@@ -25,7 +25,8 @@ from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from optimize import paths
-from optimize.errors import StorageError
+from optimize.errors import StorageError, os_reason
+from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 
@@ -148,10 +149,15 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
                 _require_wal(connection.cursor(), path)
             finally:
                 connection.close()
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
+        found = diagnose(error)
+        raise StorageError(
+            "SQLite 파일을 열지 못했습니다", f"{path}: {found.cause}", found.fix
+        ) from error
+    except OSError as error:
         raise StorageError(
             "SQLite 파일을 열지 못했습니다",
-            f"{path}: {error}",
+            f"{path}: {os_reason(error)}",
             f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
         ) from error
 
