@@ -18,7 +18,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from optimize.storage import tables as t
-from optimize.storage.append import TrialEncoder, append_trials, next_number, stored_row
+from optimize.storage.append import (
+    TrialEncoder,
+    append_trials,
+    lock_study,
+    next_number,
+    stored_row,
+)
 from optimize.storage.claims import DEFAULT_LEASE_S, Claims
 from optimize.storage.engine import make_engine, writing
 from optimize.storage.failures import storage_errors
@@ -128,6 +134,7 @@ class TrialStore:
     def set_user_attrs(self, attrs: Mapping[str, Any]) -> None:
         """스터디의 user attribute를 더하거나 갈아 넣는다."""
         with storage_errors(self.url, "스터디를 저장"), writing(self.engine) as connection:
+            lock_study(connection, self.study_id)
             set_study_attributes(connection, self.study_id, attrs)
 
     def claims(self, owner: str, lease_s: float = DEFAULT_LEASE_S) -> Claims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import optuna
 import pytest
@@ -110,3 +111,14 @@ def test_foreign_table_named_studies(storage_url: StorageUrl, open_store: OpenSt
     with engine.connect() as connection:
         assert sa.inspect(connection).get_table_names() == ["studies"]
     engine.dispose()
+
+
+def test_several_coordinators_note_the_same_attribute_at_once(open_store: OpenStore) -> None:
+    """함께 시작한 coordinator들이 같은 attribute를 처음 적어도 부딪치지 않는다."""
+    stores = [open_store() for _ in range(4)]
+    with ThreadPoolExecutor(len(stores)) as pool:
+        for turn in range(10):
+            note = {f"note-{turn}": turn}
+            list(pool.map(lambda store, note=note: store.set_user_attrs(note), stores))
+    attrs = stores[0].user_attrs()
+    assert [attrs[f"note-{turn}"] for turn in range(10)] == list(range(10))
