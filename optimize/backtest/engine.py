@@ -87,16 +87,21 @@ def simulate(
     dataset: Dataset, signals: Signals, costs: CostModel, workspace: Workspace
 ) -> BacktestResult:
     """신호의 체결과 지표."""
+    from optimize.backtest.engine_types_nb import CLOSING, DRAWDOWN, HIGHEST, LOWEST
+    from optimize.backtest.ledger_nb import held_days_nb
     from optimize.backtest.metrics_nb import metrics_nb
 
     n = len(dataset.ltf)
     trades = workspace.array("trades", n, TRADE_DTYPE)
-    outcome, daily, first_day = _simulate(dataset, signals, costs, trades, _NO_CURVE)
+    first_day, day_last = _days(dataset)
+    outcome, daily = _simulate(dataset, signals, costs, trades, _NO_CURVE, day_last)
     kept = trades[: outcome.trades].copy()
+    held = np.empty(len(day_last), dtype=np.int32)
+    held_days_nb(kept, day_last, held)
     span = int(dataset.ltf.open_time[-1] - dataset.ltf.open_time[0]) + _ltf_ms(dataset)
     values = metrics_nb(
         kept,
-        daily,
+        daily[CLOSING],
         costs.initial_cash,
         outcome.final,
         outcome.max_drawdown,
@@ -105,7 +110,17 @@ def simulate(
         span / DAY_MS,
     )
     metrics = dict(zip(METRICS, values.tolist(), strict=True))
-    return BacktestResult(metrics, kept, daily, first_day, costs.initial_cash)
+    return BacktestResult(
+        metrics,
+        kept,
+        daily[CLOSING],
+        first_day,
+        costs.initial_cash,
+        daily[HIGHEST],
+        daily[LOWEST],
+        daily[DRAWDOWN],
+        held,
+    )
 
 
 def equity_curve(
@@ -116,7 +131,8 @@ def equity_curve(
     n = len(dataset.ltf)
     curve = np.empty(n, dtype=np.float64)
     signals = make_signals(dataset, strategy, params, workspace)
-    _simulate(dataset, signals, costs, np.empty(n, dtype=TRADE_DTYPE), curve)
+    trades = np.empty(n, dtype=TRADE_DTYPE)
+    _simulate(dataset, signals, costs, trades, curve, _days(dataset)[1])
     return curve
 
 
@@ -126,10 +142,11 @@ def _simulate(
     costs: CostModel,
     trades: NDArray[Any],
     curve: NDArray[np.float64],
-) -> tuple[Outcome, NDArray[np.float64], int]:
-    """(kernel의 결과, daily float64[d], 첫 날)."""
+    day_last: NDArray[np.int64],
+) -> tuple[Outcome, NDArray[np.float64]]:
+    """(kernel의 결과, daily float64[DAY_ROWS, d])."""
     from optimize.backtest.engine_nb import simulate_nb
-    from optimize.backtest.engine_types_nb import Books
+    from optimize.backtest.engine_types_nb import DAY_ROWS, Books
 
     if len(dataset.ltf) < 2:
         raise DataError(
@@ -137,8 +154,7 @@ def _simulate(
             f"{dataset.ref.symbol} {dataset.ref.cell}: {len(dataset.ltf)}봉",
             "data.start와 data.end를 넓히십시오.",
         )
-    first_day, day_last = _days(dataset)
-    daily = np.empty(len(day_last), dtype=np.float64)
+    daily = np.empty((DAY_ROWS, len(day_last)), dtype=np.float64)
     outcome = simulate_nb(
         _bars(dataset),
         _sub_bars(dataset),
@@ -147,7 +163,7 @@ def _simulate(
         _account(dataset, costs),
         Books(trades, daily, day_last, curve),
     )
-    return outcome, daily, first_day
+    return outcome, daily
 
 
 def _ltf_ms(dataset: Dataset) -> int:

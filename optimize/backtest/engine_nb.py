@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from optimize.backtest.engine_types_nb import (
     CURSOR_SIZE,
+    DEEPEST,
     ENTRY_BAR,
-    EQUITY,
     MARKED,
-    PEAK,
     RUIN,
     STATE_SIZE,
     WALLET,
-    WORST,
     Account,
     Bars,
     Books,
@@ -28,7 +26,7 @@ from optimize.backtest.engine_types_nb import (
     Outcome,
     SubBars,
 )
-from optimize.backtest.ledger_nb import close_days_nb, stay_flat_nb
+from optimize.backtest.ledger_nb import close_days_nb, open_books_nb, stay_flat_nb
 from optimize.backtest.position_nb import enter_nb, hold_nb, leave_nb, skip_funding_nb
 from optimize.strategy.jit import compiled
 
@@ -73,7 +71,7 @@ def simulate_nb(
     """books.trades[0:거래 수], books.daily, (길이가 있으면) books.curve를 채운다."""
     n = len(bars.close)
     state = np.zeros(STATE_SIZE)
-    state[WALLET] = state[PEAK] = state[EQUITY] = account.cash
+    open_books_nb(state, account.cash)
     cursor = np.zeros(CURSOR_SIZE, dtype=np.int64)
     cursor[MARKED] = -1
     ruin = RUIN * account.cash
@@ -120,4 +118,4 @@ def simulate_nb(
         closed_side = direction if at_open else 0
         i = k - 1 if at_open else k
     stay_flat_nb(state, cursor, books, n)
-    return Outcome(count, state[WORST], held, state[WALLET])
+    return Outcome(count, state[DEEPEST], held, state[WALLET])

@@ -85,9 +85,10 @@ class Account(NamedTuple):
 
 
 class Books(NamedTuple):
-    """kernel이 채우는 자리. trades: TRADE_DTYPE[n]. daily: float64[d].
+    """kernel이 채우는 자리. trades: TRADE_DTYPE[n].
 
-    day_last: int64[d], 날마다 마지막으로 닫힌 봉(-1 없음), 입력이다.
+    daily: float64[DAY_ROWS, d], 날마다 CLOSING 마지막 평가금, HIGHEST·LOWEST 가장 높고 낮은 평가금,
+    DRAWDOWN 그날 안의 낙폭(뜻은 `BacktestResult`에). day_last: int64[d], 날마다 마지막으로 닫힌 봉(-1 없음), 입력이다.
     curve: 봉마다의 평가금 float64[n], 길이 0이면 쓰지 않는다.
     """
 
@@ -106,12 +107,18 @@ class Outcome(NamedTuple):
     final: float
 
 
-# 계좌의 상태 float64[16]. 포지션의 값은 long 공간이다.
+# Books.daily의 줄.
+CLOSING, HIGHEST, LOWEST, DRAWDOWN = 0, 1, 2, 3
+DAY_ROWS = 4
+
+# 계좌의 상태 float64[19]. 포지션의 값은 long 공간이다. PEAK, TROUGH, WORST는 아직 닫지 않은 날의
+# 평가금의 고점, 저점, 낙폭이고 TOP, DEEPEST는 닫은 날들 모두의 고점과 낙폭이다.
 WALLET, PEAK, WORST, EQUITY = 0, 1, 2, 3
 SIDE, BASE, QUANTITY, MARGIN, BANKRUPT, LIQ = 4, 5, 6, 7, 8, 9
 STOP_AT, TRAIL_AT, TARGET_AT = 10, 11, 12
 PAID, ENTRY_FEE, ENTRY_EQUITY = 13, 14, 15
-STATE_SIZE = 16
+TROUGH, TOP, DEEPEST = 16, 17, 18
+STATE_SIZE = 19
 # 자리표 int64[4]. MARKED: 평가를 마친 마지막 봉.
 DAY, FUND, MARKED, ENTRY_BAR = 0, 1, 2, 3
 CURSOR_SIZE = 4

@@ -34,6 +34,7 @@ from optimize.backtest.engine_types_nb import (
     TIME,
     TRAIL,
     TRAIL_AT,
+    TROUGH,
     WALLET,
     WORST,
     Account,
@@ -46,7 +47,7 @@ from optimize.backtest.engine_types_nb import (
     Orders,
     SubBars,
 )
-from optimize.backtest.ledger_nb import close_days_nb
+from optimize.backtest.ledger_nb import close_days_nb, drop_nb, floor_nb
 from optimize.strategy.jit import compiled
 
 
@@ -216,8 +217,8 @@ def hold_nb(
     side, base, quantity = state[SIDE], state[BASE], state[QUANTITY]
     stop, trail, target = state[STOP_AT], state[TRAIL_AT], state[TARGET_AT]
     wallet, liq, best = state[WALLET], state[LIQ], base
-    peak, worst, equity = state[PEAK], state[WORST], state[EQUITY]
-    floor = peak * (1.0 - worst)  # 평가금이 이 아래면 낙폭이 깊어진다
+    peak, trough, worst, equity = state[PEAK], state[TROUGH], state[WORST], state[EQUITY]
+    floor = floor_nb(peak, worst)
     opens, closes, filled = bars.open, bars.close, bars.filled
     tops = bars.high if side > 0 else bars.low
     bottoms = bars.low if side > 0 else bars.high
@@ -264,16 +265,21 @@ def hold_nb(
         if fund_bar == k:
             fund_bar = rows.bar[cursor[FUND]] if cursor[FUND] < len(rows.bar) else n
         if day_end < k:
+            state[PEAK], state[TROUGH], state[WORST] = peak, trough, worst
             state[EQUITY] = equity
             close_days_nb(state, cursor, books, k)
+            peak, trough, worst = state[PEAK], state[TROUGH], state[WORST]
+            floor = floor_nb(peak, worst)
             day_end = books.day_last[cursor[DAY]] if cursor[DAY] < len(books.day_last) else n
         equity = wallet + quantity * (side * closes[k] - base)
         if equity > peak:
             peak = equity
-            floor = peak * (1.0 - worst)
+            floor = floor_nb(peak, worst)
         elif equity < floor:
-            worst = max(worst, 1.0 - equity / peak)
+            worst = max(worst, drop_nb(peak, equity))
             floor = equity
+        if equity < trough:
+            trough = equity
         if drawing:
             books.curve[k] = equity
         if trailing:
@@ -287,7 +293,7 @@ def hold_nb(
             elif k >= last_bar:
                 pending = TIME
         k += 1
-    state[PEAK], state[WORST], state[EQUITY] = peak, worst, equity
+    state[PEAK], state[TROUGH], state[WORST], state[EQUITY] = peak, trough, worst, equity
     return k, reason, price, at_open
 
 

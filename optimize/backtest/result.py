@@ -44,7 +44,14 @@ EXIT_REASONS: dict[int, str] = {
 class BacktestResult:
     """metrics: METRICS의 이름 → 유한한 값. trades: TRADE_DTYPE[t].
 
-    daily_equity: float64[d], UTC 날마다 마지막으로 닫힌 봉의 평가금. first_day: 그 첫 날(1970-01-01부터의 날).
+    날마다의 배열은 모두 길이 d, UTC의 날이며 봉은 닫힌 때의 날에 든다. first_day: 그 첫 날(1970-01-01부터의 날).
+    daily_equity: float64[d], 마지막으로 닫힌 봉의 평가금 E[d]. 닫힌 봉이 없는 날은 앞 날의 것.
+    어떤 날의 길 = (E[d-1], 그날 닫힌 봉마다의 평가금), 첫 날은 E[-1] = initial_cash. 호가 통화로
+    daily_peak: float64[d], 그 길의 가장 높은 값. daily_trough: float64[d], 가장 낮은 값.
+    daily_drawdown: float64[d], 그 길의 최대 낙폭(비율, 고점은 E[d-1]에서 새로 시작; 고점이 0 이하면 0).
+    daily_held: int32[d], 포지션을 가진 봉.
+    날의 (수익률, peak, trough, drawdown)은 이어 붙일 수 있다: 이웃한 토막 1, 2의 낙폭은 정확히
+    max(dd1, dd2, 1 - trough2/peak1), peak은 max, trough는 min이다. 모든 날을 합치면 max_drawdown_pct의 낙폭이다.
     """
 
     metrics: dict[str, float]
@@ -52,6 +59,10 @@ class BacktestResult:
     daily_equity: NDArray[np.float64]
     first_day: int
     initial_cash: float
+    daily_peak: NDArray[np.float64]
+    daily_trough: NDArray[np.float64]
+    daily_drawdown: NDArray[np.float64]
+    daily_held: NDArray[np.int32]
 
     def daily_returns(self) -> NDArray[np.float64]:
         """float64[d]. 첫 날은 처음 돈에 대한 수익률이다. 평가금이 0 이하가 된 뒤의 날은 0."""
