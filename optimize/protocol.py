@@ -73,6 +73,8 @@ class TrialEvent(Event):
     """시행 하나가 끝남. number는 저장된 뒤 `stored`가 바로잡을 수 있는 예정 번호다.
 
     state: COMPLETE | PRUNED | FAIL. score: 목표 값, FAIL이면 None. started_at: UTC ISO 8601.
+    fold부터는 검증의 것이며 `optimize.trial.FinishedTrial`의 같은 이름과 뜻이 같다.
+    in_sample_score, out_of_sample_score: 첫 목표의 값, 없으면 None.
     """
 
     type: ClassVar[str] = "trial"
@@ -90,6 +92,14 @@ class TrialEvent(Event):
     constraints: list[float] = field(default_factory=list)
     intermediate: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    fold: int | None = None
+    in_sample_score: float | None = None
+    out_of_sample_score: float | None = None
+    in_sample: list[float] = field(default_factory=list)
+    in_sample_constraints: list[float] = field(default_factory=list)
+    out_of_sample: list[float] = field(default_factory=list)
+    out_of_sample_metrics: Mapping[str, float] = field(default_factory=dict)
+    blocks: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,15 @@ class FinishedTrial:
     intermediate: step → 중간 값.
     started_at, finished_at: 시간대가 있는 UTC.
     error: FAIL의 까닭(비밀번호를 가린 한 줄).
+
+    검증(validation)이 있으면 values·constraints·metrics는 모든 split의 학습 날들의 합집합에서 잰 것이다.
+    아래의 것은 검증이 없거나 끝까지 평가되지 않은 시행(PRUNED·FAIL)에서는 fold만 빼고 비어 있다.
+    fold: 이 시행을 맡은 split의 번호(0부터), 검증이 없으면 None. 그 split의 sampler만 이 시행에서 배운다.
+    in_sample, out_of_sample: 그 split의 학습과 검증 날들에서 잰 목표 값들(values와 같은 길이와 방향).
+    in_sample_constraints: 그 split의 학습 날들에서 잰 제약 값들(constraints와 같은 길이).
+    out_of_sample_metrics: 그 split의 검증 날들의 지표(metrics와 같은 이름).
+    blocks: 학습 날들의 합집합(검증이 없으면 모든 날)의 일간 수익률을 줄인 글
+    (`optimize.validation.blocks.encode_blocks`), 없으면 빈 글. 검증이 없어도 있다.
     """
 
     uid: str
@@ -44,6 +53,12 @@ class FinishedTrial:
     intermediate: Mapping[int, float] = field(default_factory=dict)
     number: int | None = None
     error: str = ""
+    fold: int | None = None
+    in_sample: tuple[float, ...] = ()
+    in_sample_constraints: tuple[float, ...] = ()
+    out_of_sample: tuple[float, ...] = ()
+    out_of_sample_metrics: Mapping[str, float] = field(default_factory=dict)
+    blocks: str = ""
 
     @property
     def feasible(self) -> bool:

@@ -262,4 +262,12 @@ def trial_event(study: str, trial: FinishedTrial, number: int, is_best: bool) ->
         constraints=list(trial.constraints),
         intermediate={str(step): value for step, value in trial.intermediate.items()},
         error=trial.error,
+        fold=trial.fold,
+        in_sample_score=trial.in_sample[0] if trial.in_sample else None,
+        out_of_sample_score=trial.out_of_sample[0] if trial.out_of_sample else None,
+        in_sample=list(trial.in_sample),
+        in_sample_constraints=list(trial.in_sample_constraints),
+        out_of_sample=list(trial.out_of_sample),
+        out_of_sample_metrics=trial.out_of_sample_metrics,
+        blocks=trial.blocks,
     )

@@ -191,4 +191,10 @@ def finished_trial(event: TrialEvent) -> FinishedTrial:
         constraints=tuple(event.constraints),
         intermediate={int(step): value for step, value in event.intermediate.items()},
         error=event.error,
+        fold=event.fold,
+        in_sample=tuple(event.in_sample),
+        in_sample_constraints=tuple(event.in_sample_constraints),
+        out_of_sample=tuple(event.out_of_sample),
+        out_of_sample_metrics=dict(event.out_of_sample_metrics),
+        blocks=event.blocks,
     )

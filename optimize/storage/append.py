@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from optimize.errors import StorageError
 from optimize.storage import tables as t
-from optimize.storage.reader import ATTRIBUTE, CONSTRAINTS
+from optimize.storage.reader import ATTRIBUTE, BLOCKS, CONSTRAINTS, VALIDATION
 from optimize.storage.summary import add_to_summary
 from optimize.trial import FinishedTrial, ParamValue, params_key
 
@@ -167,7 +167,7 @@ def _insert(
     _insert_rows(
         connection, t.trial_intermediate_values, [r for f, i in pairs for r in _steps(f, i)]
     )
-    _insert_rows(connection, t.trial_user_attributes, [_attribute(f, i) for f, i in pairs])
+    _insert_rows(connection, t.trial_user_attributes, [r for f, i in pairs for r in _attrs(f, i)])
     _insert_rows(
         connection,
         t.trial_system_attributes,
@@ -190,10 +190,23 @@ def stored_row(study_id: int, trial: FinishedTrial, trial_id: int) -> dict[str, 
     }
 
 
-def wizard_attribute(trial: FinishedTrial) -> dict[str, Any]:
-    """Optuna의 user attribute `wizard`에 담는 것."""
+def user_attributes(trial: FinishedTrial) -> dict[str, Any]:
+    """Optuna의 user attribute들: 늘 `wizard`, 검증이 있으면 `validation`, 블록이 있으면 `blocks`."""
     body: dict[str, Any] = {"uid": trial.uid, "metrics": dict(trial.metrics)}
-    return {**body, "error": trial.error} if trial.error else body
+    if trial.error:
+        body["error"] = trial.error
+    attributes: dict[str, Any] = {ATTRIBUTE: body}
+    if trial.fold is not None:
+        attributes[VALIDATION] = {
+            "fold": trial.fold,
+            "in_sample": list(trial.in_sample),
+            "in_sample_constraints": list(trial.in_sample_constraints),
+            "out_of_sample": list(trial.out_of_sample),
+            "out_of_sample_metrics": dict(trial.out_of_sample_metrics),
+        }
+    if trial.blocks:
+        attributes[BLOCKS] = trial.blocks
+    return attributes
 
 
 def naive_utc(moment: datetime) -> datetime:
@@ -206,9 +219,11 @@ def _insert_rows(connection: Connection, table: sa.Table, rows: Rows) -> None:
         connection.execute(sa.insert(table), rows)
 
 
-def _attribute(trial: FinishedTrial, trial_id: int) -> dict[str, Any]:
-    text = json.dumps(wizard_attribute(trial))
-    return {"trial_id": trial_id, "key": ATTRIBUTE, "value_json": text}
+def _attrs(trial: FinishedTrial, trial_id: int) -> Rows:
+    return [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+        for key, value in user_attributes(trial).items()
+    ]
 
 
 def _values(trial: FinishedTrial, trial_id: int) -> Rows:

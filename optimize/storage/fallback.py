@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from optimize.storage.append import TrialEncoder, wizard_attribute
+from optimize.storage.append import TrialEncoder, user_attributes
 from optimize.storage.options import StorageOptions
 from optimize.storage.reader import ATTRIBUTE, CONSTRAINTS
 from optimize.storage.schema import open_rdb_storage
@@ -75,7 +75,7 @@ def frozen_trial(
         datetime_complete=trial.finished_at.astimezone().replace(tzinfo=None),
         params=dict(trial.params),
         distributions={name: distributions[name] for name in trial.params},
-        user_attrs={ATTRIBUTE: wizard_attribute(trial)},
+        user_attrs=user_attributes(trial),
         system_attrs={CONSTRAINTS: list(trial.constraints)} if trial.constraints else {},
         intermediate_values=dict(trial.intermediate),
     )

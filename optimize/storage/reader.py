@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,6 +20,8 @@ from optimize.storage import tables as t
 from optimize.trial import FinishedTrial, ParamValue
 
 ATTRIBUTE = "wizard"
+VALIDATION = "validation"
+BLOCKS = "blocks"
 CONSTRAINTS = "constraints"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,10 +58,16 @@ def count_trials(connection: Connection, study_id: int) -> Counts:
 
 
 def load_trials(
-    connection: Connection, study_id: int, after: int = -1, until: int | None = None
+    connection: Connection,
+    study_id: int,
+    after: int = -1,
+    until: int | None = None,
+    *,
+    blocks: bool = False,
 ) -> list[FinishedTrial]:
     """번호가 after보다 크고 until 이하인(None이면 끝까지) 끝난 시행들, 번호 차례로.
 
+    blocks: 수익률의 블록(`FinishedTrial.blocks`)도 읽는다. 시행마다 수백 자이므로 쓰는 이만 청한다.
     다른 도구가 넣은 시행(uid가 없다)에는 `optuna-<trial_id>`라는 uid를 준다.
     """
     scope = sa.and_(
@@ -82,21 +90,21 @@ def load_trials(
     ).all()
     if not heads:
         return []
-    parts = _Parts(connection, scope)
+    parts = _Parts(connection, scope, blocks)
     return [_build(head, parts) for head in heads]
 
 
 class _Parts:
     """trial_id마다 모은 곁 테이블의 행들."""
 
-    def __init__(self, connection: Connection, scope: sa.ColumnElement[bool]) -> None:
+    def __init__(self, connection: Connection, scope: sa.ColumnElement[bool], blocks: bool) -> None:
         p, v, i = t.trial_params.c, t.trial_values.c, t.trial_intermediate_values.c
         u, s = t.trial_user_attributes.c, t.trial_system_attributes.c
 
-        def rows(order: Any, *columns: Any) -> Iterable[Any]:
+        def rows(order: Any, *columns: Any, only: Sequence[Any] = ()) -> Iterable[Any]:
             table = columns[0].table
             joined = table.join(t.trials, t.trials.c.trial_id == table.c.trial_id)
-            query = sa.select(*columns).select_from(joined).where(scope).order_by(order)
+            query = sa.select(*columns).select_from(joined).where(scope, *only).order_by(order)
             return connection.execute(query)
 
         self.params: dict[int, dict[str, ParamValue]] = defaultdict(dict)
@@ -113,7 +121,10 @@ class _Parts:
         ):
             self.intermediate[trial_id][step] = _number(value, kind)
         self.user: dict[int, dict[str, str]] = defaultdict(dict)
-        for trial_id, key, text in rows(u.trial_user_attribute_id, u.trial_id, u.key, u.value_json):
+        ours = (ATTRIBUTE, VALIDATION, BLOCKS) if blocks else (ATTRIBUTE, VALIDATION)
+        for trial_id, key, text in rows(
+            u.trial_user_attribute_id, u.trial_id, u.key, u.value_json, only=[u.key.in_(ours)]
+        ):
             self.user[trial_id][key] = text
         self.constraints: dict[int, list[float]] = defaultdict(list)
         for trial_id, key, text in rows(
@@ -127,7 +138,9 @@ class _Parts:
 
 def _build(head: Any, parts: _Parts) -> FinishedTrial:
     trial_id, number, state, started, finished = head
-    ours = json.loads(parts.user.get(trial_id, {}).get(ATTRIBUTE, "{}"))
+    user = parts.user.get(trial_id, {})
+    ours = json.loads(user.get(ATTRIBUTE, "{}"))
+    checked = json.loads(user.get(VALIDATION, "{}"))
     finished_at = _utc(finished) or _utc(started) or _EPOCH
     return FinishedTrial(
         uid=ours.get("uid") or f"optuna-{trial_id}",
@@ -141,6 +154,12 @@ def _build(head: Any, parts: _Parts) -> FinishedTrial:
         intermediate=parts.intermediate.get(trial_id, {}),
         number=number,
         error=ours.get("error", ""),
+        fold=checked.get("fold"),
+        in_sample=tuple(checked.get("in_sample", ())),
+        in_sample_constraints=tuple(checked.get("in_sample_constraints", ())),
+        out_of_sample=tuple(checked.get("out_of_sample", ())),
+        out_of_sample_metrics=checked.get("out_of_sample_metrics", {}),
+        blocks=json.loads(user.get(BLOCKS, '""')),
     )
 
 

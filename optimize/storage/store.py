@@ -112,13 +112,16 @@ class TrialStore:
         with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
             return load_trials(connection, self.study_id, after)
 
-    def pages(self, size: int = 2000) -> Iterator[list[FinishedTrial]]:
-        """지금까지의 끝난 시행들을 번호 size개의 구간마다, 번호 차례로. 큰 스터디를 조금씩 읽는다."""
+    def pages(self, size: int = 2000, *, blocks: bool = False) -> Iterator[list[FinishedTrial]]:
+        """지금까지의 끝난 시행들을 번호 size개의 구간마다, 번호 차례로. 큰 스터디를 조금씩 읽는다.
+
+        blocks: 수익률의 블록도 읽는다.
+        """
         with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
             end = next_number(connection, self.study_id)
         for after in range(-1, end - 1, size):
             with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
-                page = load_trials(connection, self.study_id, after, after + size)
+                page = load_trials(connection, self.study_id, after, after + size, blocks=blocks)
             yield page
 
     def counts(self) -> Counts:

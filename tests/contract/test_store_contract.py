@@ -37,6 +37,16 @@ def varied_trials() -> list[FinishedTrial]:
         make_trial(12, state="PRUNED", values=(-0.25,), intermediate=pruned, constraints=()),
         make_trial(13, state="FAIL", values=(), error="값이 '유한'하지 않음", metrics={}),
         make_trial(14, intermediate={0: math.nan, 1: -math.inf}),
+        make_trial(
+            15,
+            fold=2,
+            in_sample=(1 / 3,),
+            in_sample_constraints=(-0.5, 0.25),
+            out_of_sample=(-0.75,),
+            out_of_sample_metrics={"sharpe": -0.75, "trades": 4.0},
+            blocks="1" + "A" * 500,
+        ),
+        make_trial(16, state="FAIL", values=(), constraints=(), metrics={}, fold=0),
     ]
 
 
@@ -109,15 +119,17 @@ def test_load_gives_back_what_was_appended(open_store: OpenStore) -> None:
     assert numbers == list(range(len(trials)))
     loaded = store.load()
     for trial, number, back in zip(trials, numbers, loaded, strict=True):
-        expected = replace(trial, number=number)
+        expected = replace(trial, number=number, blocks="")
         if number == 10:  # NaN은 자신과 같지 않다
             assert str(dict(back.intermediate)) == str(dict(trial.intermediate))
             back = replace(back, intermediate={})
             expected = replace(expected, intermediate={})
         assert back == expected
-    assert [trial.number for trial in store.load(after=8)] == [9, 10]
+    assert [trial.number for trial in store.load(after=10)] == [11, 12]
     assert store.load(after=99) == []
-    assert store.counts() == Counts(complete=9, pruned=1, failed=1, running=0)
+    assert store.counts() == Counts(complete=10, pruned=1, failed=2, running=0)
+    (page,) = store.pages(blocks=True)
+    assert [trial.blocks for trial in page] == [trial.blocks for trial in trials]
 
 
 def test_append_is_idempotent_by_uid(open_store: OpenStore) -> None:

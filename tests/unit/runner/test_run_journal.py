@@ -49,6 +49,12 @@ def trial(
         constraints=(0.0, -1.5),
         intermediate={25: 0.5},
         error="x" if state == "FAIL" else "",
+        fold=3,
+        in_sample=() if state == "FAIL" else (0.7,),
+        in_sample_constraints=() if state == "FAIL" else (-0.1, 1 / 3),
+        out_of_sample=() if state == "FAIL" else (-0.2,),
+        out_of_sample_metrics={} if state == "FAIL" else {"sharpe": 0.1},
+        blocks="" if state == "FAIL" else "1AAA=",
     )
 
 
