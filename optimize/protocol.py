@@ -114,7 +114,10 @@ class StoredEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class ProgressEvent(Event):
-    """진행. rate: 시행/초(최근). eta_s: 남은 초, 모르면 None."""
+    """진행. rate: 시행/초(최근). eta_s: 남은 초, 모르면 None.
+
+    workers: 시행을 함께 돌리는 수. hosts: dask 무리면 host → 작업자의 수, 이 컴퓨터뿐이면 비었다.
+    """
 
     type: ClassVar[str] = "progress"
     study: str
@@ -123,6 +126,7 @@ class ProgressEvent(Event):
     rate: float
     eta_s: float | None
     workers: int = 0
+    hosts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from optimize.masking import mask_secrets
 from optimize.protocol import DataProgressEvent, Event, StoredEvent, WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
+from optimize.runner.executors import WorkforceNotice
 from optimize.runner.keeper import (
     ClaimAnswer,
     Foreign,
@@ -77,7 +78,7 @@ class Coordinator:
         self._events = events
         self._inbox = inbox
         self._limits = limits
-        self._meter = ProgressMeter(self.cells, pool.workers)
+        self._meter = ProgressMeter(self.cells, pool)
         self._signals = 0
         self._stop_at: float | None = None
         self._stopping = False
@@ -138,7 +139,7 @@ class Coordinator:
 
     def _fill(self) -> None:
         """작업자마다 일이 있게 묶음을 보낸다. 칸들이 돌아가며 낸다."""
-        self._pool.resubmit_suspects()
+        self._pool.resubmit()
         if self._stopping:
             return
         cells = self._active()
@@ -223,6 +224,8 @@ class Coordinator:
             self._on_outage(message)
         elif isinstance(message, StoreFailed):
             self._store_error = message.error
+        elif isinstance(message, WorkforceNotice):
+            self._warn(message.title, message.cause, message.fix)
 
     def _on_chunk(self, message: ChunkDone) -> None:
         collected = self._pool.collect(message.chunk)
@@ -231,6 +234,12 @@ class Coordinator:
                 "작업자 프로세스가 죽어 새로 띄웁니다",
                 f"계산 중이던 시행 {collected.lost}개를 다시 계산합니다",
                 "되풀이되면 남은 메모리(free -h)와 전략 코드를 보세요",
+            )
+        if collected.cut:
+            self._warn(
+                "dask scheduler와 끊겼습니다",
+                f"나가 있던 시행 {collected.cut}개를 쥐고 있습니다",
+                "scheduler가 같은 주소에서 다시 뜨면 이어 갑니다: dask scheduler --port 8786",
             )
         if not collected.done:
             return

@@ -7,74 +7,89 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from optimize.errors import RunError, SettingsError
+from optimize.runner.cargo import Kit
 from optimize.runner.worker import SINGLE_THREAD_ENV, Rehearsal, start_worker
 
-ExecutorFactory = Callable[[], Executor]
-_DASK_CONNECT_SECONDS = 10
+if TYPE_CHECKING:
+    from optimize.data.dataset import DatasetRef
 
 
-def local_factory(
-    workers: int, rehearsal: Rehearsal, hidden_env: Sequence[str] = ()
-) -> ExecutorFactory:
-    """이 컴퓨터의 프로세스 workers개.
+class ClusterLost(BrokenExecutor):
+    """작업자 무리와 끊겼다. 시행의 탓이 아니므로 그대로 다시 보낸다."""
 
-    rehearsal: 작업자마다 첫 시행 전에 예행할 것.
-    hidden_env: 작업자에게 비워서 넘길 환경 변수(저장소의 비밀번호가 든 것: 작업자는 쓰지 않는다).
-    """
-    env = {**SINGLE_THREAD_ENV, **{name: "" for name in hidden_env if os.environ.get(name)}}
 
-    def make() -> Executor:
+@dataclass(frozen=True, slots=True)
+class WorkforceNotice:
+    """inbox에 오는 알림: 작업자가 모두 떨어졌거나 쓸 수 없는 작업자가 붙었다."""
+
+    title: str
+    cause: str
+    fix: str
+
+
+class Workforce(Protocol):
+    """시행을 계산할 무리. `connect`는 잃은 뒤 다시 부를 수 있다."""
+
+    def connect(self) -> Executor:
+        """시작된 executor. 잇지 못하면 RunError."""
+
+    def capacity(self) -> int:
+        """함께 돌릴 시행의 수, 1 이상."""
+
+    def hosts(self) -> Mapping[str, int]:
+        """host → 작업자의 수. 이 컴퓨터의 작업자면 비었다."""
+
+    def equip(self, refs: Sequence[DatasetRef], strategy: str) -> Kit:
+        """캔들과 전략을 작업자가 읽을 수 있게 한다. 보내지 못하면 RunError."""
+
+
+class LocalWorkforce:
+    """이 컴퓨터의 프로세스들."""
+
+    def __init__(self, workers: int, rehearsal: Rehearsal, hidden_env: Sequence[str] = ()) -> None:
+        """rehearsal: 작업자마다 첫 시행 전에 예행할 것.
+
+        hidden_env: 작업자에게 비워서 넘길 환경 변수(저장소의 비밀번호가 든 것: 작업자는 쓰지 않는다).
+        """
+        self._workers = workers
+        self._rehearsal = rehearsal
+        self._env = {
+            **SINGLE_THREAD_ENV,
+            **{name: "" for name in hidden_env if os.environ.get(name)},
+        }
+
+    def capacity(self) -> int:
+        """프로세스의 수."""
+        return self._workers
+
+    def hosts(self) -> Mapping[str, int]:
+        """비었다."""
+        return {}
+
+    def equip(self, refs: Sequence[DatasetRef], strategy: str) -> Kit:
+        """같은 컴퓨터이므로 보낼 것이 없다."""
+        del refs
+        return Kit(strategy)
+
+    def connect(self) -> Executor:
+        """loky의 process pool."""
         from loky import ProcessPoolExecutor
 
         # 작업자를 갈아 끼운다는 알림이다. 시행은 pool이 다시 보내므로 사용자가 할 일이 없다.
         warnings.filterwarnings("ignore", category=UserWarning, module="loky")
         executor: Executor = ProcessPoolExecutor(
-            workers,
+            self._workers,
             timeout=None,
             initializer=start_worker,
-            initargs=(os.getpid(), rehearsal),
-            env=env,
+            initargs=(os.getpid(), self._rehearsal),
+            env=self._env,
         )
         return executor
-
-    return make
-
-
-def dask_factory(scheduler: str | None) -> ExecutorFactory:
-    """dask scheduler에 이어진 작업자들. 패키지가 없거나 주소가 없으면 SettingsError."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise SettingsError(
-            "--executor dask 에 필요한 패키지가 없습니다",
-            f"{error}",
-            "설치: pip install 'backtest-wizard[cluster]'  (이 폴더에서는 .venv/bin/pip install -e '.[cluster]')\n"
-            "한 컴퓨터에서만 쓰려면 --executor local",
-        ) from None
-    if scheduler is None:
-        raise SettingsError(
-            "dask scheduler의 주소가 없습니다",
-            "search.executor가 dask인데 search.dask_scheduler가 비었습니다",
-            "--dask-scheduler tcp://호스트:8786",
-        )
-
-    def make() -> Executor:
-        try:
-            client = Client(scheduler, timeout=_DASK_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise RunError(
-                "dask scheduler에 연결하지 못했습니다",
-                f"{scheduler}: {error}",
-                "주소와 방화벽을 보세요. 시작: dask scheduler --port 8786",
-            ) from error
-        executor: Executor = client.get_executor(pure=False)
-        return executor
-
-    return make
 
 
 def stop_executor(executor: Executor) -> None:
@@ -85,5 +100,5 @@ def stop_executor(executor: Executor) -> None:
     try:
         executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
     except TypeError:
-        # dask의 작업자는 우리 것이 아니다: 보낸 일만 거둔다.
+        # loky의 것이 아닌 executor.
         executor.shutdown(wait=False)

@@ -25,10 +25,12 @@ from optimize.protocol import (
     StudyResult,
     new_run_id,
 )
+from optimize.runner.cargo import Kit
 from optimize.runner.cell import CellRun, CellSearch
 from optimize.runner.coordinator import Coordinator, Limits
+from optimize.runner.dask_cluster import DaskCluster
 from optimize.runner.events import PLAN_FILE, EventWriter
-from optimize.runner.executors import ExecutorFactory, dask_factory, local_factory
+from optimize.runner.executors import LocalWorkforce, Workforce
 from optimize.runner.journal import Journal, run_lock, write_private
 from optimize.runner.keeper import StoreKeeper
 from optimize.runner.opening import (
@@ -136,7 +138,8 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
     rehearsal = Rehearsal(
         plan.params.strategy.name, search.costs, str(plan.symbol), str(plan.cells[0].cell)
     )
-    pool = WorkerPool(_executor_factory(plan, rehearsal), plan.n_jobs, inbox)
+    workforce = _workforce(plan, rehearsal, inbox)
+    pool = WorkerPool(workforce, inbox)
     opened: list[OpenedStudy] = []
     try:
         pool.warm_up(rehearsal)
@@ -146,12 +149,13 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         for ref in refs:
             # 호가 단위를 모르면 모든 시행이 실패한다: 탐색 전에 거절한다.
             search.costs.slippage_price(ref)
+        kit = workforce.equip(refs, plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()
         recover(opened, events, events.run_dir)
         keeper = StoreKeeper(inbox, run_id)
-        cells = _open_cells(plan, search, refs, opened, pool, keeper, events)
+        cells = _open_cells(plan, search, refs, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
         finished = coordinator.run()
         for item, cell in zip(opened, cells, strict=True):
@@ -185,11 +189,13 @@ def _prepare_search(plan: Plan) -> _Search:
     )
 
 
-def _executor_factory(plan: Plan, rehearsal: Rehearsal) -> ExecutorFactory:
+def _workforce(plan: Plan, rehearsal: Rehearsal, inbox: SimpleQueue[Any]) -> Workforce:
     search = plan.params.search
     if search.executor == "dask":
-        return dask_factory(search.dask_scheduler)
-    return local_factory(plan.n_jobs, rehearsal, storage_secrets(plan, os.environ))
+        return DaskCluster(
+            search.dask_scheduler, None if search.n_jobs < 0 else search.n_jobs, inbox
+        )
+    return LocalWorkforce(plan.n_jobs, rehearsal, storage_secrets(plan, os.environ))
 
 
 def _record_plan(plan: Plan, events: EventWriter) -> None:
@@ -203,6 +209,7 @@ def _open_cells(
     plan: Plan,
     search: _Search,
     refs: Sequence[DatasetRef],
+    kit: Kit,
     opened: Sequence[OpenedStudy],
     pool: WorkerPool,
     keeper: StoreKeeper,
@@ -217,7 +224,7 @@ def _open_cells(
         proposer = make_proposer(
             settings.sampler, search.space, search.objective.directions, settings.seed
         )
-        job = Job(ref, plan.params.strategy.name, search.costs, search.objective)
+        job = Job(ref, kit.strategy, search.costs, search.objective, kit.cargo)
         cell = CellRun(
             index,
             CellSearch(item.cell, job, search.space, search.objective, proposer),

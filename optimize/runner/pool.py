@@ -3,26 +3,31 @@
 작업자 하나가 죽으면 loky는 무리 전체를 닫는다. 그때 나가 있던 시행은 어느 것이 죽였는지 모르므로
 용의자가 되어 하나씩 나누어 다시 보내고, 두 번 잃은 시행은 혼자 보낸다. 혼자 있을 때 작업자를 죽인
 시행이 범인이며 실패(FAIL)로 끝난다. 우연히 죽은 작업자의 시행은 다시 계산될 뿐이다.
+
+무리와 끊긴 것(dask의 scheduler가 죽음)은 시행의 탓이 아니다: 나가 있던 묶음을 그대로 쥐고 있다가 다시
+이어지면 다시 보낸다. `RECONNECT_SECONDS` 동안 이어지지 않으면 실행이 끝난다.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from time import time
+from time import monotonic, time
 from typing import Any
 
 from optimize.errors import RunError
-from optimize.runner.executors import ExecutorFactory, stop_executor
+from optimize.runner.executors import ClusterLost, Workforce, stop_executor
 from optimize.runner.signals import terminal_signals_blocked
 from optimize.runner.worker import Gate, Job, Outcome, Rehearsal, evaluate, warm_up
 from optimize.trial import Params
 
 MAX_LOSSES = 2
+RECONNECT_SECONDS = 300.0
+_RETRY_SECONDS = 2.0
 _MAX_IDLE_BREAKS = 3
 
 
@@ -59,10 +64,14 @@ class ChunkDone:
 
 @dataclass(slots=True)
 class Collected:
-    """거둔 것. done: 끝난 시행과 결과. lost: 작업자와 함께 잃어 다시 보낼 시행의 수."""
+    """거둔 것. done: 끝난 시행과 결과. lost: 작업자와 함께 잃어 다시 보낼 시행의 수.
+
+    cut: 무리와 끊겨 쥐고 있는 시행의 수.
+    """
 
     done: list[tuple[Task, Outcome]] = field(default_factory=list)
     lost: int = 0
+    cut: int = 0
 
 
 class WorkerPool:
@@ -70,15 +79,13 @@ class WorkerPool:
 
     def __init__(
         self,
-        factory: ExecutorFactory,
-        workers: int,
+        workforce: Workforce,
         inbox: SimpleQueue[Any],
         *,
         look_ahead: int = 1,
     ) -> None:
         """look_ahead: 작업자마다 미리 보내 둘 묶음의 수(작업자가 쉬지 않게)."""
-        self.workers = workers
-        self._factory = factory
+        self._workforce = workforce
         self._inbox = inbox
         self._look_ahead = look_ahead
         self._executor: Executor | None = None
@@ -88,6 +95,19 @@ class WorkerPool:
         self._suspects: deque[tuple[Task, Sequence[Gate]]] = deque()
         self._idle_breaks = 0
         self._warming: list[Future[int]] = []
+        self._returned: deque[tuple[list[Task], Sequence[Gate]]] = deque()
+        self._cut_at: float | None = None
+        self._retry_at = 0.0
+
+    @property
+    def workers(self) -> int:
+        """함께 돌릴 시행의 수. 무리의 작업자가 드나들면 달라진다."""
+        return self._workforce.capacity()
+
+    @property
+    def hosts(self) -> Mapping[str, int]:
+        """host → 작업자의 수. 이 컴퓨터의 작업자면 비었다."""
+        return self._workforce.hosts()
 
     def register(self, cell: int, job: Job) -> None:
         """칸의 `Job`을 알린다. 묶음마다 같은 bytes를 보내고 작업자는 한 번만 푼다."""
@@ -108,17 +128,22 @@ class WorkerPool:
     @property
     def busy(self) -> bool:
         """나가 있거나 다시 보낼 시행이 있는가."""
-        return bool(self._in_flight or self._suspects)
+        return bool(self._in_flight or self._suspects or self._returned)
 
     @property
     def free_slots(self) -> int:
-        """새 묶음을 더 보낼 수 있는 수. 용의자를 가리는 동안은 0이다."""
+        """새 묶음을 더 보낼 수 있는 수. 용의자를 가리거나 무리와 끊긴 동안은 0이다."""
+        if self._cut_at is not None or self._returned:
+            return 0
         if self._suspects or any(t.losses for c in self._in_flight.values() for t in c.tasks):
             return 0
         return max(self.workers * (1 + self._look_ahead) - len(self._in_flight), 0)
 
     def submit(self, tasks: list[Task], gates: Sequence[Gate]) -> None:
-        """한 칸의 시행들을 한 묶음으로 보낸다. executor를 거듭 띄우지 못하면 RunError."""
+        """한 칸의 시행들을 한 묶음으로 보낸다. executor를 거듭 띄우지 못하면 RunError.
+
+        무리와 끊겨 있으면 쥐고 있다가 `resubmit`이 다시 보낸다.
+        """
         chunk = Chunk(tasks, gates, self._generation)
         key, packed = self._jobs[tasks[0].cell]
         batch = [task.full for task in tasks]
@@ -129,8 +154,16 @@ class WorkerPool:
                     chunk.generation = self._generation
                     chunk.future = executor.submit(evaluate, key, packed, gates, batch)
                     break
+                except ClusterLost:
+                    self._cut(tasks, gates)
+                    return
                 except BrokenExecutor as error:
                     self._refuse_stillborn(error)
+                except RunError:
+                    if not self._may_retry():
+                        raise
+                    self._cut(tasks, gates)
+                    return
         self._in_flight[id(chunk)] = chunk
         chunk.future.add_done_callback(lambda _: self._inbox.put(ChunkDone(chunk)))
 
@@ -152,8 +185,17 @@ class WorkerPool:
             self._lose(chunk, collected, _describe(error), alone=len(chunk.tasks) == 1)
         return collected
 
-    def resubmit_suspects(self) -> None:
-        """용의자를 다시 보낸다: 한 번 잃은 것은 작업자 수만큼 나란히, 두 번 잃은 것은 혼자."""
+    def resubmit(self) -> None:
+        """쥐고 있는 것과 용의자를 다시 보낸다. 끊긴 지 너무 오래면 RunError."""
+        for _ in range(len(self._returned)):
+            if self._cut_at is not None and monotonic() < self._retry_at:
+                return
+            self.submit(*self._returned.popleft())
+        if self._cut_at is None:
+            self._resubmit_suspects()
+
+    def _resubmit_suspects(self) -> None:
+        """한 번 잃은 것은 작업자 수만큼 나란히, 두 번 잃은 것은 혼자."""
         while self._suspects and len(self._in_flight) < self.workers:
             task, gates = self._suspects[0]
             flying = [t for c in self._in_flight.values() for t in c.tasks]
@@ -172,9 +214,21 @@ class WorkerPool:
 
     def _running(self) -> Executor:
         if self._executor is None:
-            self._executor = self._factory()
+            self._executor = self._workforce.connect()
             self._generation += 1
+            self._cut_at = None
         return self._executor
+
+    def _cut(self, tasks: list[Task], gates: Sequence[Gate]) -> None:
+        """무리와 끊겼다: 묶음을 쥐고, 잠시 뒤 다시 잇는다."""
+        self.shutdown()
+        self._returned.append((tasks, gates))
+        self._cut_at = self._cut_at or monotonic()
+        self._retry_at = monotonic() + _RETRY_SECONDS
+
+    def _may_retry(self) -> bool:
+        """처음 잇지 못한 것은 주소가 틀린 것이다. 이었다가 끊긴 것은 기다려 본다."""
+        return self._cut_at is not None and monotonic() - self._cut_at < RECONNECT_SECONDS
 
     def _refuse_stillborn(self, error: BaseException) -> None:
         """시행을 받기도 전에 망가진 executor를 버린다. 거듭되면 RunError."""
@@ -198,6 +252,11 @@ class WorkerPool:
         ]
         for chunk in lost:
             del self._in_flight[id(chunk)]
+        if isinstance(error, ClusterLost):
+            for chunk in lost:
+                collected.cut += len(chunk.tasks)
+                self._cut(chunk.tasks, chunk.gates)
+            return
         alone = sum(len(chunk.tasks) for chunk in lost) == 1
         for chunk in lost:
             self._lose(chunk, collected, _describe(error), alone=alone)

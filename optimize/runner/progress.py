@@ -11,6 +11,7 @@ from optimize.protocol import ProgressEvent
 
 if TYPE_CHECKING:
     from optimize.runner.cell import CellRun
+    from optimize.runner.pool import WorkerPool
 
 INTERVAL_SECONDS = 0.25
 WINDOW_SECONDS = 15.0
@@ -19,9 +20,9 @@ WINDOW_SECONDS = 15.0
 class ProgressMeter:
     """최근 `WINDOW_SECONDS`초의 속도를 잰다."""
 
-    def __init__(self, cells: Sequence[CellRun], workers: int) -> None:
+    def __init__(self, cells: Sequence[CellRun], pool: WorkerPool) -> None:
         self._cells = list(cells)
-        self._workers = workers
+        self._pool = pool
         self._samples: dict[int, deque[tuple[float, int]]] = {c.index: deque() for c in cells}
         self._said: dict[int, int] = {}
         self._last = 0.0
@@ -41,7 +42,15 @@ class ProgressMeter:
             left = max(cell.target - cell.done, 0)
             eta = left / rate if rate > 0 else (0.0 if not left else None)
             events.append(
-                ProgressEvent(cell.study, cell.done, cell.target, rate, eta, self._workers)
+                ProgressEvent(
+                    cell.study,
+                    cell.done,
+                    cell.target,
+                    rate,
+                    eta,
+                    self._pool.workers,
+                    self._pool.hosts,
+                )
             )
         return events
 

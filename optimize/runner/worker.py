@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from optimize.errors import WizardError
 from optimize.masking import mask_secrets
+from optimize.runner.cargo import CargoFile, unpack_ref, unpack_strategy
 from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
 
@@ -47,12 +48,14 @@ class Job:
     """한 칸의 시행들이 함께 쓰는 것. 작업자로 한 번 건너가 남는다.
 
     strategy: `load_strategy`가 읽는 이름. objective: 앞 구간의 점수를 매길 때만 쓴다.
+    cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
     """
 
     ref: DatasetRef
     strategy: str
     costs: CostModel
     objective: Objective
+    cargo: tuple[CargoFile, ...] = ()
 
 
 class Gate(NamedTuple):
@@ -218,6 +221,9 @@ def _reason(error: BaseException) -> str:
 def _bench(key: str, packed: bytes) -> _Bench:
     del key
     job: Job = pickle.loads(packed)  # noqa: S301 — 같은 실행의 coordinator가 보낸 것이다
+    if job.cargo:
+        ref = unpack_ref(job.ref, job.cargo)
+        job = replace(job, ref=ref, strategy=unpack_strategy(job.strategy, job.cargo))
     return _Bench(job)
 
 

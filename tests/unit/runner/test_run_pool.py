@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from queue import SimpleQueue
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from optimize.errors import RunError
-from optimize.runner.pool import ChunkDone, Task, WorkerPool
+from optimize.runner.cargo import Kit
+from optimize.runner.executors import ClusterLost
+from optimize.runner.pool import MAX_LOSSES, ChunkDone, Task, WorkerPool
 from optimize.runner.worker import Outcome
 
 GOOD = Outcome({"sharpe": 1.0}, "", 0.0, 0.01, {}, False)
@@ -45,15 +47,27 @@ class FakeExecutor(Executor):
 
 
 class Bench:
+    """시험이 부리는 무리(`Workforce`)와 그 pool."""
+
     def __init__(self, workers: int = 2) -> None:
         self.made: list[FakeExecutor] = []
+        self.count = workers
         self.inbox: SimpleQueue[Any] = SimpleQueue()
-        self.pool = WorkerPool(self.make, workers, self.inbox)
+        self.pool = WorkerPool(self, self.inbox)
         self.pool._jobs[0] = ("k", b"")
 
-    def make(self) -> Executor:
+    def connect(self) -> Executor:
         self.made.append(FakeExecutor())
         return self.made[-1]
+
+    def capacity(self) -> int:
+        return self.count
+
+    def hosts(self) -> Mapping[str, int]:
+        return {}
+
+    def equip(self, refs: Sequence[Any], strategy: str) -> Kit:
+        return Kit(strategy)
 
     @property
     def executor(self) -> FakeExecutor:
@@ -78,7 +92,7 @@ class Bench:
         """남은 일을 끝까지. killers에 든 시행은 계산될 때마다 무리를 무너뜨린다."""
         finished: dict[str, Outcome] = {}
         for _ in range(200):
-            self.pool.resubmit_suspects()
+            self.pool.resubmit()
             if not self.pool.busy:
                 return finished
             # 작업자 수만큼만 함께 돈다.
@@ -141,10 +155,64 @@ def test_workers_that_never_start_are_a_run_error() -> None:
             super().__init__()
             self.broken = True
 
-    pool = WorkerPool(Stillborn, 2, SimpleQueue())
-    pool._jobs[0] = ("k", b"")
+    bench = Bench()
+    bench.connect = Stillborn  # type: ignore[assignment, method-assign]
     with pytest.raises(RunError, match="띄우지 못했습니다"):
-        pool.submit([Task("1", 0, {"x": 1}, {"x": 1})], ())
+        bench.send(1)
+
+
+class Severed(Bench):
+    """scheduler가 죽은 무리: 나가 있던 것은 끊기고, 다시 이으려면 refusals번 실패한다."""
+
+    refusals = 0
+
+    def connect(self) -> Executor:
+        if self.made and self.refusals:
+            self.refusals -= 1
+            raise RunError("연결하지 못했습니다")
+        return super().connect()
+
+    def sever(self) -> None:
+        cut, self.executor.jobs = self.executor.jobs, []
+        for future, _ in cut:
+            future.set_exception(ClusterLost("끊겼다"))
+
+
+def test_trials_cut_off_with_the_cluster_are_sent_again_unblamed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """끊긴 것은 시행의 탓이 아니다: 되풀이되어도 실패가 되지 않고, 다시 이어지면 그대로 다시 보낸다."""
+    monkeypatch.setattr("optimize.runner.pool._RETRY_SECONDS", 0.0)
+    bench = Severed()
+    bench.send(1, 2)
+    bench.send(3)
+    for _ in range(MAX_LOSSES + 1):
+        bench.refusals = 2
+        bench.sever()
+        assert bench.collect() == ({}, 0)
+        assert bench.pool.busy
+        assert bench.pool.free_slots == 0
+        for _ in range(5):
+            bench.pool.resubmit()
+        assert sorted(x for _, batch in bench.executor.jobs for x in batch) == [1, 2, 3]
+    while bench.executor.jobs:
+        bench.executor.finish()
+    done, _ = bench.collect()
+    assert {uid: outcome.metrics for uid, outcome in done.items()} == dict.fromkeys(
+        "123", GOOD.metrics
+    )
+
+
+def test_a_cluster_that_stays_away_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimize.runner.pool._RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("optimize.runner.pool.RECONNECT_SECONDS", 0.0)
+    bench = Severed()
+    bench.send(1)
+    bench.refusals = 9
+    bench.sever()
+    bench.collect()
+    with pytest.raises(RunError, match="연결하지 못했습니다"):
+        bench.pool.resubmit()
 
 
 def test_a_chunk_lost_alone_is_tried_once_more_then_failed() -> None:
@@ -155,6 +223,6 @@ def test_a_chunk_lost_alone_is_tried_once_more_then_failed() -> None:
         future, _ = bench.executor.jobs.pop()
         future.set_exception(RuntimeError("KilledWorker"))
         done, _ = bench.collect()
-        bench.pool.resubmit_suspects()
+        bench.pool.resubmit()
     assert done["1"].metrics is None
     assert not bench.pool.busy
