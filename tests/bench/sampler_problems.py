@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from optimize.strategy.parameter import (
 from optimize.trial import ParamValue
 
 Loss = Callable[[dict[str, ParamValue]], float]
+Metrics = Callable[[dict[str, ParamValue]], Mapping[str, float]]
 MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
 
 
@@ -98,6 +99,20 @@ def styblinski_mixed() -> Problem:
 
 def real_candles(n_trials: int) -> Problem | None:
     """BTCUSDT 2024년 15분봉(HTF 1시간), squeeze_momentum, 점수 −sharpe. 거래 30회 미만은 벌점."""
+    market = real_metrics()
+    if market is None:
+        return None
+    parameters, metrics_of = market
+
+    def loss(p: dict[str, ParamValue]) -> float:
+        metrics = metrics_of(p)
+        return -metrics["sharpe"] + max(0.0, 30 - metrics["trades"]) / 10
+
+    return Problem("btcusdt_15m_1h", parameters, loss, n_trials)
+
+
+def real_metrics() -> tuple[tuple[Parameter, ...], Metrics] | None:
+    """BTCUSDT 2024년 15분봉(HTF 1시간), squeeze_momentum의 파라미터와 지표. 캔들이 없으면 None."""
     if not MARKET.exists():
         return None
     from optimize.backtest.costs import CostModel
@@ -125,10 +140,9 @@ def real_candles(n_trials: int) -> Problem | None:
         dataset = refs[0].open()
         costs, workspace = CostModel(), Workspace()
 
-        def loss(p: dict[str, ParamValue]) -> float:
-            metrics = run_backtest(dataset, strategy, p, costs, workspace).metrics
-            return -metrics["sharpe"] + max(0.0, 30 - metrics["trades"]) / 10
+        def metrics_of(p: dict[str, ParamValue]) -> Mapping[str, float]:
+            return run_backtest(dataset, strategy, p, costs, workspace).metrics
 
-        loss(SearchSpace(strategy.parameters).complete({}))
+        metrics_of(SearchSpace(strategy.parameters).complete({}))
     # memory map은 열린 채로 남아 파일이 지워진 뒤에도 읽힌다.
-    return Problem("btcusdt_15m_1h", tuple(strategy.parameters), loss, n_trials)
+    return tuple(strategy.parameters), metrics_of
