@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import optuna
@@ -33,6 +33,10 @@ SamplerName = Literal["nsga2", "cmaes", "tpe_optuna"]
 
 _POPULATION = 50
 _GENERATION_KEY = "NSGAIISampler:generation"
+_DIRECTIONS = {
+    "maximize": optuna.study.StudyDirection.MAXIMIZE,
+    "minimize": optuna.study.StudyDirection.MINIMIZE,
+}
 _STATES = {
     "COMPLETE": TrialState.COMPLETE,
     "PRUNED": TrialState.PRUNED,
@@ -46,10 +50,15 @@ class OptunaProposer(DistinctProposer):
     씨앗은 첫 ask 때의 (씨앗, 관측한 시행 수)로 정해지므로 이어 돌린 결과도 정해져 있다.
     """
 
-    def __init__(self, name: str, space: SearchSpace, *, maximize: bool, seed: int | None) -> None:
+    def __init__(
+        self, name: str, space: SearchSpace, directions: Sequence[str], *, seed: int | None
+    ) -> None:
+        """name이 `cmaes`인데 목표가 여럿이면 ValueError."""
+        if name == "cmaes" and len(directions) > 1:
+            raise ValueError("cmaes는 목표가 하나여야 합니다")
         super().__init__(space, seed)
         self._name = name
-        self._maximize = maximize
+        self._directions = list(directions)
         self._all_dimensions = name != "tpe_optuna"
         self._study: optuna.Study | None = None
         self._backlog: list[FinishedTrial] = []
@@ -64,10 +73,9 @@ class OptunaProposer(DistinctProposer):
         for trial in trials:
             self._tell(self._study, trial)
 
-    def _begin(self, pending: Sequence[Params], rng: random.Random) -> None:
+    def _begin(self, pending: Mapping[str, Params], rng: random.Random) -> None:
         study = self._opened()
-        alive = {params_key(params) for params in pending}
-        for key in [key for key in self._asked if key not in alive]:
+        for key in [key for key in self._asked if key not in pending]:
             # 결과 없이 사라진 조합(죽은 작업자 등): 다시 낼 수 있게 놓아준다.
             study.tell(self._asked.pop(key), state=TrialState.FAIL)
 
@@ -79,7 +87,7 @@ class OptunaProposer(DistinctProposer):
         # 범주형 차원을 따로 뽑는다는 등의 알림은 시행마다 되풀이되므로 끈다(뜻은 위에 적었다).
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._study = optuna.create_study(
-            direction="maximize" if self._maximize else "minimize",
+            directions=[_DIRECTIONS[way] for way in self._directions],
             sampler=self._sampler([t for t in frozen if t.state == TrialState.COMPLETE]),
         )
         self._study.add_trials(frozen)
@@ -107,7 +115,9 @@ class OptunaProposer(DistinctProposer):
         # warm start는 좋은 쪽 10 %의 분산을 쓴다: 한두 개로는 정할 수 없다.
         return len(numeric) > 1 and len(known) >= 10 * len(numeric)
 
-    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _suggest(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         study = self._opened()
         trial = study.ask()
         if self._all_dimensions:
@@ -155,7 +165,7 @@ class OptunaProposer(DistinctProposer):
         if state == TrialState.COMPLETE:
             attributes = {_GENERATION_KEY: self._n_complete // _POPULATION}
             self._n_complete += 1
-            values = [self._value(finished)]
+            values = self._values(finished)
         elif state == TrialState.PRUNED and finished.values:
             values = list(finished.values)
         return optuna.trial.create_trial(
@@ -165,26 +175,26 @@ class OptunaProposer(DistinctProposer):
             values=values,
             intermediate_values=dict(finished.intermediate),
             system_attrs=attributes if self._name == "nsga2" else None,
-            # CMA-ES는 제약을 받지 않는다: 어긴 크기는 `_value`가 값에 담았다.
+            # CMA-ES는 제약을 받지 않는다: 어긴 크기는 `_values`가 값에 담았다.
             constraints=None
             if self._name == "cmaes"
             else {str(i): value for i, value in enumerate(finished.constraints)},
         )
 
-    def _value(self, finished: FinishedTrial) -> float:
+    def _values(self, finished: FinishedTrial) -> list[float]:
         """sampler에게 알릴 값. 제약을 모르는 CMA-ES에게는 어긴 만큼 나쁜 값을 알린다."""
-        value = finished.values[0]
         if self._name != "cmaes":
-            return value
-        sign = 1.0 if self._maximize else -1.0
+            return list(finished.values)
+        value = finished.values[0]
+        sign = 1.0 if self._directions[0] == "maximize" else -1.0
         score = sign * value
         violation = sum(c for c in finished.constraints if c > 0)
         if violation == 0:
             worst = self._worst_feasible
             self._worst_feasible = score if worst is None else min(worst, score)
-            return value
+            return [value]
         floor = score if self._worst_feasible is None else min(self._worst_feasible, score)
-        return sign * (floor - violation)
+        return [sign * (floor - violation)]
 
 
 def _suggested(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> ParamValue:

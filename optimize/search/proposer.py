@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from optimize.search.space import SearchSpace
@@ -46,23 +46,22 @@ def make_proposer(
     directions: Sequence[str] = ("maximize",),
     seed: int | None = None,
 ) -> Proposer:
-    """이름으로 Proposer를 만든다. name: `SAMPLERS` 가운데 하나. directions: 길이 1.
+    """이름으로 Proposer를 만든다. name: `SAMPLERS` 가운데 하나. directions: 목표마다의 방향.
 
-    모르는 이름이거나 방향이 하나가 아니면 ValueError(설정의 검증이 먼저 거른다).
+    모르는 이름, 모르는 방향, 여러 목표를 다루지 못하는 `cmaes`면 ValueError(설정의 검증이 먼저 거른다).
     """
-    if len(directions) != 1 or directions[0] not in ("maximize", "minimize"):
-        raise ValueError(f"방향은 하나여야 합니다: {directions!r}")
-    maximize = directions[0] == "maximize"
+    if not directions or not set(directions) <= {"maximize", "minimize"}:
+        raise ValueError(f"방향을 알 수 없습니다: {directions!r}")
     if name == "random":
         return RandomProposer(space, seed)
     if name == "tpe":
         from optimize.search.tpe_proposer import TpeProposer
 
-        return TpeProposer(space, maximize=maximize, seed=seed)
+        return TpeProposer(space, directions, seed=seed)
     if name in ("nsga2", "cmaes", "tpe_optuna"):
         from optimize.search.optuna_proposer import OptunaProposer
 
-        return OptunaProposer(name, space, maximize=maximize, seed=seed)
+        return OptunaProposer(name, space, directions, seed=seed)
     raise ValueError(f"모르는 sampler: {name!r} (있는 것: {', '.join(SAMPLERS)})")
 
 
@@ -73,6 +72,8 @@ class DistinctProposer(ABC):
         self.space = space
         self.seed = secrets.randbits(64) if seed is None else seed
         self._observed: set[str] = set()
+        # 평가 중이거나 방금 낸 조합의 지문. 같은 객체가 거듭 오므로 id로 찾는다(값이 객체를 붙든다).
+        self._keys: dict[int, tuple[Params, str]] = {}
 
     @property
     def n_observed(self) -> int:
@@ -82,7 +83,7 @@ class DistinctProposer(ABC):
     def observe(self, trials: Sequence[FinishedTrial]) -> None:
         fresh: list[FinishedTrial] = []
         for trial in trials:
-            key = params_key(trial.params)
+            key = self._key(trial.params)
             if key not in self._observed:
                 self._observed.add(key)
                 # 지금의 공간에 없는 조합(범위를 바꾼 스터디 등)은 중복만 막고 배우지 않는다.
@@ -91,20 +92,23 @@ class DistinctProposer(ABC):
         self._learn(fresh)
 
     def ask(self, n: int, pending: Sequence[Params]) -> list[dict[str, ParamValue]]:
-        taken = {params_key(params) for params in pending}
+        taken = {self._key(params): params for params in pending}
+        self._keys = {id(params): (params, key) for key, params in taken.items()}
         # 암호가 아니라 탐색의 난수다.
         rng = random.Random(f"{self.seed}/{self.n_observed}/{len(taken)}")  # noqa: S311
-        self._begin(pending, rng)
+        self._begin(taken, rng)
         proposed: list[dict[str, ParamValue]] = []
         while len(proposed) < n:
             params = self._next(taken, rng)
             if params is None:
                 break
             proposed.append(params)
-            taken.add(params_key(params))
+            taken[self._key(params)] = params
         return proposed
 
-    def _next(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _next(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         """sampler → 사전 분포 → 남은 조합의 차례로 새 조합 하나를 찾는다."""
         if self.space.size is not None and self.space.size <= len(self._observed):
             return self._remaining(taken, rng)
@@ -120,12 +124,14 @@ class DistinctProposer(ABC):
                 return params
         return self._remaining(taken, rng)
 
-    def _remaining(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _remaining(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         """남은 조합 하나. 다 썼거나 셀 수 없는 공간이면 None."""
         size = self.space.size
         if size is None:
             return None
-        unused = (p for p in self.space.combinations() if self._is_new(p, taken))
+        unused = (p for p in self.space.combinations() if self._is_unused(params_key(p), taken))
         if size > _LISTED_SIZE:
             # 앞에서부터 세면 많아야 (낸 조합 수 + 1)개 만에 찾는다.
             params = next(unused, None)
@@ -136,12 +142,23 @@ class DistinctProposer(ABC):
             self._accept(params)
         return params
 
-    def _is_new(self, params: Params, taken: set[str]) -> bool:
-        key = params_key(params)
+    def _is_new(self, params: Params, taken: Mapping[str, Params]) -> bool:
+        """낼 수 있는 조합인가. 그러면 지문을 적어 둔다."""
+        key = self._key(params)
+        new = self._is_unused(key, taken)
+        if new:
+            self._keys[id(params)] = (params, key)
+        return new
+
+    def _is_unused(self, key: str, taken: Mapping[str, Params]) -> bool:
         return key not in taken and key not in self._observed
 
-    def _begin(self, pending: Sequence[Params], rng: random.Random) -> None:  # noqa: B027
-        """한 번의 ask가 시작된다. 필요한 하위 클래스만 쓴다."""
+    def _key(self, params: Params) -> str:
+        known = self._keys.get(id(params))
+        return params_key(params) if known is None else known[1]
+
+    def _begin(self, pending: Mapping[str, Params], rng: random.Random) -> None:  # noqa: B027
+        """한 번의 ask가 시작된다. pending: 지문 → 평가 중인 조합. 필요한 하위 클래스만 쓴다."""
 
     def _accept(self, params: Params) -> None:  # noqa: B027
         """조합 하나가 나갔다. 필요한 하위 클래스만 쓴다."""
@@ -151,7 +168,9 @@ class DistinctProposer(ABC):
         """처음 보는 조합의 시행들을 배운다."""
 
     @abstractmethod
-    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _suggest(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         """조합 하나. 이미 낸 것이어도 되고, 낼 것이 없으면 None."""
 
 
@@ -161,5 +180,7 @@ class RandomProposer(DistinctProposer):
     def _learn(self, trials: Sequence[FinishedTrial]) -> None:
         """배울 것이 없다."""
 
-    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _suggest(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         return self.space.draw(rng)

@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from optimize.search.tpe_dimensions import KIND_CHOICE, KIND_GRID, KIND_LOG_INT, Layout
-from optimize.search.tpe_fit_nb import Kernels, shape_nb
+from optimize.search.tpe_fit_nb import Kernels, shape_nb, weights_nb
 
 _BLOCK = 1024
 _SKIP = 25.0
@@ -191,6 +191,7 @@ def log_density_nb(
     peak = np.empty(n_candidates)
     total = np.ones(n_candidates)
     x32 = x.astype(np.float32)
+    twin = _twins_nb(x)
     for c in range(n_candidates):
         peak[c] = _prior_nb(layout, x[c])
     acc = np.empty(_BLOCK, np.float32)
@@ -199,6 +200,8 @@ def log_density_nb(
     for start in range(0, n_rows, _BLOCK):
         stop = min(start + _BLOCK, n_rows)
         for c in range(n_candidates):
+            if twin[c] < c:
+                continue
             top = _block_nb(kernels, layout, start, stop, x32[c], n_kernels, weight, acc, part)
             if top < peak[c] - _SKIP:
                 continue
@@ -206,4 +209,40 @@ def log_density_nb(
                 total[c] *= math.exp(peak[c] - top)
                 peak[c] = top
             total[c] += _sum_exp_nb(acc[: stop - start], weight[start:stop], peak[c], part, bits)
-    return peak + np.log(total)
+    density = peak + np.log(total)
+    return density[twin]
+
+
+@njit(cache=True, nogil=True)
+def _twins_nb(x: NDArray[np.float64]) -> NDArray[np.int64]:
+    """후보마다, 좌표가 모두 같은 첫 후보의 자리. 값이 몇 없는 차원들은 거의 모두 겹친다."""
+    twin = np.arange(x.shape[0])
+    for c in range(x.shape[0]):
+        for other in range(c):
+            if twin[other] == other and np.all(x[c] == x[other]):
+                twin[c] = other
+                break
+    return twin
+
+
+@njit(cache=True, nogil=True)
+def candidates_nb(
+    below: Kernels,
+    above: Kernels,
+    layout: Layout,
+    below_rows: NDArray[np.int64],
+    n_rows: int,
+    size: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """l(below)에서 뽑은 후보 size개를 log l − log g가 큰 차례로. float64[size, D].
+
+    below_rows: above에서 l로 간 행들(오름차순). n_rows: above의 행의 수(평가 중인 것도 든다).
+    """
+    n_below = below_rows.shape[0]
+    drawn = sample_nb(below, layout, size, rng)
+    even = np.ones(n_below, np.float32)
+    good = log_density_nb(below, layout, n_below + 1, even, drawn)
+    weight = weights_nb(n_rows, below_rows)
+    rest = log_density_nb(above, layout, n_rows - n_below + 1, weight, drawn)
+    return drawn[np.argsort(rest - good, kind="mergesort")]

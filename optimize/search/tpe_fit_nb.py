@@ -222,8 +222,17 @@ def rebuild_nb(kernels: Kernels, layout: Layout, rows: NDArray[np.int64]) -> Non
 
 
 @njit(cache=True, nogil=True)
-def lie_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
-    """평가 중인 조합의 행(constant liar): 정렬에 넣지 않고 이웃을 보아 자기 폭만 매긴다."""
+def lie_rows_nb(kernels: Kernels, layout: Layout, start: int, stop: int) -> None:
+    """평가 중인 조합의 행들 [start, stop): 정렬에 넣지 않고 이웃을 보아 자기 폭만 매긴다.
+
+    constant liar. mu는 적어 두었어야 한다.
+    """
+    for row in range(start, stop):
+        _lie_row_nb(kernels, layout, row)
+
+
+@njit(cache=True, nogil=True)
+def _lie_row_nb(kernels: Kernels, layout: Layout, row: int) -> None:
     n = kernels.size[0]
     for d in range(layout.kind.shape[0]):
         kernels.logc[d, row] = 0.0

@@ -9,7 +9,6 @@ Optuna 5의 multivariate TPE와 같은 규칙을 따른다: 좋은 쪽 l(x)는 �
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections.abc import Sequence
 
@@ -17,58 +16,73 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.search.tpe_dimensions import Codec, Dimension
-from optimize.search.tpe_group import MAX_BELOW, REBUILD_FROM, TpeGroup
+from optimize.search.tpe_group import REBUILD_FROM, TpeGroup
+from optimize.search.tpe_leaders import Leaders, ScoreLeaders
 from optimize.search.tpe_rank import Rank
 from optimize.strategy.parameter import Parameter
 from optimize.trial import Params, ParamValue
 
 N_CANDIDATES = 24
 
+# 조합의 좌표: 묶음마다 float64[D], 꺼진 묶음은 None.
+Coordinates = tuple[NDArray[np.float64] | None, ...]
+
 
 class TpeModel:
     """한 스터디의 TPE 모형."""
 
     def __init__(
-        self, groups: Sequence[Sequence[Parameter]], n_candidates: int = N_CANDIDATES
+        self,
+        groups: Sequence[Sequence[Parameter]],
+        n_candidates: int = N_CANDIDATES,
+        leaders: Leaders | None = None,
     ) -> None:
-        """groups: 함께 켜지는 차원들의 묶음. 한 차원은 한 묶음에만 있다."""
+        """groups: 함께 켜지는 차원들의 묶음. 한 차원은 한 묶음에만 있다.
+
+        leaders: l에 들 시행을 고르는 규칙. None이면 한 목표의 것.
+        """
+        self._leaders = ScoreLeaders() if leaders is None else leaders
         self._n_candidates = n_candidates
-        self._groups = [TpeGroup(Codec([Dimension(p) for p in group])) for group in groups]
+        self._groups = [
+            TpeGroup(Codec([Dimension(p) for p in group]), self._leaders.max_below)
+            for group in groups
+        ]
         self._home = {name: i for i, g in enumerate(self._groups) for name in g.codec.names}
         self._place = {
             name: place for g in self._groups for place, name in enumerate(g.codec.names)
         }
-        # l에는 많아야 MAX_BELOW개가 들고 시행은 사라지지 않으므로, 앞의 그만큼만 기억하면 된다.
-        # (차례, 시행, 묶음마다의 행; 꺼진 묶음은 −1)
-        self._leaders: list[tuple[Rank, int, list[int]]] = []
         self._n = 0
 
     def __len__(self) -> int:
         """배운 시행의 수."""
         return self._n
 
-    def add(self, params: Params, rank: Rank) -> None:
-        """시행 하나를 배운다. rank가 유한하지 않으면 ValueError."""
+    def encode(self, params: Params) -> Coordinates:
+        """조합의 좌표. 차원이 가질 수 없는 값이면 ValueError."""
+        return tuple(
+            g.codec.encode(params) if g.codec.covers(params) else None for g in self._groups
+        )
+
+    def add(self, place: Coordinates, rank: Rank) -> None:
+        """시행 하나를 배운다. place: `encode`가 준 것. rank가 유한하지 않으면 ValueError."""
         if not all(map(math.isfinite, rank)):
             raise ValueError(f"차례를 매길 값이 유한하지 않습니다: {rank}")
-        rows = [g.append(params) if g.codec.covers(params) else -1 for g in self._groups]
-        bisect.insort(self._leaders, (rank, self._n, rows))
-        del self._leaders[MAX_BELOW:]
+        rows = [-1 if x is None else g.append(x) for g, x in zip(self._groups, place, strict=True)]
+        self._leaders.add(rank, self._n, rows)
         self._n += 1
 
-    def fit(self, pending: Sequence[Params] = ()) -> None:
-        """배운 시행과 평가 중인 조합으로 l과 g를 맞춘다."""
-        n_below = min(math.ceil(0.1 * self._n), MAX_BELOW)
-        leaders = [rows for _, _, rows in self._leaders[:n_below]]
+    def fit(self, pending: Sequence[Coordinates] = ()) -> None:
+        """배운 시행과 평가 중인 조합으로 l과 g를 맞춘다. pending: `encode`가 준 것들."""
+        leaders = self._leaders.chosen(self._n)
         for i, group in enumerate(self._groups):
             below = sorted(rows[i] for rows in leaders if rows[i] >= 0)
-            group.fit(below, [p for p in pending if group.codec.covers(p)])
+            group.fit(below, [x for place in pending if (x := place[i]) is not None])
 
-    def add_pending(self, params: Params) -> None:
+    def add_pending(self, place: Coordinates) -> None:
         """방금 낸 조합을 평가 중인 것으로 더한다(constant liar). `fit` 뒤에 부른다."""
-        for group in self._groups:
-            if group.codec.covers(params):
-                group.add_pending(params)
+        for group, x in zip(self._groups, place, strict=True):
+            if x is not None:
+                group.add_pending(x)
 
     def draw(self, rng: np.random.Generator) -> Draw:
         """후보 한 벌. `fit` 뒤에 부른다."""
@@ -106,13 +120,13 @@ def warm_up(parameter: Parameter) -> None:
     """컴파일된 코드를 미리 불러온다(없으면 컴파일한다). parameter: 아무 차원이나 하나."""
     rng = np.random.default_rng(0)
     model = TpeModel([[parameter]])
-    params = {parameter.name: parameter.default}
+    place = model.encode({parameter.name: parameter.default})
     for _ in range(2):
         for i in range(REBUILD_FROM + 1):
             # 점점 나은 시행: l을 드나드는 길까지 지난다.
-            model.add(params, (0, -float(i), 0.0))
-        model.fit([params])
-        model.add(params, (0, 1.0, 0.0))
-        model.add(params, (0, -1e3, 0.0))
+            model.add(place, (0, -float(i), 0.0))
+        model.fit([place])
+        model.add(place, (0, 1.0, 0.0))
+        model.add(place, (0, -1e3, 0.0))
         model.fit()
     model.draw(rng).value(parameter.name)

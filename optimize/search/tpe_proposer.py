@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from optimize.search.pareto import losses_of
 from optimize.search.proposer import DistinctProposer
 from optimize.search.space import SearchSpace
 from optimize.search.tpe_rank import Rank, rank_of
@@ -16,7 +17,8 @@ from optimize.trial import FinishedTrial, Params, ParamValue
 if TYPE_CHECKING:
     import numpy as np
 
-    from optimize.search.tpe_model import TpeModel
+    from optimize.search.tpe_leaders import Leaders
+    from optimize.search.tpe_model import Coordinates, TpeModel
 
 N_STARTUP = 10
 
@@ -28,10 +30,14 @@ class TpeProposer(DistinctProposer):
     알리면 끊었다 이어도 끊지 않은 것과 같다. 컴파일된 코드는 곁의 스레드가 불러온다.
     """
 
-    def __init__(self, space: SearchSpace, *, maximize: bool, seed: int | None) -> None:
+    def __init__(self, space: SearchSpace, directions: Sequence[str], *, seed: int | None) -> None:
         super().__init__(space, seed)
-        self._sign = -1.0 if maximize else 1.0
-        self._backlog: list[tuple[Params, Rank]] = []
+        self._directions = tuple(directions)
+        # 중간 값은 목표가 하나일 때만 있다.
+        self._sign = -1.0 if self._directions[0] == "maximize" else 1.0
+        self._backlog: list[tuple[str, Params, Rank]] = []
+        # 나가 있는 조합의 좌표(지금의 공간에 없는 것은 None). 물을 때마다 다시 셈하지 않는다.
+        self._out: dict[str, Coordinates | None] = {}
         self._model: TpeModel | None = None
         self._rng: np.random.Generator | None = None
         # numba를 불러오는 1초 남짓을 처음 시행들이 도는 동안에 쓴다.
@@ -45,26 +51,34 @@ class TpeProposer(DistinctProposer):
 
     def _learn(self, trials: Sequence[FinishedTrial]) -> None:
         self._backlog += [
-            (trial.params, self._rank(trial)) for trial in trials if trial.state != "FAIL"
+            (self._key(trial.params), trial.params, self._rank(trial))
+            for trial in trials
+            if trial.state != "FAIL"
         ]
 
     def _rank(self, trial: FinishedTrial) -> Rank:
         complete = trial.state == "COMPLETE"
         return rank_of(
             complete=complete,
-            loss=self._sign * trial.values[0] if complete else 0.0,
+            losses=losses_of(trial.values, self._directions) if complete else (),
             intermediate=trial.intermediate,
             constraints=trial.constraints,
             sign=self._sign,
         )
 
-    def _begin(self, pending: Sequence[Params], rng: random.Random) -> None:
+    def _begin(self, pending: Mapping[str, Params], rng: random.Random) -> None:
         known = len(self._backlog) + (len(self._model) if self._model else 0)
         if known < N_STARTUP or not self.space.dimensions:
             return
         import numpy as np
 
-        self._fed_model().fit([p for p in pending if self.space.contains(p)])
+        model = self._fed_model()
+        for key, params in pending.items():
+            if key not in self._out:
+                inside = self.space.contains(params)
+                self._out[key] = model.encode(params) if inside else None
+        self._out = {key: self._out[key] for key in pending}
+        model.fit([place for place in self._out.values() if place is not None])
         self._rng = np.random.default_rng(rng.getrandbits(128))
 
     def _fed_model(self) -> TpeModel:
@@ -72,13 +86,21 @@ class TpeProposer(DistinctProposer):
         from optimize.search.tpe_model import TpeModel
 
         if self._model is None:
-            self._model = TpeModel(condition_groups(self.space))
-        for params, rank in self._backlog:
-            self._model.add(params, rank)
+            self._model = TpeModel(condition_groups(self.space), leaders=self._leaders())
+        for key, params, rank in self._backlog:
+            self._model.add(self._out.get(key) or self._model.encode(params), rank)
         self._backlog.clear()
         return self._model
 
-    def _suggest(self, taken: set[str], rng: random.Random) -> dict[str, ParamValue] | None:
+    def _leaders(self) -> Leaders:
+        from optimize.search.tpe_leaders import ParetoLeaders, ScoreLeaders
+
+        n_goals = len(self._directions)
+        return ScoreLeaders() if n_goals == 1 else ParetoLeaders(n_goals)
+
+    def _suggest(
+        self, taken: Mapping[str, Params], rng: random.Random
+    ) -> dict[str, ParamValue] | None:
         if self._model is None or self._rng is None:
             return self.space.draw(rng)
         draw = self._model.draw(self._rng)
@@ -90,7 +112,9 @@ class TpeProposer(DistinctProposer):
 
     def _accept(self, params: Params) -> None:
         if self._model is not None and self._rng is not None:
-            self._model.add_pending(params)
+            place = self._model.encode(params)
+            self._out[self._key(params)] = place
+            self._model.add_pending(place)
 
 
 def condition_groups(space: SearchSpace) -> list[list[Parameter]]:

@@ -23,7 +23,7 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
-from optimize.search.tpe_model import N_CANDIDATES, TpeModel
+from optimize.search.tpe_model import N_CANDIDATES, Coordinates, TpeModel
 from optimize.search.tpe_proposer import N_STARTUP
 from optimize.search.tpe_rank import Rank, rank_of
 from optimize.strategy.parameter import (
@@ -152,27 +152,29 @@ class FastTPESampler(optuna.samplers.BaseSampler):
                 self._n_candidates,
             )
             self._n_learned = 0
+        model = self._model
         sign = -1.0 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1.0
         for trial in self._finished[self._n_learned :]:
-            self._model.add(self._usable(trial.params), _rank(trial, sign))
+            model.add(self._place(model, trial.params), _rank(trial, sign))
         self._n_learned = len(self._finished)
         trials = study.get_trials(deepcopy=False)
-        self._model.fit(
+        model.fit(
             [
-                self._usable({**self._proposed.get(number, {}), **trials[number].params})
+                self._place(model, {**self._proposed.get(number, {}), **trials[number].params})
                 for number in self._running
                 if number != current.number
             ]
         )
-        return self._model
+        return model
 
-    def _usable(self, params: dict[str, Any]) -> dict[str, Any]:
-        """지금의 범위를 벗어난 값(범위가 바뀐 차원)은 없는 것으로 본다."""
-        return {
+    def _place(self, model: TpeModel, params: dict[str, Any]) -> Coordinates:
+        """좌표. 지금의 범위를 벗어난 값(범위가 바뀐 차원)은 없는 것으로 본다."""
+        usable = {
             name: value
             for name, value in params.items()
             if name in self._distributions and _contains(self._distributions[name], value)
         }
+        return model.encode(usable)
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:
@@ -219,7 +221,7 @@ def _rank(trial: FrozenTrial, sign: float) -> Rank:
     complete = trial.state == TrialState.COMPLETE
     return rank_of(
         complete=complete,
-        loss=_bounded(sign * float(trial.value or 0.0)) if complete else 0.0,
+        losses=(_bounded(sign * float(trial.value or 0.0)),) if complete else (),
         intermediate={s: _bounded(sign * v) for s, v in trial.intermediate_values.items()},
         constraints=[_bounded(c) for c in trial.constraints.values()],
         sign=1.0,

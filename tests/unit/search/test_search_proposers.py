@@ -181,8 +181,8 @@ def test_directions() -> None:
         for direction in ("minimize", "maximize")
     ]
     assert xs[0] < 0.3 < 0.7 < xs[1]
-    with pytest.raises(ValueError, match="방향은 하나"):
-        make_proposer("tpe", space, ("maximize", "minimize"))
+    with pytest.raises(ValueError, match="방향을 알 수"):
+        make_proposer("tpe", space, ("maximise",))
     with pytest.raises(ValueError, match="모르는 sampler"):
         make_proposer("tpee", space)
 

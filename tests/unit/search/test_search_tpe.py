@@ -170,9 +170,9 @@ def test_good_trials_come_first() -> None:
         complete: bool = True,
         at: dict[int, float] | None = None,
         over: float = 0.0,
-    ) -> tuple[int, float, float]:
+    ) -> tuple[float, ...]:
         return rank_of(
-            complete=complete, loss=loss, intermediate=at or {}, constraints=[over], sign=1.0
+            complete=complete, losses=[loss], intermediate=at or {}, constraints=[over], sign=1.0
         )
 
     ordered = [
@@ -189,8 +189,10 @@ def test_good_trials_come_first() -> None:
 
 
 def test_infinite_ranks_are_refused() -> None:
+    model = TpeModel([[WIDE[0]]])
+    place = model.encode({"x": 1.0})
     with pytest.raises(ValueError, match="유한"):
-        TpeModel([[WIDE[0]]]).add({"x": 1.0}, (0, math.inf, 0.0))
+        model.add(place, (0, math.inf, 0.0))
 
 
 def test_conditional_dimensions_that_switch_on_together_form_a_group() -> None:
@@ -212,10 +214,10 @@ def test_pending_combinations_push_the_next_ones_away() -> None:
     parameter = FloatParameter("x", 0.5)
     group = TpeGroup(Codec([Dimension(parameter)]))
     for i in range(40):
-        group.append({"x": i / 40})
+        group.append(np.array([i / 40]))
     group.fit([19, 20, 21], [])
     alone = group.candidates(200, np.random.default_rng(0))[:20, 0]
-    group.fit([19, 20, 21], [{"x": 0.5}] * 30)
+    group.fit([19, 20, 21], [np.array([0.5])] * 30)
     apart = group.candidates(200, np.random.default_rng(0))[:20, 0]
     assert np.abs(apart - 0.5).mean() > np.abs(alone - 0.5).mean()
 
@@ -229,12 +231,12 @@ def test_history_grows_past_the_first_capacity_without_change() -> None:
     slow, quick = TpeModel(groups), TpeModel(groups)
     for i, params in enumerate(trials):
         rank = (0, (i * 37 % 101) / 7, 0.0)
-        slow.add(params, rank)
-        quick.add(params, rank)
+        slow.add(slow.encode(params), rank)
+        quick.add(quick.encode(params), rank)
         if i % 50 == 0:
-            slow.fit(trials[:3])
+            slow.fit([slow.encode(p) for p in trials[:3]])
     for model in (slow, quick):
-        model.fit([trials[5]])
+        model.fit([model.encode(trials[5])])
     for name in ("x", "n", "ma", "stop", "n_on"):
         left, right = (m.draw(np.random.default_rng(9)).value(name) for m in (slow, quick))
         assert left == right
