@@ -93,12 +93,12 @@ def simulate(
 
     n = len(dataset.ltf)
     trades = workspace.array("trades", n, TRADE_DTYPE)
-    first_day, day_last = _days(dataset)
+    first_day, day_last = day_ends(dataset)
     outcome, daily = _simulate(dataset, signals, costs, trades, _NO_CURVE, day_last)
     kept = trades[: outcome.trades].copy()
     held = np.empty(len(day_last), dtype=np.int32)
     held_days_nb(kept, day_last, held)
-    span = int(dataset.ltf.open_time[-1] - dataset.ltf.open_time[0]) + _ltf_ms(dataset)
+    span = int(dataset.ltf.open_time[-1] - dataset.ltf.open_time[0]) + ltf_ms(dataset)
     values = metrics_nb(
         kept,
         daily[CLOSING],
@@ -132,7 +132,7 @@ def equity_curve(
     curve = np.empty(n, dtype=np.float64)
     signals = make_signals(dataset, strategy, params, workspace)
     trades = np.empty(n, dtype=TRADE_DTYPE)
-    _simulate(dataset, signals, costs, trades, curve, _days(dataset)[1])
+    _simulate(dataset, signals, costs, trades, curve, day_ends(dataset)[1])
     return curve
 
 
@@ -166,13 +166,13 @@ def _simulate(
     return outcome, daily
 
 
-def _ltf_ms(dataset: Dataset) -> int:
+def ltf_ms(dataset: Dataset) -> int:
     return parse_cell(dataset.ref.cell).ltf.ms
 
 
-def _days(dataset: Dataset) -> tuple[int, NDArray[np.int64]]:
+def day_ends(dataset: Dataset) -> tuple[int, NDArray[np.int64]]:
     """(첫 날, 날마다 그날 안에 닫힌 마지막 봉의 번호 int64[d]). 닫힌 봉이 아직 없는 날은 -1."""
-    open_time, length = dataset.ltf.open_time, _ltf_ms(dataset)
+    open_time, length = dataset.ltf.open_time, ltf_ms(dataset)
     first = int(open_time[0] + length - 1) // DAY_MS
     last = int(open_time[-1] + length - 1) // DAY_MS
     ends = np.arange(first + 1, last + 2, dtype=np.int64) * DAY_MS
@@ -206,7 +206,7 @@ def _funding(dataset: Dataset, costs: CostModel) -> FundingRows:
     if schedule is None or not costs.funding:
         whole, real = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)
         return FundingRows(whole, whole, np.empty(0, dtype=np.bool_), real, real)
-    inside = (schedule.time >= open_time[0]) & (schedule.time < open_time[-1] + _ltf_ms(dataset))
+    inside = (schedule.time >= open_time[0]) & (schedule.time < open_time[-1] + ltf_ms(dataset))
     time, rate = schedule.time[inside], schedule.rate[inside].copy()
     bar = np.searchsorted(open_time, time, side="right").astype(np.int64) - 1
     at_open = time == open_time[bar]
