@@ -93,7 +93,7 @@ def parse_run_arguments(argv: list[str]) -> RunArguments:
     if parsed.data is not None:
         parsed.data = str(Path(parsed.data).expanduser().absolute())
     if parsed.strategy is not None:
-        parsed.strategy = _absolute_strategy(parsed.strategy)
+        parsed.strategy = absolute_strategy(parsed.strategy)
     overrides: list[tuple[tuple[str, ...], Any]] = [
         (path, value)
         for name, path in _KEYS.items()
@@ -113,7 +113,7 @@ def parse_run_arguments(argv: list[str]) -> RunArguments:
     )
 
 
-def _absolute_strategy(spec: str) -> str:
+def absolute_strategy(spec: str) -> str:
     """`파일.py:클래스`의 상대 경로는 명령을 부른 폴더에서 잰다. 이름이면 그대로."""
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py"):

@@ -159,7 +159,7 @@ def make_clone(folder: Path) -> Clone:
     (clone.bin / "python3").symlink_to(BASE_PYTHON)
     for name in ("tui/__main__", "optimize/run", "optimize/studies"):
         _write_echo(clone.root / f"{name}.py", name)
-    for name in ("optimize/storage/__main__", "optimize/data/__main__"):
+    for name in ("optimize/storage/__main__", "optimize/data/__main__", "optimize/verify/__main__"):
         _write_echo(clone.root / f"{name}.py", name)
     clone.write_pyproject()
     return clone

@@ -76,8 +76,11 @@ FOREIGN_OPTIONS = {"--help"}
 
 def test_options_named_in_the_documents_exist() -> None:
     """글과 표에 적힌 `--옵션`과 `./시작 명령 …`이 명령들의 --help에 있다."""
-    helps = {name: help_text(f"optimize.{name}") for name in ("run", "data", "storage", "studies")}
-    told = " ".join([*helps.values(), help_text("tests.bench")])
+    helps = {
+        name: help_text(f"optimize.{name}")
+        for name in ("run", "data", "storage", "studies", "verify")
+    }
+    told = " ".join([*helps.values(), help_text("tests.bench"), help_text("tui.web")])
     known = set(re.findall(r"--[a-z][a-z-]*", told)) | FOREIGN_OPTIONS
     korean = {"실행": "run", "데이터": "data", "저장소": "storage", "스터디": "studies"}
     wrong = []

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.builders import REAL_2024, dataset, random_candles, real_candles, truncated
 
-from optimize.backtest.lookahead import find_leaks, perturbed
-from optimize.data.dataset import Dataset
+from optimize.backtest.altered import perturbed, window
+from optimize.backtest.lookahead import find_leaks
+from optimize.data.dataset import Candles, Dataset
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter
 from optimize.strategy.protocol import Signals, Strategy
 from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
@@ -148,3 +149,31 @@ def test_내장_전략에서는_새는_곳을_찾지_못한다(name: str) -> Non
     )
     assert list(leaks) == []
     assert seen[-1] == (8, 8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_토막의_신호는_그_토막만_가진_자료의_신호와_같다(data: st.DataObject) -> None:
+    """window가 HTF와 바탕 봉의 번호를 옳게 옮긴다: 처음부터 그 봉만으로 지은 자료와 견준다."""
+    cell = data.draw(st.sampled_from(["1m@15m", "5m@15m", "1m"]))
+    step = 15
+    base = random_candles(data.draw(st.integers(0, 2**31)), 900)
+    whole = dataset(base, cell)
+    ratio = 5 if cell.startswith("5m") else 1
+    first = data.draw(st.integers(0, 20)) * step
+    bars = data.draw(st.integers(2, 20)) * step
+    part = window(whole, first // ratio, bars // ratio)
+    alone = dataset(
+        Candles(*(getattr(base, name)[first : first + bars] for name in Candles.__slots__)), cell
+    )
+    for name in ("ltf", "htf", "base"):
+        found, wanted = getattr(part, name), getattr(alone, name)
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            for column in Candles.__slots__:
+                np.testing.assert_array_equal(getattr(found, column), getattr(wanted, column))
+    for name in ("htf_index", "base_start"):
+        found, wanted = getattr(part, name), getattr(alone, name)
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            np.testing.assert_array_equal(found, wanted)
