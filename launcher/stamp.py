@@ -1,7 +1,7 @@
 """설치가 끝난 그대로인지 알아보는 표. 매번 지나는 길이라 프로세스를 띄우지 않는다.
 
 설치를 마치면 `.venv/launcher-<묶음>`에 그때의 자리, Python, 설치된 꾸러미, `pyproject.toml`의
-내용을 적는다. 묶음은 `app`(쓰는 데 필요한 것), `dev`(시험까지),
+내용을 적는다. 묶음은 `app`(쓰는 데 필요한 것), `web`(브라우저까지), `dev`(시험까지),
 `bench`(견줄 도구까지)이고 뒤의 것이 앞의 것을 품는다. 만들다 만 `.venv`에는
 `.venv/launcher-unfinished`가 남아 있다.
 """
@@ -14,7 +14,7 @@ PYTHON = os.path.join(VENV, "bin", "python")
 PYPROJECT = os.path.join(ROOT, "pyproject.toml")
 UNFINISHED = os.path.join(VENV, "launcher-unfinished")
 # 뒤의 묶음이 앞의 묶음을 품는다.
-ALL_EXTRAS = ("app", "dev", "bench")
+ALL_EXTRAS = ("app", "web", "dev", "bench")
 
 
 def path_of(extras: str) -> str:

@@ -76,6 +76,7 @@ _OS_REASONS = {
     errno.ENOMEM: "메모리가 모자랍니다",
     errno.EIO: "디스크를 읽거나 쓰지 못했습니다",
     errno.EPIPE: "받는 쪽이 닫혔습니다",
+    errno.EADDRINUSE: "다른 프로그램이 쓰고 있습니다",
 }
 
 

@@ -7,6 +7,7 @@
 - 기준 서버의 URL(`postgres:5432@localhost:5432/optuna`) → 시험용 PostgreSQL의 URL
 - `docker`: 데몬이 없으므로 인자가 기준 서버와 맞는지만 보는 대역
 - 인자 없는 `./시작`: 단말기(pty)에서 열어 첫 화면을 보고 Ctrl+Q로 닫는다
+- `./시작 웹`: 주소를 알리면 Ctrl+C로 닫는다
 - `./시작 벤치`: 무엇을 돌릴지 보이는 데까지만(`--dry-run`)
 - `./시작 테스트`와 `pip install`: 시험을 모으는 데까지, 설치해 보는 데까지만(`--dry-run`)
 
@@ -24,6 +25,7 @@ import re
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -206,6 +208,8 @@ class Sandbox:
         text = REFERENCE_URL.sub(self.storage_url, command.text)
         if text.strip() == "./시작":
             return self._open_screen(command)
+        if text.startswith(("./시작 웹", "./시작 web")):
+            return self._open_web(command)
         if text.strip() in ("./시작 테스트", "./시작 test"):
             text += (
                 " --collect-only -q"  # 시험 속에서 시험을 또 돌리지 않는다. 전체는 .ci/run이 돌린다
@@ -276,6 +280,27 @@ class Sandbox:
         if not asked or os.waitstatus_to_exitcode(status) != command.exit_code:
             raise DocsError(f"{command.where}\n화면이 열리고 닫히지 않았다:\n{text[-2000:]}")
         return text
+
+    def _open_web(self, command: Command) -> str:
+        """`./시작 웹`을 빈 포트에서 열고, 주소를 알리면 Ctrl+C로 닫는다."""
+        port = [] if "--port" in command.text else ["--port", "0"]
+        process = subprocess.Popen(
+            [*shlex.split(command.text, comments=True), *port],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        with process:
+            said = ""
+            for line in process.stdout or ():
+                said += line
+                if "Ctrl+C" in line:
+                    process.send_signal(signal.SIGINT)
+        if process.returncode != command.exit_code or "http://127.0.0.1" not in said:
+            raise DocsError(f"{command.where}\nexit code {process.returncode}\n{said}")
+        return said
 
     def close(self) -> None:
         """명령이 켜 둔 내장 PostgreSQL을 끈다."""

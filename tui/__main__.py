@@ -14,7 +14,7 @@ def main() -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             # LC_ALL=C나 다른 문자 집합에서도 한국어를 그린다.
             stream.reconfigure(encoding="utf-8", errors="replace")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not environment.is_served() and not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(NOT_A_TERMINAL, file=sys.stderr)
         return 2
     environment.prepare()

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 
 KITTY_ENV = "TEXTUAL_DISABLE_KITTY_KEY"
+# `./시작 웹`이 띄운 화면에 있는 것. Textual도 이것으로 그리는 곳을 정한다.
+DRIVER_ENV = "TEXTUAL_DRIVER"
 _remembered: dict[str, str] = {}
 
 
@@ -17,6 +19,11 @@ def prepare() -> None:
     os.environ.setdefault(KITTY_ENV, "1")
     if "NO_COLOR" in os.environ:
         _remembered["NO_COLOR"] = os.environ["NO_COLOR"]
+
+
+def is_served() -> bool:
+    """단말기가 아니라 브라우저에 그리는 화면인가."""
+    return DRIVER_ENV in os.environ
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

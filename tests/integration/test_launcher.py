@@ -145,7 +145,7 @@ def test_test_command_installs_dev_on_demand(clone: Clone) -> None:
     assert report["cwd"] == str(clone.root)
     assert [call.rpartition("마법사")[2] for call in clone.installs()] == [
         "[embedded]",
-        "[embedded,dev]",
+        "[embedded,web,dev]",
     ]
     assert clone.start("test").stderr == ""
     assert clone.start().stderr == ""
@@ -159,7 +159,7 @@ def test_bench_command_installs_its_extras_on_demand(clone: Clone) -> None:
     assert report["cwd"] == str(clone.home)
     assert [call.rpartition("마법사")[2] for call in clone.installs()] == [
         "[embedded]",
-        "[embedded,dev,bench]",
+        "[embedded,web,dev,bench]",
     ]
     for name in ("bench", "test"):
         assert clone.start(name).stderr == ""

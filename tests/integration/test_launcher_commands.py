@@ -19,6 +19,8 @@ MODULES = {
     "storage": "optimize.storage",
     "데이터": "optimize.data",
     "data": "optimize.data",
+    "검증": "optimize.verify",
+    "verify": "optimize.verify",
 }
 
 
@@ -122,7 +124,7 @@ def test_hopeless_command_lists_the_commands(clone: Clone) -> None:
     done = clone.start("zzzz")
     assert done.returncode == 2
     assert "혹시" not in done.stderr
-    assert "실행 · 스터디 · 저장소 · 데이터 · 테스트 · 벤치" in done.stderr
+    assert "실행 · 스터디 · 저장소 · 데이터 · 검증 · 웹 · 테스트 · 벤치" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["도움말"], ["help"], ["-h"], ["--help"], ["도움말", "도움말"]])
