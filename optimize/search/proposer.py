@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from optimize.search.space import SearchSpace
@@ -37,6 +37,10 @@ class Proposer(Protocol):
 
     def ask(self, n: int, pending: Sequence[Params]) -> list[dict[str, ParamValue]]:
         """새 조합 n개. pending: 지금 평가 중인 조합 모두. 공간이 다하면 n개보다 적다."""
+        ...
+
+    def block(self, keys: Iterable[str]) -> None:
+        """다른 곳의 몫이라 내지 않을 조합들의 지문(`params_key`). 그 점수는 배우지 않는다."""
         ...
 
 
@@ -77,7 +81,7 @@ class DistinctProposer(ABC):
 
     @property
     def n_observed(self) -> int:
-        """배운 서로 다른 조합의 수(FAIL도 든다)."""
+        """배웠거나 막힌 서로 다른 조합의 수(FAIL도 든다)."""
         return len(self._observed)
 
     def observe(self, trials: Sequence[FinishedTrial]) -> None:
@@ -90,6 +94,9 @@ class DistinctProposer(ABC):
                 if self.space.contains(trial.params):
                     fresh.append(trial)
         self._learn(fresh)
+
+    def block(self, keys: Iterable[str]) -> None:
+        self._observed.update(keys)
 
     def ask(self, n: int, pending: Sequence[Params]) -> list[dict[str, ParamValue]]:
         taken = {self._key(params): params for params in pending}

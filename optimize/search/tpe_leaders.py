@@ -4,7 +4,8 @@
 Tree-Structured Parzen Estimator", JAIR 73): 지배되지 않는 것부터 벗겨 낸 층(nondomination rank)을
 앞에서부터 담고, 마지막 층은 초부피(hypervolume)를 가장 넓히는 것부터 채운다.
 
-초부피: 층의 값을 목표마다 [0, 1]로 맞추고 (1.1, …)까지의 부피다. 하나씩 고르는 greedy는 최적의
+초부피: 층의 값을 목표마다 [0, 1]로 맞추고 (2, …)까지의 부피다(기준점이 멀수록 양 끝을 먼저 담아
+front가 넓게 퍼진다). 하나씩 고르는 greedy는 최적의
 1 − 1/e 이상이다(Guerreiro 외 2016, "Greedy Hypervolume Subset Selection in Low Dimensions").
 목표가 둘이면 정확히, 셋 이상이면 고정된 점 2,048개(Halton)로 잰다.
 """
@@ -23,7 +24,7 @@ from optimize.search.tpe_rank import Rank
 
 Rows = list[int]
 
-_REFERENCE = 1.1
+_REFERENCE = 2.0
 _N_POINTS = 2048
 
 
@@ -180,7 +181,7 @@ def _widest_sampled(points: NDArray[np.float64], size: int) -> list[int]:
 
 
 def _halton(n_dimensions: int) -> NDArray[np.float64]:
-    """[0, 1.1]ᵈ의 Halton 점들 float64[2048, d]. 출처: Halton (1960)."""
+    """[0, 2]ᵈ의 Halton 점들 float64[2048, d]. 출처: Halton (1960)."""
     points = np.empty((_N_POINTS, n_dimensions))
     for d, base in enumerate(_primes(n_dimensions)):
         index = np.arange(1, _N_POINTS + 1)

@@ -86,11 +86,17 @@ class TpeProposer(DistinctProposer):
         from optimize.search.tpe_model import TpeModel
 
         if self._model is None:
-            self._model = TpeModel(condition_groups(self.space), leaders=self._leaders())
+            self._model = TpeModel(self._groups(), leaders=self._leaders())
         for key, params, rank in self._backlog:
             self._model.add(self._out.get(key) or self._model.encode(params), rank)
         self._backlog.clear()
         return self._model
+
+    def _groups(self) -> list[list[Parameter]]:
+        """목표가 여럿이면 차원마다 따로 본다(Optuna의 기본과 같고, 재어 보면 front가 더 넓다)."""
+        if len(self._directions) == 1:
+            return condition_groups(self.space)
+        return [[parameter] for parameter in self.space.dimensions]
 
     def _leaders(self) -> Leaders:
         from optimize.search.tpe_leaders import ParetoLeaders, ScoreLeaders
