@@ -112,7 +112,8 @@ def _open_columns(
         if reader.num_record_batches != 1:
             raise _broken(path, f"record batch가 {reader.num_record_batches}개입니다")
         batch = reader.get_batch(0)
-        columns = {name: batch.column(name).to_numpy(zero_copy_only=True) for name in names}
+        # to_numpy는 깔려 있기만 하면 pandas를 불러온다(프로세스마다 25 MB와 0.5초).
+        columns = {name: np.from_dlpack(batch.column(name)) for name in names}
     except (pa.ArrowException, OSError, KeyError) as error:
         raise _broken(path, str(error)) from error
     if rows is not None and batch.num_rows != rows:
