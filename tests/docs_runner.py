@@ -171,6 +171,8 @@ class Sandbox:
             "BACKTEST_WIZARD_HOME": str(self.root),
             "OPTUNA_STORAGE": self.storage_url,
             "TERM": "xterm-256color",
+            # 모래밭의 길이 든 .pyc를 진짜 tests/에 남기지 않는다(이어지는 시험이 그것을 읽는다).
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def _make_venv(self) -> None:
