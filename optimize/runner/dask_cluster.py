@@ -65,7 +65,7 @@ class DaskCluster:
         """이어진 executor. 닿지 못하거나 쓸 작업자가 없으면 RunError."""
         from distributed import Client
 
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _silence()
         try:
             client = Client(  # type: ignore[no-untyped-call]
                 self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False
@@ -121,6 +121,13 @@ class DaskCluster:
                 f"{type(error).__name__}: {error}",
                 "작업자의 로그와 남은 디스크(df -h)를 보세요",
             ) from error
+
+
+def _silence() -> None:
+    """dask가 stderr에 쓰는 기록을 끈다. 끊김은 우리가 사건으로 알린다. logger마다 제 수준이 있다."""
+    for name in [*logging.root.manager.loggerDict]:
+        if name.split(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 class DaskExecutor(Executor):

@@ -1,0 +1,86 @@
+"""dask 무리의 고장: 작업자와 scheduler가 죽고, 작업자가 뒤늦게 붙고, 판이 다른 작업자가 섞인다."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dask_lab import DaskLab
+from run_cases import RunCase, assert_exact, load, read_events, wait_until
+
+TRIALS = 120
+
+
+@pytest.fixture
+def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
+    case = RunCase(tmp_path, wizard_home)
+    yield case
+    case.close()
+
+
+@pytest.fixture
+def lab(case: RunCase) -> Iterator[DaskLab]:
+    lab = DaskLab(case)
+    yield lab
+    lab.close()
+
+
+def hosts_seen(case: RunCase) -> set[str]:
+    """사건 기록의 `progress`에 나온 작업자들의 host."""
+    path = case.run_dirs()[-1] / "events.ndjson"
+    events = [event for event in read_events(path) if event["type"] == "progress"]
+    return {host for event in events for host in event["hosts"]}
+
+
+def test_kills_of_worker_and_scheduler_lose_nothing(case: RunCase, lab: DaskLab) -> None:
+    """kill -9 뒤에도 물은 만큼 정확히 끝나고, 뒤늦게 붙은 작업자가 일하며, 다른 판은 일하지 않는다."""
+    case.strategy(seconds=0.1)
+    scheduler = lab.scheduler()
+    victim = lab.worker("127.0.0.2")
+    lab.worker("127.0.0.3")
+    lab.worker("127.0.0.9", lab.other_version())
+    dask = ("--executor", "dask", "--dask-scheduler", lab.address)
+    run = case.start(*dask, "--storage-url", case.sqlite_url, n=TRIALS, jobs=-1)
+    case.wait_for_trials(10)
+    victim.kill()
+    lab.worker("127.0.0.4")
+    wait_until(lambda: "127.0.0.4" in hosts_seen(case), 60, "늦게 붙은 작업자를 쓰지 않는다")
+    scheduler.kill()
+    scheduler.wait(timeout=30)
+    # nanny가 없는 작업자는 scheduler를 따라 끝난다.
+    lab.scheduler()
+    lab.worker("127.0.0.5")
+    out, errors = run.communicate(timeout=120)
+
+    assert run.returncode == 0, errors
+    assert "끊겼습니다" in errors
+    assert "Traceback" not in out + errors
+    assert "distributed" not in errors.replace("판이 다른 dask", "")
+    events = case.events()
+    finished = [event for event in events if event["type"] == "trial"]
+    assert [event["state"] for event in finished] == ["COMPLETE"] * TRIALS
+    assert len({event["uid"] for event in finished}) == TRIALS
+    assert_exact(load(case.sqlite_url), TRIALS)
+    assert "127.0.0.5" in hosts_seen(case)
+    refused = [e for e in events if e["type"] == "warning" and "판이 다른" in e["title"]]
+    assert len(refused) == 1
+    assert "127.0.0.9" in refused[0]["cause"]
+    assert "127.0.0.9" not in hosts_seen(case)
+
+
+def test_no_scheduler_and_no_worker_are_clear_errors(case: RunCase, lab: DaskLab) -> None:
+    """닿지 못하는 scheduler와 판이 다른 작업자뿐인 무리는 시행을 시작하지 않는다."""
+    dask = ("--executor", "dask", "--dask-scheduler", lab.address)
+    done = case.run(*dask, "--storage-url", case.sqlite_url)
+    assert done.returncode == 5
+    assert "dask scheduler에 연결하지 못했습니다" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    lab.scheduler()
+    lab.worker("127.0.0.9", lab.other_version())
+    done = case.run(*dask, "--storage-url", case.sqlite_url)
+    assert done.returncode == 5
+    assert "판이 다른 dask 작업자는 쓰지 않습니다" in done.stderr
+    assert "프로그램" in done.stderr
+    assert "Traceback" not in done.stderr
