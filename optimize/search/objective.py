@@ -7,15 +7,18 @@
 무게는 합이 1이 되게 나눈다. 지표는 자기 단위 그대로 들어가므로(예: sharpe는 배수,
 max_drawdown_pct는 %) 단위의 차이는 무게로 맞춘다. 목표가 하나면 점수는 그 지표(또는 −지표)다.
 
+mode가 `pareto`면 목표마다 값이 하나다: 지표 그대로의 값과 그 방향(maximize | minimize). 무게는 쓰지 않는다.
+
 제약은 Optuna의 규약을 따른다: 0 이하면 만족. 어긴 크기는 문턱에 대한 비율이라 서로 더할 수 있다.
 
-    finite          0 (모든 목표 지표가 유한) 또는 1
+    finite          유한하지 않은 목표 지표가 없으면 0, 있으면 1 (pareto면 그 수)
     min_trades      (min_trades − trades) / max(min_trades, 1)
     max_drawdown    (max_drawdown_pct − 한도) / 한도
     limits          (min − m) / max(|min|, 1),  (m − max) / max(|max|, 1)
 
 유한하지 않은 값의 규칙: 목표 지표 가운데 하나라도 NaN·무한대면 점수는 `non_finite_score`이고
-`finite` 제약을 어긴 것이 되어 최선으로 뽑히지 않는다. 제약의 지표가 유한하지 않으면 그 제약을
+`finite` 제약을 어긴 것이 되어 최선으로 뽑히지 않는다. pareto면 그 목표의 값만 `non_finite_score`(작을수록
+좋은 목표면 부호를 뒤집은 것)가 된다. 제약의 지표가 유한하지 않으면 그 제약을
 `NON_FINITE_VIOLATION`만큼 어긴 것으로 본다.
 
 최선은 끝까지 평가되고 모든 제약을 만족한 시행 가운데 점수가 가장 큰 것, 같으면 먼저 난 것이다.
@@ -34,8 +37,10 @@ from optimize.errors import RunError, SettingsError
 from optimize.trial import FinishedTrial
 
 NON_FINITE_VIOLATION = 1e6
+_WAYS = {1.0: "maximize", -1.0: "minimize"}
 
 GoalDirection = Literal["max", "min"]
+ObjectiveMode = Literal["weighted", "pareto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class ObjectiveLimit:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """values: 목표 값(길이 1). constraints: `Objective.constraint_names`와 같은 차례."""
+    """values: 목표 값(길이는 `Objective.directions`와 같다). constraints: `Objective.constraint_names`와 같은 차례."""
 
     values: tuple[float, ...]
     constraints: tuple[float, ...]
@@ -72,8 +77,6 @@ class Score:
 class Objective:
     """지표 → (점수, 제약). 만든 뒤에는 바뀌지 않고 pickle할 수 있다."""
 
-    directions: tuple[str, ...] = ("maximize",)
-
     def __init__(
         self,
         goals: Sequence[ObjectiveGoal],
@@ -81,12 +84,18 @@ class Objective:
         max_drawdown_pct: float | None = None,
         limits: Sequence[ObjectiveLimit] = (),
         non_finite_score: float = -100.0,
+        mode: ObjectiveMode = "weighted",
     ) -> None:
-        """모르는 지표, 0 이하의 무게, 말이 안 되는 한도면 SettingsError.
+        """모르는 지표, 0 이하의 무게, 말이 안 되는 한도, 둘이 안 되거나 겹친 pareto의 목표면 SettingsError.
 
         min_trades: 거래 수의 하한(0이면 없음). max_drawdown_pct: 최대 낙폭의 상한(%), None이면 없음.
         """
-        _check(goals, limits)
+        _check(goals, limits, mode)
+        self.mode = mode
+        self.goals = tuple(goals)
+        self.directions: tuple[str, ...] = (
+            tuple(_WAYS[_sign(goal)] for goal in goals) if mode == "pareto" else ("maximize",)
+        )
         total = sum(goal.weight for goal in goals)
         self._terms = tuple((goal.metric, goal.weight / total * _sign(goal)) for goal in goals)
         self._min_trades = min_trades
@@ -109,12 +118,25 @@ class Objective:
 
     def score(self, metrics: Mapping[str, float]) -> Score:
         """지표들의 점수와 제약. 필요한 지표가 없으면 RunError."""
+        if self.mode == "pareto":
+            return self._score_each(metrics)
         parts = [weight * self._metric(metrics, name) for name, weight in self._terms]
         total = math.fsum(parts) if all(map(math.isfinite, parts)) else math.nan
         finite = math.isfinite(total)
         return Score(
             values=(total if finite else self._non_finite_score,),
             constraints=(0.0 if finite else 1.0, *self._violations(metrics)),
+        )
+
+    def _score_each(self, metrics: Mapping[str, float]) -> Score:
+        values = [self._metric(metrics, goal.metric) for goal in self.goals]
+        finite = [math.isfinite(value) for value in values]
+        return Score(
+            values=tuple(
+                value if fine else _sign(goal) * self._non_finite_score
+                for goal, value, fine in zip(self.goals, values, finite, strict=True)
+            ),
+            constraints=(float(finite.count(False)), *self._violations(metrics)),
         )
 
     def _violations(self, metrics: Mapping[str, float]) -> Iterable[float]:
@@ -155,8 +177,12 @@ def _sign(goal: ObjectiveGoal) -> float:
     return 1.0 if direction == "max" else -1.0
 
 
-def _check(goals: Sequence[ObjectiveGoal], limits: Sequence[ObjectiveLimit]) -> None:
+def _check(
+    goals: Sequence[ObjectiveGoal], limits: Sequence[ObjectiveLimit], mode: ObjectiveMode
+) -> None:
     problems = [] if goals else ["objective.goals = []: 목표가 하나 이상이어야 합니다"]
+    if mode == "pareto" and (problem := _pareto_problem([goal.metric for goal in goals])):
+        problems.append(f"objective.goals: {problem}")
     for i, goal in enumerate(goals):
         problems += _unknown_metric(f"objective.goals.{i}.metric", goal.metric)
         if not (math.isfinite(goal.weight) and goal.weight > 0):
@@ -180,6 +206,14 @@ def _check(goals: Sequence[ObjectiveGoal], limits: Sequence[ObjectiveLimit]) -> 
             "\n".join(problems),
             f"쓸 수 있는 지표: {', '.join(METRICS)}",
         )
+
+
+def _pareto_problem(metrics: Sequence[str]) -> str:
+    """이 지표들로 pareto를 할 수 없는 까닭, 할 수 있으면 빈 글."""
+    if len(metrics) < 2:
+        return "mode: pareto는 목표가 둘 이상이어야 합니다"
+    twice = sorted({name for name in metrics if metrics.count(name) > 1})
+    return f"mode: pareto에 같은 목표가 두 번 있습니다: {', '.join(twice)}" if twice else ""
 
 
 def _unknown_metric(key: str, name: str) -> list[str]:

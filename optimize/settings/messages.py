@@ -72,6 +72,8 @@ def _line(item: ErrorDetails, model: type[BaseModel]) -> str:
     if item["type"] == "literal_error":
         reason = reason.replace(" or ", ", ")
     whole = item["type"] == "value_error" and isinstance(item["input"], Mapping)
+    if not path:
+        return reason
     if item["type"] == "missing" or whole:
         return f"{path}: {reason}"
     return f"{path} = {_shown(path, item['input'])}: {reason}"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,8 @@ from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
 
 SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
 PRUNERS = ("none", "median", "percentile")
+VALIDATIONS = ("hold_out", "walk_forward", "purged_kfold", "cpcv", "none")
+_MAX_SPLITS = 100
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 # 이름은 파일과 폴더의 이름이 된다(255바이트). 칸(`_1m_15m`)과 `.db.lock` 따위가 붙을 자리를 남긴다.
 _MAX_NAME_BYTES = 200
@@ -134,6 +137,12 @@ class Goal(_Section):
     metric: MetricName
     weight: Annotated[Float, Field(gt=0)] = 1.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        """`goals: [sharpe, max_drawdown_pct]`처럼 이름만 적어도 된다."""
+        return {"metric": value} if isinstance(value, str) else value
+
 
 class MetricLimit(_Section):
     """지표 하나의 허용 범위."""
@@ -162,9 +171,53 @@ class ConstraintsSection(_Section):
 class ObjectiveSection(_Section):
     """점수."""
 
+    mode: Literal["weighted", "pareto"] = "weighted"
     goals: Annotated[tuple[Goal, ...], Field(min_length=1)] = (Goal(metric="sharpe"),)
     constraints: ConstraintsSection = ConstraintsSection()
     non_finite_score: float = -100.0
+
+    @model_validator(mode="after")
+    def _goals_for_pareto(self) -> ObjectiveSection:
+        metrics = [goal.metric for goal in self.goals]
+        twice = {name for name in metrics if metrics.count(name) > 1}
+        if self.mode == "pareto" and (len(metrics) < 2 or twice):
+            raise ValueError("mode: pareto는 서로 다른 목표가 둘 이상이어야 합니다")
+        return self
+
+
+class ValidationSection(_Section):
+    """학습과 검증의 나눔. 뜻은 `optimize.validation.splits.Rules`와 같다."""
+
+    method: Literal["hold_out", "walk_forward", "purged_kfold", "cpcv", "none"] = "hold_out"
+    test_fraction: Annotated[Float, Field(ge=0.05, le=0.9)] = 0.3
+    windows: Annotated[Int, Field(ge=1, le=_MAX_SPLITS)] = 5
+    window: Literal["rolling", "anchored"] = "rolling"
+    folds: Annotated[Int, Field(ge=2, le=_MAX_SPLITS)] = 5
+    groups: Annotated[Int, Field(ge=3, le=_MAX_SPLITS)] = 6
+    test_groups: Annotated[Int, Field(ge=1, le=_MAX_SPLITS)] = 2
+    embargo_days: Annotated[Int, Field(ge=0, le=3650)] = 1
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _no_means_none(cls, value: Any) -> Any:
+        """`method: no`와 빈칸은 검증 없음이고, `walk-forward`와 `hold-out`처럼 이어 써도 된다."""
+        if value is None or value is False:
+            return "none"
+        return value.replace("-", "_") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _some_training(self) -> ValidationSection:
+        if self.test_groups >= self.groups:
+            raise ValueError(
+                f"test_groups({self.test_groups})는 groups({self.groups})보다 작아야 합니다"
+            )
+        splits = math.comb(self.groups, self.test_groups)
+        if self.method == "cpcv" and splits > _MAX_SPLITS:
+            raise ValueError(
+                f"groups {self.groups}개에서 {self.test_groups}개를 고르면 split이 {splits:,}개입니다"
+                f"({_MAX_SPLITS}개까지)"
+            )
+        return self
 
 
 def study_name_problem(name: str) -> str:
@@ -238,7 +291,23 @@ class Params(_Section):
     strategy: StrategySection = StrategySection()
     backtest: BacktestSection = BacktestSection()
     objective: ObjectiveSection = ObjectiveSection()
+    validation: ValidationSection = ValidationSection()
     search: SearchSection = SearchSection()
+
+    @model_validator(mode="after")
+    def _search_for_pareto(self) -> Params:
+        if self.objective.mode == "pareto":
+            if self.search.pruner != "none":
+                raise ValueError(
+                    f"search.pruner = '{self.search.pruner}': objective.mode가 pareto면 앞 구간의 점수를"
+                    " 하나로 견줄 수 없습니다. none으로 두세요"
+                )
+            if self.search.sampler == "cmaes":
+                raise ValueError(
+                    "search.sampler = 'cmaes': 목표가 하나여야 합니다."
+                    " objective.mode가 pareto면 tpe, nsga2, random, tpe_optuna 가운데 고르세요"
+                )
+        return self
 
     @field_validator("symbol")
     @classmethod
