@@ -52,6 +52,10 @@ class StudyEvent(Event):
     """한 칸의 스터디가 열림. done: 이미 끝난 시행 수. target: 목표 총수.
 
     cell: `1m@15m`. storage: 가린 URL. data: 사람이 읽는 캔들 출처와 기간(합성 데모면 그렇게 적는다).
+    validation: 검증의 나눔 {method, label, splits: [{train, test: [[첫 날, 마지막 날], …]}]}, 날짜는
+    YYYY-MM-DD(UTC)이고 마지막 날도 든다. method가 none이면 splits가 비어 있다.
+    goals: 시행의 `values`가 무엇인지 차례로 {metric, label, direction('maximize' | 'minimize')}. 둘 이상이면
+    파레토이고, 그때 best_value와 direction은 첫 목표의 것이며 front_size는 지금의 파레토 최적 시행 수다.
     """
 
     type: ClassVar[str] = "study"
@@ -66,13 +70,17 @@ class StudyEvent(Event):
     is_demo: bool = False
     best_value: float | None = None
     direction: str = "maximize"
+    validation: Mapping[str, JsonValue] = field(default_factory=dict)
+    goals: list[Mapping[str, JsonValue]] = field(default_factory=list)
+    front_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrialEvent(Event):
     """시행 하나가 끝남. number는 저장된 뒤 `stored`가 바로잡을 수 있는 예정 번호다.
 
-    state: COMPLETE | PRUNED | FAIL. score: 목표 값, FAIL이면 None. started_at: UTC ISO 8601.
+    state: COMPLETE | PRUNED | FAIL. score: (첫) 목표 값, FAIL이면 None. started_at: UTC ISO 8601.
+    is_best: 지금까지의 최선. 목표가 여럿이면 파레토 최적에 들었음(뒤에 밀려날 수 있다).
     fold부터는 검증의 것이며 `optimize.trial.FinishedTrial`의 같은 이름과 뜻이 같다.
     in_sample_score, out_of_sample_score: 첫 목표의 값, 없으면 None.
     """
@@ -161,7 +169,10 @@ class ErrorEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """끝난 스터디 한 줄. best_*는 제약을 만족하는 최선, 없으면 None."""
+    """끝난 스터디 한 줄. best_*는 제약을 만족하는 최선, 없으면 None.
+
+    목표가 여럿이면 best_*는 파레토 최적 가운데 첫 목표가 가장 좋은 것이고 front_size는 그 시행들의 수다.
+    """
 
     study: str
     slug: str
@@ -170,6 +181,7 @@ class StudyResult:
     n_failed: int
     best_value: float | None
     best_params: Mapping[str, JsonValue] | None
+    front_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,13 @@ from optimize.errors import SettingsError
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
     from optimize.search.space import SearchSpace
-    from optimize.settings.model import Params
+    from optimize.settings.model import ObjectiveSection, Params
     from optimize.storage.store import TrialStore
 
 ATTRIBUTE = "wizard"
 TARGET_KEY = "target"
+# 검증이 생기기 전의 스터디에는 칸이 없다.
+_UNCHECKED = {"method": "none"}
 _VERSION = 1
 _LABELS = {
     "symbol": "심볼",
@@ -32,6 +34,7 @@ _LABELS = {
     "market": "호가·수량 단위",
     "costs": "체결과 비용",
     "objective": "목표와 제약",
+    "validation": "검증",
     "engine": "엔진의 판",
 }
 
@@ -42,6 +45,7 @@ def describe_study(
     """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다."""
     from optimize.backtest.engine import ENGINE_VERSION
     from optimize.data.period import format_period
+    from optimize.validation.splits import Rules
 
     return {
         "version": _VERSION,
@@ -57,9 +61,18 @@ def describe_study(
         },
         "market": _market(params, ref),
         "costs": params.backtest.model_dump(mode="json"),
-        "objective": params.objective.model_dump(mode="json"),
+        "objective": _objective(params.objective),
+        "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
+
+
+def _objective(section: ObjectiveSection) -> dict[str, Any]:
+    """목표와 제약. mode의 기본값은 적지 않는다: mode가 없던 때의 스터디를 이을 수 있다."""
+    described = section.model_dump(mode="json")
+    if section.mode == "weighted":
+        del described["mode"]
+    return described
 
 
 def _market(params: Params, ref: DatasetRef) -> dict[str, float | None]:
@@ -111,6 +124,7 @@ def note_target(store: TrialStore, target: int) -> None:
 def _comparable(described: Mapping[str, Any]) -> dict[str, Any]:
     """견줄 칸들. 캔들은 출처가 아니라 내용으로, 전략은 이름(경로)이 아니라 코드로 본다."""
     kept = {key: described.get(key) for key in _LABELS if key not in {"data", "strategy", "market"}}
+    kept["validation"] = described.get("validation") or _UNCHECKED
     market = described.get("market")
     kept["market"] = {
         name: value
@@ -138,6 +152,8 @@ def _detail(key: str, before: Any, after: Any) -> str:
         return "내용이 바뀌었습니다"
     if key == "market":
         before, after = before or {}, after or {}
+    if key == "validation":
+        before, after = before or _UNCHECKED, after or _UNCHECKED
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = [name for name in {**before, **after} if before.get(name) != after.get(name)]
         return ", ".join(f"{name} {before.get(name)} → {after.get(name)}" for name in keys)

@@ -22,7 +22,7 @@ from typing import Any
 from optimize.errors import RunError
 from optimize.runner.executors import ClusterLost, Workforce, stop_executor
 from optimize.runner.signals import terminal_signals_blocked
-from optimize.runner.worker import Gate, Job, Outcome, Rehearsal, evaluate, warm_up
+from optimize.runner.worker import Gate, Job, Outcome, Rehearsal, Work, evaluate, warm_up
 from optimize.trial import Params
 
 MAX_LOSSES = 2
@@ -35,7 +35,7 @@ _MAX_IDLE_BREAKS = 3
 class Task:
     """보낼 시행 하나. cell: 칸의 번호. params: 켜진 것만, full: 기본값까지 모두.
 
-    losses: 작업자와 함께 잃은 횟수.
+    losses: 작업자와 함께 잃은 횟수. fold: 맡은 split의 번호, 검증이 없으면 None.
     """
 
     uid: str
@@ -43,6 +43,7 @@ class Task:
     params: Params
     full: Params
     losses: int = 0
+    fold: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +147,7 @@ class WorkerPool:
         """
         chunk = Chunk(tasks, gates, self._generation)
         key, packed = self._jobs[tasks[0].cell]
-        batch = [task.full for task in tasks]
+        batch = [Work(task.full, task.fold) for task in tasks]
         while True:
             with terminal_signals_blocked():
                 try:

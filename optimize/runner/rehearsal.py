@@ -100,9 +100,13 @@ class _Idle:
 
 def _evaluate(dataset: Dataset, strategy: Strategy, params: Params, costs: CostModel) -> None:
     from optimize.backtest.engine import run_backtest
+    from optimize.validation.measure import Ruler
+    from optimize.validation.splits import Rules, Scheme, Split
 
+    first_day = ((0, 1),)
+    ruler = Ruler(dataset, Scheme(Rules(), (0, 1), (Split(first_day, first_day),)))
     with suppress(Exception):
-        run_backtest(dataset, strategy, params, costs)
+        ruler.measure(run_backtest(dataset, strategy, params, costs), 0)
 
 
 def rehearsal_dataset(symbol: str, cell: str) -> Dataset:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from optimize.data.dataset import Candles, Dataset, DatasetRef
     from optimize.search.objective import Objective
     from optimize.strategy.protocol import Strategy, Workspace
+    from optimize.validation.measure import Measured
+    from optimize.validation.splits import Scheme
 
 # 행렬 곱이 제 thread를 더 띄우지 않게 한다: 병렬은 프로세스가 맡는다.
 SINGLE_THREAD_ENV: Mapping[str, str] = dict.fromkeys(
@@ -49,6 +51,7 @@ class Job:
 
     strategy: `load_strategy`가 읽는 이름. objective: 앞 구간의 점수를 매길 때만 쓴다.
     cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
+    scheme: 기간을 학습과 검증으로 나눈 것, None이면 나누지 않는다.
     """
 
     ref: DatasetRef
@@ -56,10 +59,23 @@ class Job:
     costs: CostModel
     objective: Objective
     cargo: tuple[CargoFile, ...] = ()
+    scheme: Scheme | None = None
+
+    @property
+    def folds(self) -> int:
+        """split의 수, 검증이 없으면 0."""
+        return 0 if self.scheme is None else len(self.scheme.splits)
+
+
+class Work(NamedTuple):
+    """평가할 시행 하나. params: 꺼진 것의 기본값까지 모두. fold: 맡은 split의 번호, 검증이 없으면 None."""
+
+    params: Params
+    fold: int | None = None
 
 
 class Gate(NamedTuple):
-    """앞 구간의 문턱. fraction: 앞에서부터 볼 봉의 비율. minimum: 이보다 낮은 점수면 멈춘다(None은 보기만)."""
+    """앞 구간의 문턱. fraction: 학습 구간의 앞에서부터 볼 봉의 비율. minimum: 이보다 낮은 점수면 멈춘다(None은 보기만)."""
 
     fraction: float
     minimum: float | None
@@ -70,6 +86,8 @@ class Outcome(NamedTuple):
 
     started: UTC epoch 초. seconds: 계산에 걸린 초. intermediate: 앞 구간의 백분율 → 점수.
     pruned: 문턱을 넘지 못해 멈췄다(metrics는 그 앞 구간의 것이다).
+    in_sample: split이 여럿이면 그 split의 학습 날들의 지표, 하나면 metrics와 같아 None이다.
+    out_of_sample: 검증 날들의 지표. blocks: `optimize.validation.measure.Measured`의 것. 멈췄으면 모두 없다.
     """
 
     metrics: dict[str, float] | None
@@ -78,6 +96,9 @@ class Outcome(NamedTuple):
     seconds: float
     intermediate: dict[int, float]
     pruned: bool
+    in_sample: dict[str, float] | None = None
+    out_of_sample: dict[str, float] | None = None
+    blocks: str = ""
 
 
 class Rehearsal(NamedTuple):
@@ -114,12 +135,11 @@ def warm_up(rehearsal: Rehearsal) -> int:
 
 
 def evaluate(
-    key: str, packed: bytes, gates: Sequence[Gate], batch: Sequence[Params]
+    key: str, packed: bytes, gates: Sequence[Gate], batch: Sequence[Work]
 ) -> list[Outcome]:
-    """시행 묶음을 차례로 평가한다.
+    """시행 묶음을 차례로 평가한다. 시행의 예외는 그 시행의 실패로 돌려준다.
 
     key, packed: 칸의 이름과 pickle한 `Job`. 같은 것은 한 번만 푼다.
-    batch: 꺼진 파라미터의 기본값까지 든 파라미터들. 시행의 예외는 그 시행의 실패로 돌려준다.
     """
     started = time.time()
     try:
@@ -131,39 +151,50 @@ def evaluate(
         together = _evaluate_together(bench, batch)
         if together is not None:
             return together
-    return [_evaluate_one(bench, gates, params) for params in batch]
+    return [_evaluate_one(bench, gates, work) for work in batch]
 
 
-def _evaluate_together(bench: _Bench, batch: Sequence[Params]) -> list[Outcome] | None:
+def _evaluate_together(bench: _Bench, batch: Sequence[Work]) -> list[Outcome] | None:
     """한 번에 함께 평가한다. 하나라도 실패하면 None(하나씩 평가해 어느 것인지 가린다)."""
     started, clock = time.time(), time.perf_counter()
     try:
-        results = bench.run_batch(batch)
+        found = bench.measure_batch(batch)
     except (Exception, SystemExit):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
         return None
     each = (time.perf_counter() - clock) / len(batch)
     return [
-        Outcome(metrics, "", started + index * each, each, {}, False)
-        for index, metrics in enumerate(results)
+        _complete(measured, started + index * each, each, {})
+        for index, measured in enumerate(found)
     ]
 
 
-def _evaluate_one(bench: _Bench, gates: Sequence[Gate], params: Params) -> Outcome:
+def _complete(
+    measured: Measured, started: float, seconds: float, intermediate: dict[int, float]
+) -> Outcome:
+    """끝까지 평가한 결과. 같은 지표를 두 번 보내지 않는다."""
+    metrics, in_sample, out_of_sample, blocks = measured
+    inside = None if in_sample is metrics else in_sample
+    return Outcome(
+        metrics, "", started, seconds, intermediate, False, inside, out_of_sample, blocks
+    )
+
+
+def _evaluate_one(bench: _Bench, gates: Sequence[Gate], work: Work) -> Outcome:
     started, clock = time.time(), time.perf_counter()
     intermediate: dict[int, float] = {}
     try:
         for gate in gates:
-            metrics = bench.run(params, gate.fraction)
+            metrics = bench.front(work.params, gate.fraction)
             score = bench.job.objective.score(metrics).values[0]
             intermediate[round(gate.fraction * 100)] = score
             if is_hopeless(intermediate, gate.minimum):
                 seconds = time.perf_counter() - clock
                 return Outcome(metrics, "", started, seconds, intermediate, True)
-        metrics = bench.run(params)
+        measured = bench.measure(work)
     except (Exception, SystemExit) as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
         seconds = time.perf_counter() - clock
         return Outcome(None, _reason(error), started, seconds, intermediate, False)
-    return Outcome(metrics, "", started, time.perf_counter() - clock, intermediate, False)
+    return _complete(measured, started, time.perf_counter() - clock, intermediate)
 
 
 class _Bench:
@@ -171,34 +202,52 @@ class _Bench:
 
     def __init__(self, job: Job) -> None:
         from optimize.strategy.protocol import Workspace
+        from optimize.validation.measure import Ruler
 
         self.job = job
         self._strategy = _strategy(job.strategy)
+        self._dataset = job.ref.open()
+        self._workspace = Workspace()
+        self._ruler = Ruler(self._dataset, job.scheme)
         self._new_workspace = Workspace
-        self._parts: dict[float, tuple[Dataset, Workspace]] = {1.0: (job.ref.open(), Workspace())}
+        self._fronts: dict[float, tuple[Dataset, Workspace]] = {}
 
-    def run(self, params: Params, fraction: float = 1.0) -> dict[str, float]:
-        """자료의 앞 fraction만큼의 지표."""
+    def measure(self, work: Work) -> Measured:
+        """전체 기간을 한 번 돌려 학습과 검증의 지표를 잰다."""
         from optimize.backtest.engine import run_backtest
 
-        dataset, workspace = self._part(fraction)
+        result = run_backtest(
+            self._dataset, self._strategy, work.params, self.job.costs, self._workspace
+        )
+        return self._ruler.measure(result, work.fold)
+
+    def measure_batch(self, batch: Sequence[Work]) -> list[Measured]:
+        """여러 시행의 지표. 하나씩 잰 것과 같다."""
+        from optimize.backtest.engine import run_batch
+
+        params = [work.params for work in batch]
+        results = run_batch(self._dataset, self._strategy, params, self.job.costs, self._workspace)
+        return [
+            self._ruler.measure(result, work.fold)
+            for result, work in zip(results, batch, strict=True)
+        ]
+
+    def front(self, params: Params, fraction: float) -> dict[str, float]:
+        """학습 구간의 앞 fraction만큼의 지표."""
+        from optimize.backtest.engine import run_backtest
+
+        dataset, workspace = self._front(fraction)
         return dict(
             run_backtest(dataset, self._strategy, params, self.job.costs, workspace).metrics
         )
 
-    def run_batch(self, batch: Sequence[Params]) -> list[dict[str, float]]:
-        """여러 조합의 지표. 하나씩 평가한 것과 같다."""
-        from optimize.backtest.engine import run_batch
-
-        dataset, workspace = self._part(1.0)
-        results = run_batch(dataset, self._strategy, batch, self.job.costs, workspace)
-        return [dict(result.metrics) for result in results]
-
-    def _part(self, fraction: float) -> tuple[Dataset, Workspace]:
-        if fraction not in self._parts:
-            whole = self._parts[1.0][0]
-            self._parts[fraction] = (_front(whole, fraction), self._new_workspace())
-        return self._parts[fraction]
+    def _front(self, fraction: float) -> tuple[Dataset, Workspace]:
+        if fraction not in self._fronts:
+            bars = self._ruler.in_sample_bars
+            bars = len(self._dataset.ltf) if bars is None else bars
+            part = _front(self._dataset, max(int(bars * fraction), 1))
+            self._fronts[fraction] = (part, self._new_workspace())
+        return self._fronts[fraction]
 
 
 def _reason(error: BaseException) -> str:
@@ -234,9 +283,8 @@ def _strategy(spec: str) -> Strategy:
     return load_strategy(spec)
 
 
-def _front(whole: Dataset, fraction: float) -> Dataset:
-    """자료의 앞부분(같은 메모리의 view). 미래를 읽지 않으므로 신호와 체결은 전체의 앞 구간과 같다."""
-    n = max(int(len(whole.ltf) * fraction), 1)
+def _front(whole: Dataset, n: int) -> Dataset:
+    """자료의 앞 n봉(같은 메모리의 view). 미래를 읽지 않으므로 신호와 체결은 전체의 앞 구간과 같다."""
     end_ms = int(whole.ltf.open_time[n]) if n < len(whole.ltf) else whole.ref.end_ms
     base, base_start = whole.base, whole.base_start
     if base is not None and base_start is not None:

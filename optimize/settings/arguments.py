@@ -10,7 +10,7 @@ from typing import Any
 
 from optimize.cli import KoreanArgumentParser
 from optimize.settings.load import parse_assignment
-from optimize.settings.model import PRUNERS, SAMPLERS
+from optimize.settings.model import PRUNERS, SAMPLERS, VALIDATIONS
 
 # 인자의 이름 → 설정 키의 경로.
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "sampler": ("search", "sampler"),
     "seed": ("search", "seed"),
     "pruner": ("search", "pruner"),
+    "validation": ("validation", "method"),
     "study_name": ("search", "study_name"),
 }
 
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--sampler", choices=SAMPLERS, help="탐색 방법")
     add("--seed", metavar="N", help="난수의 seed")
     add("--pruner", choices=PRUNERS, help="일찍 멈추는 방법")
+    add("--validation", metavar="METHOD", help=f"검증 방법: {', '.join(VALIDATIONS)}")
     add("--study-name", metavar="NAME", help="스터디 이름 (칸이 여럿이면 뒤에 칸이 붙는다)")
     add("--storage-url", metavar="URL", help="저장소 URL (PostgreSQL 또는 sqlite:///파일)")
     add("--storage-url-env", metavar="NAME", help="저장소 URL을 담은 환경 변수의 이름")

@@ -136,7 +136,7 @@ def validate(tree: Mapping[str, Any], source: str) -> Params:
         raise settings_error(error, Params, source) from None
 
 
-_SECTIONS = frozenset({"data", "strategy", "backtest", "objective", "search"})
+_SECTIONS = frozenset({"data", "strategy", "backtest", "objective", "validation", "search"})
 
 
 def read_dotenv() -> dict[str, str]:

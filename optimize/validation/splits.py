@@ -65,6 +65,18 @@ class Rules:
             "cpcv": math.comb(self.groups, self.test_groups),
         }[self.method]
 
+    @property
+    def relevant(self) -> dict[str, str | int | float]:
+        """이 방법에서 결과를 바꾸는 규칙만, 이름 → 값."""
+        names: tuple[str, ...] = {
+            "none": (),
+            "hold_out": ("test_fraction", "embargo_days"),
+            "walk_forward": ("test_fraction", "windows", "window", "embargo_days"),
+            "purged_kfold": ("folds", "embargo_days"),
+            "cpcv": ("groups", "test_groups", "embargo_days"),
+        }[self.method]
+        return {"method": self.method, **{name: getattr(self, name) for name in names}}
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -217,6 +229,21 @@ def dates(part: DayRange) -> tuple[str, str]:
     return tuple(  # type: ignore[return-value]  # 늘 둘이다
         (epoch + timedelta(days=day)).strftime("%Y-%m-%d") for day in (part[0], part[1] - 1)
     )
+
+
+def scheme_json(scheme: Scheme) -> dict[str, object]:
+    """JSON으로: method, label(`describe`), splits(학습과 검증의 날짜 범위들, 마지막 날도 든다)."""
+    return {
+        "method": scheme.rules.method,
+        "label": describe(scheme.rules),
+        "splits": [
+            {
+                "train": [list(dates(part)) for part in split.train],
+                "test": [list(dates(part)) for part in split.test],
+            }
+            for split in scheme.splits
+        ],
+    }
 
 
 def describe(rules: Rules) -> str:

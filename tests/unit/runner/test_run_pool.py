@@ -30,7 +30,7 @@ class FakeExecutor(Executor):
             raise BrokenExecutor("이미 무너졌다")
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
-        self.jobs.append((future, [params["x"] for params in args[3]]))
+        self.jobs.append((future, [work.params["x"] for work in args[3]]))
         return future
 
     def finish(self, index: int = 0) -> None:
