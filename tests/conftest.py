@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from postgres import (  # noqa: F401 — 가져온 fixture는 pytest가 이름�
     postgres_url,
     system_postgres_url,
 )
+
+# 시험들은 이미 나란히 돈다: 행렬 곱이 제 thread를 더 띄우면 서로 기다리느라 열 배 느려진다.
+# numpy를 부르기 전이며, xdist의 작업자와 자식 프로세스가 물려받는다.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture
