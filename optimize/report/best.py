@@ -48,13 +48,20 @@ def write_best_yaml(
         "search": search,
     }
     head = (
-        f"# {study}의 최선: 시행 {trial.number}, 점수 {trial.values[0]:.6g}\n"
+        f"# {study}의 최선: 시행 {trial.number}, {_scores(trial)}\n"
         f"# 그대로 다시 계산하기: python -m optimize.run --config {shlex.quote(str(path))}\n"
         "# strategy.space의 값을 범위({low: …, high: …})로 바꾸면 그 둘레를 다시 탐색합니다.\n"
     )
     text = yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=1000)
     with private_file(path) as temporary:
         temporary.write_text(head + text, encoding="utf-8")
+
+
+def _scores(trial: FinishedTrial) -> str:
+    if len(trial.values) == 1:
+        return f"점수 {trial.values[0]:.6g}"
+    values = ", ".join(f"{value:.6g}" for value in trial.values)
+    return f"목표 {values} (파레토 최적 가운데 첫 목표가 가장 좋은 것, 나머지는 front.csv)"
 
 
 def write_best_trades(

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from optimize.backtest.metrics import METRICS
+from optimize.report.front import GoalInfo, print_front
 from optimize.trial import FinishedTrial
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SHOWN = ("net_profit_pct", "sharpe", "max_drawdown_pct", "profit_factor", "trades")
 NO_FEASIBLE = "제약을 만족한 시행이 없음"
@@ -20,6 +24,7 @@ class StudySummary:
     """표의 한 줄. best: 제약을 만족한 최선, 없으면 None. folder: 결과가 놓인 곳.
 
     last_error: 이 실행에서 마지막으로 실패한 시행의 까닭, 없으면 빈 글.
+    front, goals: 목표가 여럿이면 파레토 최적 시행들과 그 값의 뜻, 하나면 비었다. 그때 best는 그 첫 시행이다.
     """
 
     study: str
@@ -32,6 +37,8 @@ class StudySummary:
     folder: Path
     is_demo: bool = False
     last_error: str = ""
+    front: Sequence[FinishedTrial] = ()
+    goals: Sequence[GoalInfo] = ()
     params: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -42,11 +49,9 @@ class StudySummary:
 
 def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
     """표와 결과의 자리를 쓴다."""
-    from rich.console import Console
     from rich.table import Table
 
-    width = None if out.isatty() else _PLAIN_WIDTH
-    console = Console(file=out, width=width, highlight=False, markup=False)
+    console = plain_console(out)
     table = Table(title="결과")
     for title in ("스터디", "시행", "점수", *(_title(name) for name in _SHOWN)):
         table.add_column(title, justify="left" if title == "스터디" else "right", overflow="fold")
@@ -54,8 +59,19 @@ def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
         table.add_row(*_row(summary))
     console.print(table)
     for summary in summaries:
+        if summary.front:
+            print_front(summary.study, summary.goals, summary.front, out)
+    for summary in summaries:
         for line in _notes(summary):
             console.print(line, soft_wrap=True)
+
+
+def plain_console(out: IO[str]) -> Console:
+    """꾸밈 글을 읽지 않는 console. 단말기가 아니면 폭을 넉넉히 잡는다(줄이 잘리지 않게)."""
+    from rich.console import Console
+
+    width = None if out.isatty() else _PLAIN_WIDTH
+    return Console(file=out, width=width, highlight=False, markup=False)
 
 
 def _title(name: str) -> str:
@@ -77,7 +93,8 @@ def _row(summary: StudySummary) -> list[str]:
     cells = [
         f"{metrics[name]:,.{METRICS[name].digits}f}" if name in metrics else "" for name in _SHOWN
     ]
-    return [*head, f"{summary.best.values[0]:.4f}", *cells]
+    front = f"파레토 {len(summary.front)}개"
+    return [*head, front if summary.front else f"{summary.best.values[0]:.4f}", *cells]
 
 
 def _notes(summary: StudySummary) -> list[str]:

@@ -10,33 +10,46 @@ from pathlib import Path
 
 from optimize.trial import FinishedTrial
 
-_HEAD = ("number", "state", "score", "feasible", "started_at", "duration_ms")
+_REST = ("feasible", "started_at", "duration_ms")
+
+
+def score_columns(n_objectives: int) -> list[str]:
+    """목표 값의 열: 하나면 `score`, 여럿이면 `score_0`, `score_1`, …"""
+    return ["score"] if n_objectives == 1 else [f"score_{i}" for i in range(n_objectives)]
 
 
 def write_trials_csv(
-    path: Path, trials: Iterable[FinishedTrial], metrics: Sequence[str], params: Sequence[str]
+    path: Path,
+    trials: Iterable[FinishedTrial],
+    metrics: Sequence[str],
+    params: Sequence[str],
+    n_objectives: int = 1,
 ) -> None:
     """시행마다 한 줄(UTF-8, 머리줄 하나). 꺼진 파라미터와 없는 지표는 빈칸이다.
 
     metrics, params: 열의 차례. 이름이 겹치지 않게 지표는 그대로, 파라미터는 `param.이름`이다.
     쓰지 못하면 OSError. 파일은 0600이고 원자적으로 갈린다.
     """
-    header = [*_HEAD, *metrics, *(f"param.{name}" for name in params), "error"]
+    head = ["number", "state", *score_columns(n_objectives), *_REST]
+    header = [*head, *metrics, *(f"param.{name}" for name in params), "error"]
     with private_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows(_rows(trials, metrics, params))
+        writer.writerows(_rows(trials, metrics, params, n_objectives))
 
 
 def _rows(
-    trials: Iterable[FinishedTrial], metrics: Sequence[str], params: Sequence[str]
+    trials: Iterable[FinishedTrial],
+    metrics: Sequence[str],
+    params: Sequence[str],
+    n_objectives: int,
 ) -> Iterator[list[object]]:
     for trial in trials:
         milliseconds = (trial.finished_at - trial.started_at) / timedelta(milliseconds=1)
         yield [
             trial.number,
             trial.state,
-            trial.values[0] if trial.values else "",
+            *(trial.values[i] if i < len(trial.values) else "" for i in range(n_objectives)),
             "yes" if trial.feasible else "no",
             trial.started_at.isoformat(timespec="milliseconds"),
             round(milliseconds, 3),

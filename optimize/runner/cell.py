@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from optimize.protocol import TrialEvent
 from optimize.runner.pool import Task
 from optimize.runner.worker import Gate, Job, Outcome
+from optimize.search.pareto import Leaders
 from optimize.search.pruning import CHECKPOINTS, Pruner
 from optimize.trial import FinishedTrial, Params, params_key
 
 if TYPE_CHECKING:
+    from optimize.search.folds import FoldedProposer
     from optimize.search.objective import Objective
-    from optimize.search.proposer import Proposer
     from optimize.search.space import SearchSpace
     from optimize.settings.plan import CellPlan
     from optimize.storage.claims import ClaimResult
@@ -39,7 +40,7 @@ class CellSearch:
     job: Job
     space: SearchSpace
     objective: Objective
-    proposer: Proposer
+    proposer: FoldedProposer
 
 
 class CellRun:
@@ -57,7 +58,7 @@ class CellRun:
         self.target = target
         self.study = search.plan.study_name
         self.ready: deque[Task] = deque()
-        self.best: FinishedTrial | None = None
+        self.leaders = Leaders(search.objective.directions)
         self.stored = 0
         self.unsaved = 0
         self.in_flight = 0
@@ -72,14 +73,24 @@ class CellRun:
         self.states = Counter[str]()
         self._pruner = pruner
         self._claiming: dict[str, Task] = {}
-        self._blocked: dict[str, Params] = {}
+        self._blocked: dict[str, Task] = {}
         self._next_number = 0
-        self._flying: dict[str, Params] = {}
+        self._flying: dict[str, Task] = {}
 
     @property
     def last_number(self) -> int:
         """아는 마지막 번호, 없으면 -1."""
         return self._next_number - 1
+
+    @property
+    def best(self) -> FinishedTrial | None:
+        """제약을 만족한 최선(목표가 여럿이면 파레토 최적 가운데 첫 목표가 가장 좋은 것), 없으면 None."""
+        return self.leaders.best
+
+    @property
+    def front_size(self) -> int | None:
+        """파레토 최적 시행의 수, 목표가 하나면 None."""
+        return len(self.leaders) if self.leaders.is_pareto else None
 
     @property
     def slug(self) -> str:
@@ -113,10 +124,16 @@ class CellRun:
         self.exhausted = not proposed and not self._blocked
         self.waiting = not proposed and not self.exhausted
         keys = []
-        for params in proposed:
+        for fold, params in proposed:
             key = params_key(params)
             full = self.search.space.complete(params)
-            self._claiming[key] = Task(uuid.uuid4().hex, self.index, params, full)
+            self._claiming[key] = Task(
+                uuid.uuid4().hex,
+                self.index,
+                params,
+                full,
+                fold=fold if self.search.job.folds else None,
+            )
             keys.append(key)
         self.asked_at = time.monotonic()
         return keys
@@ -132,7 +149,7 @@ class CellRun:
             if key in granted:
                 self.ready.append(task)
             elif key in duplicates:
-                self._blocked[key] = task.params
+                self._blocked[key] = task
             else:
                 turned_away = True
         if not result.others:
@@ -145,7 +162,7 @@ class CellRun:
         tasks = [self.ready.popleft() for _ in range(min(n, len(self.ready)))]
         self.in_flight += len(tasks)
         for task in tasks:
-            self._flying[task.uid] = task.params
+            self._flying[task.uid] = task
         return tasks
 
     def drop_ready(self) -> None:
@@ -165,7 +182,7 @@ class CellRun:
         failed = trial.state == "FAIL"
         self.failed_in_a_row = self.failed_in_a_row + 1 if failed else 0
         self.last_error = trial.error if failed else self.last_error
-        is_best = self._improves(trial)
+        is_best = self.leaders.accepts(trial)
         event = trial_event(self.study, trial, self._next_number, is_best)
         self._next_number += 1
         self.unsaved += 1
@@ -181,8 +198,7 @@ class CellRun:
     def note(self, trial: FinishedTrial) -> None:
         """최선과 셈과 문턱을 고친다."""
         self.states[trial.state] += 1
-        if self._improves(trial):
-            self.best = trial
+        self.leaders.offer(trial)
         if self._pruner is not None:
             self._pruner.observe([trial])
         if trial.number is not None:
@@ -208,14 +224,9 @@ class CellRun:
         self.stored += sum(number >= 0 for number in numbers)
         self._next_number = max([self._next_number, *(n + 1 for n in numbers)])
 
-    def _improves(self, trial: FinishedTrial) -> bool:
-        from optimize.search.objective import is_better
-
-        return is_better(trial, self.best)
-
-    def _pending(self) -> list[Params]:
-        waiting = [task.params for task in (*self._claiming.values(), *self.ready)]
-        return [*self._flying.values(), *waiting, *self._blocked.values()]
+    def _pending(self) -> list[tuple[int, Params]]:
+        waiting = (*self._claiming.values(), *self.ready, *self._blocked.values())
+        return [(task.fold or 0, task.params) for task in (*self._flying.values(), *waiting)]
 
     def _trial(self, task: Task, outcome: Outcome) -> FinishedTrial:
         started = datetime.fromtimestamp(outcome.started, tz=UTC)
@@ -228,19 +239,32 @@ class CellRun:
             finished_at=started + timedelta(seconds=outcome.seconds),
             intermediate=outcome.intermediate,
             error=outcome.error,
+            fold=task.fold,
         )
         if outcome.metrics is None:
             return base
-        score = self.search.objective.score(outcome.metrics)
         if outcome.pruned:
             last = outcome.intermediate[max(outcome.intermediate)]
             return replace(base, state="PRUNED", values=(last,), metrics=outcome.metrics)
-        return replace(
+        score = self.search.objective.score(outcome.metrics)
+        complete = replace(
             base,
             state="COMPLETE",
             values=score.values,
             constraints=score.constraints,
             metrics=outcome.metrics,
+            blocks=outcome.blocks,
+        )
+        if outcome.out_of_sample is None:
+            return complete
+        inside = outcome.in_sample
+        seen = score if inside is None else self.search.objective.score(inside)
+        return replace(
+            complete,
+            in_sample=seen.values,
+            in_sample_constraints=seen.constraints,
+            out_of_sample=self.search.objective.score(outcome.out_of_sample).values,
+            out_of_sample_metrics=outcome.out_of_sample,
         )
 
 

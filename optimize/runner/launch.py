@@ -37,13 +37,15 @@ from optimize.runner.opening import (
     OpenedStudy,
     load_candles,
     make_objective,
+    make_rules,
     open_studies,
     reach_storage,
     recover,
+    scheme_of,
     storage_secrets,
 )
 from optimize.runner.pool import WorkerPool
-from optimize.runner.results import print_results, write_results
+from optimize.runner.results import cell_goals, print_results, write_results
 from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
 from optimize.runner.terminal import make_terminals
 from optimize.runner.worker import Job, Rehearsal
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from optimize.search.objective import Objective
     from optimize.search.space import SearchSpace
     from optimize.settings.plan import Plan
+    from optimize.validation.splits import Rules, Scheme
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -66,6 +69,7 @@ class _Search:
     objective: Objective
     costs: CostModel
     strategy_hash: str
+    rules: Rules
 
 
 def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
@@ -149,13 +153,14 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         for ref in refs:
             # 호가 단위를 모르면 모든 시행이 실패한다: 탐색 전에 거절한다.
             search.costs.slippage_price(ref)
+        schemes = [scheme_of(search.rules, ref) for ref in refs]
         kit = workforce.equip(refs, plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()
         recover(opened, events, events.run_dir)
         keeper = StoreKeeper(inbox, run_id)
-        cells = _open_cells(plan, search, refs, kit, opened, pool, keeper, events)
+        cells = _open_cells(plan, search, refs, schemes, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
         finished = coordinator.run()
         for item, cell in zip(opened, cells, strict=True):
@@ -186,6 +191,7 @@ def _prepare_search(plan: Plan) -> _Search:
         make_objective(params.objective),
         CostModel(**params.backtest.model_dump()),
         strategy_fingerprint(params.strategy.name),
+        make_rules(params),
     )
 
 
@@ -209,22 +215,41 @@ def _open_cells(
     plan: Plan,
     search: _Search,
     refs: Sequence[DatasetRef],
+    schemes: Sequence[Scheme],
     kit: Kit,
     opened: Sequence[OpenedStudy],
     pool: WorkerPool,
     keeper: StoreKeeper,
     events: EventWriter,
 ) -> list[CellRun]:
+    from optimize.search.folds import FoldedProposer, fold_seed
     from optimize.search.proposer import make_proposer
     from optimize.search.pruning import make_pruner
 
     settings = plan.params.search
     cells = []
     for index, (ref, item) in enumerate(zip(refs, opened, strict=True)):
-        proposer = make_proposer(
-            settings.sampler, search.space, search.objective.directions, settings.seed
+        scheme = schemes[index]
+        proposer = FoldedProposer(
+            [
+                make_proposer(
+                    settings.sampler,
+                    search.space,
+                    search.objective.directions,
+                    fold_seed(settings.seed, fold),
+                )
+                for fold in range(max(len(scheme.splits), 1))
+            ]
         )
-        job = Job(ref, kit.strategy, search.costs, search.objective, kit.cargo)
+        job = Job(
+            ref,
+            kit.strategy,
+            search.costs,
+            search.objective,
+            kit.cargo,
+            scheme,
+            settings.trial_timeout,
+        )
         cell = CellRun(
             index,
             CellSearch(item.cell, job, search.space, search.objective, proposer),
@@ -242,7 +267,10 @@ def _open_cells(
 
 def _study_event(cell: CellRun, ref: DatasetRef, item: OpenedStudy) -> StudyEvent:
     from optimize.data.period import format_period
+    from optimize.report.front import goals_json
+    from optimize.validation.splits import scheme_json
 
+    scheme = cell.search.job.scheme
     return StudyEvent(
         study=cell.study,
         slug=cell.slug,
@@ -254,6 +282,10 @@ def _study_event(cell: CellRun, ref: DatasetRef, item: OpenedStudy) -> StudyEven
         data=f"{ref.source} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉",
         is_demo=ref.is_demo,
         best_value=cell.best.values[0] if cell.best else None,
+        direction=cell.leaders.directions[0],
+        validation={} if scheme is None else scheme_json(scheme),
+        goals=[*goals_json(cell_goals(cell))],
+        front_size=cell.front_size,
     )
 
 
@@ -276,6 +308,7 @@ def _results(cells: Sequence[CellRun]) -> list[StudyResult]:
             n_failed=cell.states["FAIL"],
             best_value=cell.best.values[0] if cell.best else None,
             best_params=cell.best.params if cell.best else None,
+            front_size=cell.front_size,
         )
         for cell in cells
     ]

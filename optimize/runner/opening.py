@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimize import paths
-from optimize.errors import StorageError, WizardError
+from optimize.errors import SettingsError, StorageError, WizardError
 from optimize.protocol import DataProgressEvent, WarningEvent
 from optimize.runner.events import EventWriter
 from optimize.runner.fingerprint import claim_study, describe_study, digest, note_target
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
     from optimize.search.objective import Objective
     from optimize.search.space import SearchSpace
-    from optimize.settings.model import ObjectiveSection
+    from optimize.settings.model import ObjectiveSection, Params
     from optimize.settings.plan import CellPlan, Plan
     from optimize.storage.store import TrialStore
     from optimize.storage.url import StorageUrl
+    from optimize.validation.splits import Rules, Scheme
 
 _UNREACHABLE_FIX = (
     "다음 가운데 하나를 고르세요:\n"
@@ -176,7 +177,31 @@ def make_objective(section: ObjectiveSection) -> Objective:
         max_drawdown_pct=constraints.max_drawdown_pct,
         limits=[ObjectiveLimit(item.metric, item.min, item.max) for item in constraints.limits],
         non_finite_score=section.non_finite_score,
+        mode=section.mode,
     )
+
+
+def make_rules(params: Params) -> Rules:
+    """설정의 검증. pruner와 함께 쓸 수 없는 방법이면 SettingsError."""
+    from optimize.validation.splits import METHODS, Rules
+
+    rules = Rules(**params.validation.model_dump())
+    if params.search.pruner != "none" and rules.method not in ("none", "hold_out"):
+        raise SettingsError(
+            f"{METHODS[rules.method]}에는 pruner를 쓸 수 없습니다",
+            f"search.pruner = {params.search.pruner}: 가망은 학습의 앞 구간으로 가리는데, "
+            "split마다 학습이 시작하는 날이 다릅니다",
+            "search.pruner를 none으로 두거나 validation.method를 hold_out으로 바꾸세요",
+        )
+    return rules
+
+
+def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
+    """캔들의 기간(UTC 날)을 나눈다. 나눌 수 없게 짧으면 DataError."""
+    from optimize.data.period import DAY_MS
+    from optimize.validation.splits import make_scheme
+
+    return make_scheme(rules, ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1)
 
 
 def open_studies(

@@ -13,6 +13,7 @@ from optimize.runner.events import EventWriter
 from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
+    from optimize.report.front import GoalInfo
     from optimize.report.summary import StudySummary
     from optimize.settings.plan import Plan
     from optimize.storage.store import TrialStore
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 TRIALS_FILE = "trials.csv"
 BEST_FILE = "best.yaml"
 TRADES_FILE = "best_trades.csv"
+FRONT_FILE = "front.csv"
+FRONT_JSON = "front.json"
 
 
 def write_results(
@@ -28,7 +31,7 @@ def write_results(
     stores: Sequence[TrialStore],
     events: EventWriter,
 ) -> None:
-    """칸마다 `trials.csv`, `best.yaml`, `best_trades.csv`를 쓴다.
+    """칸마다 `trials.csv`, `best.yaml`, `best_trades.csv`를, 목표가 여럿이면 `front.csv`와 `front.json`도 쓴다.
 
     결과 파일을 쓰지 못해도 시행은 저장소에 있으므로 경고하고 넘어간다.
     """
@@ -52,29 +55,41 @@ def print_results(cells: Sequence[CellRun], out: IO[str]) -> None:
     print_summary([_summary(cell) for cell in cells], out)
 
 
+def cell_goals(cell: CellRun) -> list[GoalInfo]:
+    """이 칸의 시행의 `values`가 무엇인지."""
+    from optimize.report.front import goals_of
+
+    objective = cell.search.objective
+    return goals_of(objective.directions, [goal.metric for goal in objective.goals])
+
+
 def _write_cell(plan: Plan, cell: CellRun, store: TrialStore) -> None:
     from optimize.backtest.metrics import METRICS
     from optimize.report.best import write_best_trades, write_best_yaml
+    from optimize.report.front import write_front_csv, write_front_json
     from optimize.report.trials import write_trials_csv
-    from optimize.search.objective import is_better
+    from optimize.search.pareto import Leaders
 
     folder = paths.results_dir(cell.slug, cell.study)
     space, job = cell.search.space, cell.search.job
-    best: FinishedTrial | None = None
+    leaders = Leaders(cell.leaders.directions)
 
     def read() -> Iterator[FinishedTrial]:
-        nonlocal best
         for page in store.pages():
             for trial in page:
-                best = trial if is_better(trial, best) else best
+                leaders.offer(trial)
                 yield trial
 
     names = [parameter.name for parameter in space.dimensions]
-    write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names)
+    write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names, len(leaders.directions))
     # 저장소의 것으로 다시 고른다: 번호가 정해져 있고 다른 실행의 시행도 든다.
-    cell.best = best
+    cell.leaders = leaders
     if cell.best is None:
         return
+    if leaders.is_pareto:
+        goals = cell_goals(cell)
+        write_front_csv(folder / FRONT_FILE, goals, leaders.front, names)
+        write_front_json(folder / FRONT_JSON, cell.study, goals, leaders.front)
     full = space.complete(cell.best.params)
     settings = plan.params.model_dump(mode="json")
     settings["data"]["file"] = None if plan.data_file is None else str(plan.data_file)
@@ -98,4 +113,6 @@ def _summary(cell: CellRun) -> StudySummary:
         folder=paths.results_dir(cell.slug, cell.study),
         is_demo=cell.search.job.ref.is_demo,
         last_error=cell.last_error,
+        front=cell.leaders.front if cell.leaders.is_pareto else (),
+        goals=cell_goals(cell),
     )

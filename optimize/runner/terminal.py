@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from optimize.protocol import (
     DataProgressEvent,
@@ -61,13 +61,43 @@ def _is_stderr(path: Path) -> bool:
         return False
 
 
+class BestScores:
+    """스터디마다 지금까지의 (첫) 목표의 최선. 파레토면 최적에 든 시행이 모두 최선은 아니다."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+        self._falling: set[str] = set()
+        self._labels: dict[str, str] = {}
+
+    def open(self, event: StudyEvent) -> None:
+        """스터디가 열림: 방향과 이름과 지난 최선."""
+        if event.direction == "minimize":
+            self._falling.add(event.study)
+        if len(event.goals) > 1:
+            self._labels[event.study] = f"{event.goals[0]['label']} "
+        if event.best_value is not None:
+            self._values[event.study] = event.best_value
+
+    def note(self, event: TrialEvent) -> None:
+        """최선이거나 파레토 최적에 든 시행."""
+        if event.score is None:
+            return
+        pick = min if event.study in self._falling else max
+        self._values[event.study] = pick(self._values.get(event.study, event.score), event.score)
+
+    def text(self, study: str) -> str:
+        """`최선 1.234`, 파레토면 `최선 Sharpe 1.234`. 아직 없으면 빈 글."""
+        value = self._values.get(study)
+        return "" if value is None else f"최선 {self._labels.get(study, '')}{value:.4g}"
+
+
 class Wording:
     """사건을 사람이 읽는 줄로. 진행은 칸마다 `every`초에 한 번만 말한다."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._said: dict[str, float] = {}
-        self._best: dict[str, float] = {}
+        self._best = BestScores()
         self._finished: set[str] = set()
 
     def lines(self, event: Event) -> Iterator[str]:
@@ -77,12 +107,11 @@ class Wording:
         elif isinstance(event, DataProgressEvent):
             yield from self._data(event)
         elif isinstance(event, StudyEvent):
-            if event.best_value is not None:
-                self._best[event.study] = event.best_value
+            self._best.open(event)
             yield f"{event.study}: {event.done}/{event.target} · {event.data} · {event.storage}"
         elif isinstance(event, TrialEvent):
-            if event.is_best and event.score is not None:
-                self._best[event.study] = event.score
+            if event.is_best:
+                self._best.note(event)
         elif isinstance(event, ProgressEvent):
             yield from self._progress(event)
         elif isinstance(event, (WarningEvent, ErrorEvent)):
@@ -105,9 +134,9 @@ class Wording:
             return
         if finished:
             self._finished.add(event.study)
-        best = self._best.get(event.study)
+        best = self._best.text(event.study)
         text = f"{event.study}: {event.done}/{event.target} · {event.rate:.1f}/초"
-        yield text + (f" · 최선 {best:.4g}" if best is not None else "")
+        yield f"{text} · {best}" if best else text
 
     def _is_time(self, key: str) -> bool:
         now = time.monotonic()
@@ -180,6 +209,7 @@ class BarTerminal:
             expand=True,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._best = BestScores()
         self._progress.start()
 
     def __call__(self, event: Event) -> None:
@@ -188,13 +218,16 @@ class BarTerminal:
             self._progress.update(task, completed=event.done, total=event.total or None)
         elif isinstance(event, StudyEvent):
             task = self._task(event.study, event.target)
-            self._progress.update(task, completed=event.done, best=_best(event.best_value))
+            self._best.open(event)
+            self._progress.update(task, completed=event.done, best=self._best.text(event.study))
             self._print(f"{event.study} · {event.data} · {event.storage}")
         elif isinstance(event, ProgressEvent):
             task = self._task(event.study, event.target)
             self._progress.update(task, completed=event.done, rate=f"{event.rate:.1f}/초")
         elif isinstance(event, TrialEvent) and event.is_best:
-            self._progress.update(self._task(event.study, None), best=_best(event.score))
+            self._best.note(event)
+            task = self._task(event.study, None)
+            self._progress.update(task, best=self._best.text(event.study))
         elif isinstance(event, WarningEvent):
             for line in problem_lines(event):
                 self._print(line)
@@ -211,7 +244,3 @@ class BarTerminal:
     def _print(self, text: str) -> None:
         # 남이 지은 이름 속의 `[…]`을 꾸밈으로 읽지 않는다.
         self._progress.console.print(text, markup=False, highlight=False)
-
-
-def _best(value: Any) -> str:
-    return "" if value is None else f"최선 {value:.4g}"
