@@ -26,17 +26,11 @@ from sqlalchemy.pool import NullPool
 
 from optimize import paths
 from optimize.errors import StorageError, os_reason
+from optimize.storage.dbapi import connect_args, open_readonly
 from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 
-KEEPALIVES = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 _WRITING = "wizard_writing"
 
 
@@ -60,7 +54,7 @@ def make_readonly_engine(url: StorageUrl, options: StorageOptions) -> Engine:
     if path is not None:
         return sa.create_engine(
             "sqlite://",
-            creator=lambda: _open_readonly(path, options.sqlite_timeout),
+            creator=lambda: open_readonly(path, options.sqlite_timeout),
             poolclass=NullPool,
         )
     engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
@@ -95,13 +89,9 @@ def _sqlite_reader(timeout: float) -> Engine:
 
     return sa.create_engine(
         "sqlite://",
-        creator=lambda: _open_readonly(_reading_path.get(), timeout),
+        creator=lambda: open_readonly(_reading_path.get(), timeout),
         poolclass=NullPool,
     )
-
-
-def _open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
 
 
 def engine_kwargs(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
@@ -117,25 +107,6 @@ def engine_kwargs(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
         "isolation_level": options.isolation_level,
         "connect_args": connect_args(url, options),
     }
-
-
-def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
-    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는 잇는다."""
-    session = {
-        "statement_timeout": options.statement_timeout_ms or 0,
-        "lock_timeout": options.lock_timeout_ms,
-        "TimeZone": "UTC",
-    }
-    ours = " ".join(f"-c {name}={value}" for name, value in session.items())
-    given = dict(url.query)
-    merged: dict[str, Any] = {
-        "connect_timeout": options.connect_timeout,
-        "application_name": options.application_name,
-        **KEEPALIVES,
-        **given,
-    }
-    merged["options"] = f"{ours} {given.get('options', '')}".strip()
-    return merged
 
 
 def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:

@@ -3,6 +3,7 @@
 SQLAlchemy와 Optuna는 까닭을 감싸 숨기므로(`StorageInternalError`는 늘 같은 말만 한다)
 `__cause__`·`__context__`·`orig`를 따라 드라이버의 오류까지 내려가 SQLSTATE를 본다.
 서버의 언어에 기대지 않는다. SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
+SQLAlchemy와 드라이버는 이름으로 알아본다: 목록처럼 그것들 없이 바로 떠야 하는 것도 쓴다.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from sqlalchemy import exc as sa_exc
 
 from optimize.errors import StorageError
 from optimize.masking import mask_secrets
@@ -27,6 +26,43 @@ _SQLITE_TRANSIENT = frozenset(
     | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
 )
 _CHECK = "python -m optimize.storage check"
+_CONNECTION_ERRORS = (
+    "sqlalchemy.exc.OperationalError",
+    "psycopg2.OperationalError",
+    "psycopg.OperationalError",
+)
+_DRIVER_ERRORS = (
+    "sqlalchemy.exc.SQLAlchemyError",
+    "psycopg2.Error",
+    "psycopg.Error",
+    "sqlite3.Error",
+    "optuna.exceptions.StorageInternalError",  # Optuna가 감싼 드라이버 오류
+    "builtins.UnicodeDecodeError",
+    "builtins.ConnectionError",
+)
+# SQLSTATE가 없는 연결 오류는 libpq가 이 컴퓨터에서 쓴 영어 글이거나 서버의 말이다: 아는 것만 옮긴다.
+_CONNECTION_TEXTS = (
+    ("Connection refused", "서버가 꺼져 있거나 포트가 다릅니다"),
+    ("timeout expired", "제한 시간 안에 답이 없습니다"),
+    ("could not translate host name", "서버의 이름을 찾지 못했습니다"),
+    ("failed to resolve host", "서버의 이름을 찾지 못했습니다"),
+    ("server closed the connection", "서버가 연결을 끊었습니다"),
+    ("terminating connection", "서버가 연결을 끊었습니다"),
+    ("connection has been closed", "서버가 연결을 끊었습니다"),
+    ("the connection is closed", "연결이 끊어져 있습니다"),
+    ("Connection reset by peer", "연결이 도중에 끊겼습니다"),
+    ("Connection timed out", "서버가 답하지 않아 연결을 끊었습니다"),
+    ("No route to host", "서버까지 가는 길이 없습니다"),
+    ("Network is unreachable", "네트워크에 닿지 못합니다"),
+    ("No such file or directory", "서버의 Unix socket이 없습니다(서버가 꺼져 있습니다)"),
+    ("does not support SSL", "서버가 SSL을 쓰지 않는데 URL이 SSL을 요구합니다"),
+    ("SSL connection has been closed", "서버가 연결을 끊었습니다"),
+    ("no password supplied", "비밀번호가 없습니다"),
+    ("invalid response to SSL negotiation", "그 포트에 PostgreSQL이 아닌 프로그램이 있습니다"),
+    ("too many clients", "서버의 연결 자리가 모두 찼습니다"),
+    ("remaining connection slots", "서버의 연결 자리가 모두 찼습니다"),
+    ("the database system is", "서버가 켜지는 중이거나 꺼지는 중입니다"),
+)
 
 _CAUSES: dict[str, tuple[str, str]] = {
     "28P01": ("사용자 이름이나 비밀번호가 틀렸습니다", "URL의 사용자와 비밀번호를 확인합니다"),
@@ -84,21 +120,16 @@ def diagnose(error: BaseException) -> Diagnosis:
         if isinstance(item, sqlite3.Error):
             return _diagnose_sqlite(item)
     for item in chain:
-        if isinstance(item, sa_exc.TimeoutError):
+        if _is_a(item, "sqlalchemy.exc.TimeoutError"):
             fix = "storage_pool_size, storage_max_overflow, storage_pool_timeout을 늘립니다"
             return Diagnosis("", True, "연결 풀에 빈 연결이 나지 않았습니다", fix)
-        # SQLSTATE 없는 연결 오류: 서버에 닿지 못했거나 끊겼다. 글은 서버의 언어라 보지 않는다.
+        # SQLSTATE 없는 연결 오류: 서버에 닿지 못했거나 끊겼다.
         # CP949 서버의 거절은 드라이버가 글을 풀지 못한 UnicodeDecodeError로 온다.
-        if isinstance(item, (sa_exc.OperationalError, UnicodeDecodeError, ConnectionError)) or (
-            isinstance(item, sa_exc.DBAPIError) and item.connection_invalidated
+        if isinstance(item, (UnicodeDecodeError, ConnectionError)) or (
+            _is_a(item, *_CONNECTION_ERRORS) or getattr(item, "connection_invalidated", False)
         ):
             origin = getattr(item, "orig", None) or item
-            return Diagnosis(
-                "",
-                True,
-                f"서버에 닿지 못했습니다(연결되지 않았거나 거절됨): {_line(origin)}",
-                _CHECK,
-            )
+            return Diagnosis("", True, _connection_cause(origin), _CHECK)
     return Diagnosis("", False, f"{type(chain[0]).__name__}: {_line(chain[0])}", _CHECK)
 
 
@@ -110,10 +141,8 @@ def storage_errors(url: StorageUrl, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (sa_exc.SQLAlchemyError, sqlite3.Error, UnicodeDecodeError, ConnectionError) as error:
-        raise _failure(url, doing, error) from error
     except Exception as error:
-        if type(error).__name__ == "StorageInternalError":  # Optuna가 감싼 드라이버 오류
+        if _is_a(error, *_DRIVER_ERRORS):
             raise _failure(url, doing, error) from error
         raise
 
@@ -153,6 +182,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(item))
         yield item
         queue += [getattr(item, "orig", None), item.__cause__, item.__context__]
+
+
+def _is_a(error: BaseException, *names: str) -> bool:
+    return any(f"{cls.__module__}.{cls.__qualname__}" in names for cls in type(error).__mro__)
+
+
+def _connection_cause(error: BaseException) -> str:
+    text = str(error)
+    for english, korean in _CONNECTION_TEXTS:
+        if english in text:
+            return f"서버에 닿지 못했습니다: {korean}"
+    return f"서버에 닿지 못했습니다(연결되지 않았거나 거절됨): {_line(error)}"
 
 
 def _line(error: BaseException) -> str:

@@ -1,41 +1,43 @@
-"""저장소들의 스터디 목록. 시행을 훑지 않고 집계와 요약만 읽는다. Optuna를 import하지 않는다.
+"""저장소들의 스터디 목록. 시행을 훑지 않고 집계와 요약만 읽는다. SQLAlchemy도 Optuna도 import하지 않는다.
 
-우리가 쓴 스터디는 요약(`wizard_summaries`)을 읽고, 요약이 없거나 어긋난 것만 집계로 센다.
-아무것도 바꾸지 않는다: 다른 도구의 파일에 테이블을 만들지 않는다.
+우리가 쓴 스터디는 요약(`wizard_summaries`)을 읽고, 요약이 없거나 어긋난 것(다른 도구가 쓴 것)만
+집계로 센다. 센 것은 기억(`listing_cache`)해 두고 그 뒤로는 바뀐 스터디만 다시 센다.
+저장소는 바꾸지 않는다: 다른 도구의 파일에 테이블을 만들지 않는다.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 from typing import Any, Literal
-
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from optimize import paths
 from optimize.errors import StorageError, WizardError
-from optimize.storage import tables as t
-from optimize.storage.claims import server_now
-from optimize.storage.engine import reading
+from optimize.storage.census import Counted, Summary, check_marks, count_changed
+from optimize.storage.dbapi import reading_rows
 from optimize.storage.failures import storage_errors
+from optimize.storage.listing_cache import ListingCache
+from optimize.storage.listing_memory import Memory
 from optimize.storage.options import StorageOptions
-from optimize.storage.reader import ATTRIBUTE
-from optimize.storage.study import SPACE_ATTRIBUTE
-from optimize.storage.summary import Summary, compute_summaries, stored_summary
+from optimize.storage.overview import Found, read_overview, server_time
 from optimize.storage.url import StorageUrl, sqlite_url
 
-StudyState = Literal["running", "done", "idle", "empty"]
+StudyState = Literal["running", "done", "idle", "empty", "counting"]
 STATE_LABELS: dict[StudyState, str] = {
     "running": "진행 중",
     "done": "완료",
     "idle": "멈춤",
     "empty": "비어 있음",
+    "counting": "세는 중",
 }
+# 처음 세는 시행이 이보다 많으면 먼저 이름과 수만 보이고, 다 센 뒤에 다시 보인다.
+_WORTH_WAITING = 100_000
+# 실행이 스터디에 적는 지문의 이름(`reader.ATTRIBUTE`).
+_ATTRIBUTE = "wizard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class StudyInfo:
     """목록의 한 줄.
 
     directions: 'MAXIMIZE' | 'MINIMIZE'. state: 맡은 자리가 살아 있거나 RUNNING이 있으면 running,
-        적힌 목표 총수를 채웠으면 done.
+        적힌 목표 총수를 채웠으면 done, 아직 세지 않았으면 counting(summary는 total뿐이다).
     attrs: 스터디의 user attribute(탐색 공간의 기록은 뺀다).
     """
 
@@ -101,129 +103,126 @@ def distinct(urls: Iterable[StorageUrl]) -> list[StorageUrl]:
     return list(kept.values())
 
 
-def list_all(urls: Sequence[StorageUrl], options: StorageOptions) -> Listing:
+def list_all(
+    urls: Sequence[StorageUrl], options: StorageOptions, cache: ListingCache | None = None
+) -> Listing:
     """저장소들을 함께 읽는다. 닿지 못한 곳은 failures에 담고 나머지를 준다. 최근 것부터."""
+    found = gather(stream_all(urls, options, cache))
+    return replace(found, failures=sorted(found.failures, key=lambda item: urls.index(item[0])))
+
+
+def gather(stream: Iterable[tuple[StorageUrl, list[StudyInfo] | StorageError]]) -> Listing:
+    """`stream_all`이 준 것을 모은다. 같은 저장소는 마지막에 온 것이 이긴다."""
+    last = dict(stream)
+    studies = [info for found in last.values() if isinstance(found, list) for info in found]
+    failures = [(url, found) for url, found in last.items() if isinstance(found, StorageError)]
+    return Listing(sorted(studies, key=_recency, reverse=True), failures)
+
+
+def stream_all(
+    urls: Sequence[StorageUrl], options: StorageOptions, cache: ListingCache | None = None
+) -> Iterator[tuple[StorageUrl, list[StudyInfo] | StorageError]]:
+    """저장소들을 함께 읽어, 읽는 대로 준다. 오래 셀 저장소는 먼저 counting인 줄들을 준다."""
     servers = [url for url in urls if url.backend == "postgresql"]
-    # 서버는 함께 기다리고, 파일은 이 스레드가 차례로 읽는다(파일 읽기는 계산이라 나눌 것이 없다).
-    with ThreadPoolExecutor(max(1, min(8, len(servers)))) as pool:
-        waiting = {url: pool.submit(_attempt, url, options) for url in servers}
-        files = {url: _attempt(url, options) for url in urls if url not in waiting}
-        results = [files[url] if url in files else waiting[url].result() for url in urls]
-    studies = [info for result in results if isinstance(result, list) for info in result]
-    failures = [
-        (url, result)
-        for url, result in zip(urls, results, strict=True)
-        if isinstance(result, StorageError)
-    ]
-    studies.sort(key=_recency, reverse=True)
-    return Listing(studies, failures)
+    files = [url for url in urls if url.backend == "sqlite"]
+    # 서버는 함께 기다리고, 파일은 한 thread가 차례로 읽는다(파일 읽기는 계산이라 나눌 것이 없다).
+    works = [[url] for url in servers] + ([files] if files else [])
+    ready: SimpleQueue[tuple[StorageUrl, Any] | None] = SimpleQueue()
+
+    def work(chosen: Sequence[StorageUrl]) -> None:
+        try:
+            for url in chosen:
+                for found in _attempt(url, options, cache):
+                    ready.put((url, found))
+        finally:
+            ready.put(None)
+
+    with ThreadPoolExecutor(max(1, min(9, len(works)))) as pool:
+        waiting = [pool.submit(work, chosen) for chosen in works]
+        left = len(waiting)
+        while left:
+            item = ready.get()
+            if item is None:
+                left -= 1
+            else:
+                yield item
+        for future in waiting:
+            future.result()
+    if cache is not None:
+        cache.save()
 
 
 def list_studies(url: StorageUrl, options: StorageOptions) -> list[StudyInfo]:
-    """한 저장소의 스터디들. 실패는 StorageError."""
-    with storage_errors(url, "스터디 목록을 조회"), reading(url, options) as connection:
-        return _read(connection, url)
-
-
-def _attempt(url: StorageUrl, options: StorageOptions) -> list[StudyInfo] | StorageError:
-    try:
-        return list_studies(url, options)
-    except StorageError as error:
-        return error
-    except WizardError as error:
-        return StorageError(error.title, error.cause, error.fix)
-
-
-def _read(connection: Connection, url: StorageUrl) -> list[StudyInfo]:
-    present = _tables(connection)
-    if not {"studies", "trials", "study_directions"} <= present:
-        return []
-    if {table.name for table in t.WIZARD_TABLES} <= present:
-        found = _overview(connection)
-    else:
-        names = dict(
-            connection.execute(sa.select(t.studies.c.study_id, t.studies.c.study_name)).all()
-        )
-        summaries = compute_summaries(connection, list(names))
-        found = {key: (name, summaries[key], False) for key, name in names.items()}
-    directions = _directions(connection)
-    attrs = _attributes(connection)
-    return [
-        StudyInfo(
-            study_id,
-            name,
-            url,
-            directions.get(study_id, ()),
-            summary,
-            _state(summary, claimed, attrs.get(study_id, {}).get(ATTRIBUTE)),
-            attrs.get(study_id, {}),
-        )
-        for study_id, (name, summary, claimed) in found.items()
-    ]
-
-
-def _tables(connection: Connection) -> frozenset[str]:
-    if connection.dialect.name == "sqlite":
-        rows = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return frozenset(rows.scalars())
-    return frozenset(sa.inspect(connection).get_table_names())
-
-
-def _overview(connection: Connection) -> dict[int, tuple[str, Summary, bool]]:
-    """study_id → (이름, 요약, 맡은 자리가 살아 있는가). 요약이 어긋난 스터디만 다시 센다."""
-    rows = connection.execute(_OVERVIEW, {"now": server_now(connection)}).all()
-    stale = [row[0] for row in rows if (row[5] or 0, row[6]) != (_total(row[2]), row[3])]
-    recounted = compute_summaries(connection, stale)
-    return {
-        study_id: (name, recounted.get(study_id) or stored_summary(*stored), bool(claimed))
-        for study_id, name, _, _, claimed, *stored in rows
-    }
-
-
-def _total(last_number: int | None) -> int:
-    return 0 if last_number is None else last_number + 1
-
-
-def _overview_query() -> sa.Select[Any]:
-    s, tr, c = t.studies.c, t.trials.c, t.claims.c
-    # 부분 색인은 조건이 글자 그대로일 때 쓰이므로 text로 적는다.
-    unfinished = (
-        sa.select(sa.func.count())
-        .select_from(t.trials)
-        .where(tr.study_id == s.study_id, sa.text(t.IS_UNFINISHED))
-    )
-    last = sa.select(sa.func.max(tr.number)).where(tr.study_id == s.study_id)
-    claimed = sa.exists().where(c.study_id == s.study_id, c.expires_at > sa.bindparam("now"))
-    columns = [column for column in t.summaries.c if column.name != "study_id"]
-    return sa.select(
-        s.study_id,
-        s.study_name,
-        last.scalar_subquery(),
-        unfinished.scalar_subquery(),
-        claimed,
-        *columns,
-    ).select_from(t.studies.outerjoin(t.summaries, t.summaries.c.study_id == s.study_id))
-
-
-_OVERVIEW = _overview_query()
-
-
-def _directions(connection: Connection) -> dict[int, tuple[str, ...]]:
-    d = t.study_directions.c
-    found: dict[int, list[str]] = defaultdict(list)
-    query = sa.select(d.study_id, d.direction).order_by(d.study_id, d.objective)
-    for study_id, direction in connection.execute(query):
-        found[study_id].append(direction)
-    return {study_id: tuple(values) for study_id, values in found.items()}
-
-
-def _attributes(connection: Connection) -> dict[int, dict[str, Any]]:
-    a = t.study_user_attributes.c
-    found: dict[int, dict[str, Any]] = defaultdict(dict)
-    query = sa.select(a.study_id, a.key, a.value_json).where(a.key != SPACE_ATTRIBUTE)
-    for study_id, key, text in connection.execute(query):
-        found[study_id][key] = json.loads(text)
+    """한 저장소의 스터디들. 기억을 쓰지 않는다. 실패는 StorageError."""
+    with storage_errors(url, "스터디 목록을 조회"):
+        *_, found = _read(url, options, None)
     return found
+
+
+def _attempt(
+    url: StorageUrl, options: StorageOptions, cache: ListingCache | None
+) -> Iterator[list[StudyInfo] | StorageError]:
+    try:
+        with storage_errors(url, "스터디 목록을 조회"):
+            yield from _read(url, options, cache)
+    except StorageError as error:
+        yield error
+    except WizardError as error:
+        yield StorageError(error.title, error.cause, error.fix)
+
+
+def _read(
+    url: StorageUrl, options: StorageOptions, cache: ListingCache | None
+) -> Iterator[list[StudyInfo]]:
+    """한 저장소. 마지막에 준 것이 다 센 것이다."""
+    memory = Memory(url, cache)
+    if (unchanged := memory.unchanged()) is not None:
+        yield [_info(url, study, time.time()) for study in unchanged]
+        return
+    with reading_rows(url, options) as db:
+        memory.look(db)
+        if (unchanged := memory.unchanged()) is not None:
+            now = server_time(db)
+            yield [_info(url, study, now) for study in unchanged]
+            return
+        studies = read_overview(db)
+        stale = [study.study_id for study in studies if study.summary is None]
+        counts: dict[int, Counted] = {}
+        now = server_time(db)
+        if stale:
+            scope = None if len(stale) == len(studies) else stale
+            check = check_marks(db, scope, memory.counts())
+            if check.n_changed >= _WORTH_WAITING:
+                yield [
+                    _waiting(url, study, check.changed[study.study_id][0])
+                    if study.study_id in check.changed
+                    else _info(url, _counted(study, check.same), now)
+                    for study in studies
+                ]
+            counts = check.same | count_changed(db, check)
+    studies = [_counted(study, counts) for study in studies]
+    memory.keep(studies, counts)
+    yield [_info(url, study, now) for study in studies]
+
+
+def _counted(study: Found, counts: Mapping[int, Counted]) -> Found:
+    if study.summary is not None:
+        return study
+    counted = counts.get(study.study_id)
+    return replace(study, summary=counted.summary if counted else Summary())
+
+
+def _info(url: StorageUrl, study: Found, now: float) -> StudyInfo:
+    summary = study.summary or Summary()
+    state = _state(summary, study.claimed_until > now, study.attrs.get(_ATTRIBUTE))
+    return StudyInfo(study.study_id, study.name, url, study.directions, summary, state, study.attrs)
+
+
+def _waiting(url: StorageUrl, study: Found, count: int) -> StudyInfo:
+    summary = Summary(total=count)
+    return StudyInfo(
+        study.study_id, study.name, url, study.directions, summary, "counting", study.attrs
+    )
 
 
 def _state(summary: Summary, claimed: bool, recorded: object) -> StudyState:

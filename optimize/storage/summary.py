@@ -7,34 +7,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from optimize.storage import tables as t
+from optimize.storage.census import Summary, count_studies, utc
+from optimize.storage.dbapi import Rows
+from optimize.storage.url import Backend
 from optimize.trial import FinishedTrial
-
-# 제약 JSON에 0보다 큰 값이나 NaN이 있는가. 값은 Python json의 글이라 0이 아닌 수는 1-9를 담는다.
-_VIOLATED = r"(^|[\[,])\s*(Infinity|NaN|[0-9.]*[1-9])"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """한 스터디의 집계. best_*는 제약을 만족하는 한 목표 스터디의 최선. last_activity: UTC."""
-
-    total: int = 0
-    unfinished: int = 0
-    n_complete: int = 0
-    n_pruned: int = 0
-    n_failed: int = 0
-    best_value: float | None = None
-    best_number: int | None = None
-    last_activity: datetime | None = None
 
 
 def add_to_summary(
@@ -103,43 +88,13 @@ def read_summaries(connection: Connection, study_id: int | None = None) -> dict[
 
 
 def compute_summaries(connection: Connection, study_ids: Sequence[int]) -> dict[int, Summary]:
-    """집계 세 문장으로 요약을 만든다. 스터디가 많아도 문장 수는 같다."""
-    if not study_ids:
-        return {}
-    tr = t.trials.c
-    scope = tr.study_id.in_(study_ids)
-    count = sa.func.count()
-    groups = connection.execute(
-        sa.select(
-            tr.study_id,
-            tr.state,
-            count,
-            sa.func.max(tr.number),
-            sa.func.max(sa.func.coalesce(tr.datetime_complete, tr.datetime_start)),
-        )
-        .where(scope)
-        .group_by(tr.study_id, tr.state)
-    ).all()
-    bests = _feasible_bests(connection, scope)
-    by_study: dict[int, list[Any]] = defaultdict(list)
-    for row in groups:
-        by_study[row[0]].append(row)
-    found: dict[int, Summary] = {}
-    for study_id in study_ids:
-        rows = by_study[study_id]
-        by_state: dict[str, int] = {row[1]: row[2] for row in rows}
-        value, number = bests.get(study_id, (None, None))
-        found[study_id] = Summary(
-            total=max((row[3] for row in rows), default=-1) + 1,
-            unfinished=sum(by_state.get(state, 0) for state in t.UNFINISHED),
-            n_complete=by_state.get("COMPLETE", 0),
-            n_pruned=by_state.get("PRUNED", 0),
-            n_failed=by_state.get("FAIL", 0),
-            best_value=value,
-            best_number=number,
-            last_activity=_utc(max((row[4] for row in rows if row[4]), default=None)),
-        )
-    return found
+    """시행을 세어 요약을 만든다. 스터디가 많아도 문장 수는 같다."""
+    backend: Backend = "postgresql" if connection.dialect.name == "postgresql" else "sqlite"
+
+    def run(sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+    return count_studies(Rows(backend, run), study_ids)
 
 
 def write_summaries(connection: Connection, found: dict[int, Summary]) -> None:
@@ -166,51 +121,7 @@ def write_summaries(connection: Connection, found: dict[int, Summary]) -> None:
     )
 
 
-def _feasible_bests(
-    connection: Connection, scope: sa.ColumnElement[bool]
-) -> dict[int, tuple[float, int]]:
-    """한 목표의 스터디마다 제약을 만족하는 최선의 (값, 번호)."""
-    tr, v, a, d = t.trials.c, t.trial_values.c, t.trial_system_attributes.c, t.study_directions.c
-    single = (
-        sa.select(d.study_id, sa.func.max(d.direction).label("direction"))
-        .group_by(d.study_id)
-        .having(sa.func.count() == 1)
-        .subquery()
-    )
-    violated = (
-        sa.select(a.trial_id)
-        .where(a.trial_id == tr.trial_id)
-        .where(sa.or_(a.key == "constraints", a.key.like("constraints:%")))
-        .where(a.value_json.regexp_match(_VIOLATED))
-        .exists()
-    )
-    number = sa.case(
-        (v.value_type == "INF_POS", float("inf")),
-        (v.value_type == "INF_NEG", float("-inf")),
-        else_=v.value,
-    )
-    signed = sa.case((single.c.direction == "MAXIMIZE", number), else_=-number)
-    rank = sa.func.row_number().over(
-        partition_by=tr.study_id, order_by=(signed.desc(), tr.number.asc())
-    )
-    ranked = (
-        sa.select(tr.study_id, number.label("value"), tr.number.label("number"), rank.label("rank"))
-        .join(t.trial_values, sa.and_(v.trial_id == tr.trial_id, v.objective == 0))
-        .join(single, single.c.study_id == tr.study_id)
-        .where(scope, tr.state == "COMPLETE", ~violated)
-        .subquery()
-    )
-    rows = connection.execute(
-        sa.select(ranked.c.study_id, ranked.c.value, ranked.c.number).where(ranked.c.rank == 1)
-    )
-    return {study_id: (value, best) for study_id, value, best in rows}
-
-
 def stored_summary(*values: Any) -> Summary:
     """`wizard_summaries`의 칸들(study_id 뒤, 차례대로)로."""
     stored = Summary(*values)
-    return replace(stored, last_activity=_utc(stored.last_activity))
-
-
-def _utc(stored: datetime | None) -> datetime | None:
-    return stored.replace(tzinfo=UTC) if stored is not None else None
+    return replace(stored, last_activity=utc(stored.last_activity))

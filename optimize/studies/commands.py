@@ -6,22 +6,22 @@ import argparse
 import json
 import re
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optimize.errors import SettingsError
 from optimize.settings.model import study_name_problem
-from optimize.storage.admin import StudyAdmin
-from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
-from optimize.storage.reader import load_trials
 from optimize.studies import present
-from optimize.studies.export import export_trials
-from optimize.studies.importance import MIN_TRIALS, param_importances
 from optimize.studies.sources import Sources
 from optimize.studies.stream import write_events, write_listing
 from optimize.trial import FinishedTrial
+
+if TYPE_CHECKING:
+    from optimize.storage.admin import StudyAdmin
 
 _AGE = re.compile(r"(\d+)\s*([smhd]?)")
 _PAGE = 2000
@@ -30,10 +30,10 @@ _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "day
 
 def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """목록. 닿지 못한 저장소는 stderr에 알리고 나머지를 보인다."""
-    listing = sources.listing()
     if arguments.lines:
-        write_listing(listing, sources.notes, sys.stdout)
+        write_listing(sources.stream(), sources.notes, sys.stdout)
         return 0
+    listing = sources.listing()
     for url, error in listing.failures:
         print(f"알림: {url.masked}을(를) 읽지 못했습니다 — {error.cause}", file=sys.stderr)
     if arguments.json:
@@ -45,6 +45,9 @@ def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def events_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """시행을 실행의 사건과 같은 NDJSON으로 stdout에 쓴다. 큰 스터디도 쪽마다 나누어 읽는다."""
+    from optimize.storage.engine import reading
+    from optimize.storage.reader import load_trials
+
     info = sources.find(arguments.name, arguments.storage)
     with (
         storage_errors(info.url, "시행을 조회"),
@@ -61,6 +64,8 @@ def events_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """파라미터의 중요도."""
+    from optimize.studies.importance import MIN_TRIALS, param_importances
+
     info = sources.find(arguments.name, arguments.storage)
     items = param_importances(info)
     if arguments.json:
@@ -92,6 +97,8 @@ def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """시행을 내보낸다."""
+    from optimize.studies.export import export_trials
+
     info = sources.find(arguments.name, arguments.storage)
     target = None if arguments.output in {None, "-"} else Path(arguments.output)
     kind = arguments.format or (target.suffix.lstrip(".").lower() if target else "csv")
@@ -114,11 +121,8 @@ def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
             f"'{arguments.new_name}'(으)로 바꿀 수 없습니다", problem, "다른 이름을 고릅니다"
         )
     info = sources.find(arguments.name, arguments.storage)
-    admin = StudyAdmin(info.url, sources.options)
-    try:
+    with _admin(info, sources) as admin:
         admin.rename(arguments.name, arguments.new_name)
-    finally:
-        admin.close()
     print(f"'{arguments.name}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
     return 0
 
@@ -130,11 +134,8 @@ def delete_command(arguments: argparse.Namespace, sources: Sources) -> int:
     if not arguments.yes and not _confirmed(info, total):
         print("이름이 같지 않아 지우지 않았습니다.", file=sys.stderr)
         return 2
-    admin = StudyAdmin(info.url, sources.options)
-    try:
+    with _admin(info, sources) as admin:
         removed = admin.delete(arguments.name)
-    finally:
-        admin.close()
     print(f"'{arguments.name}'과(와) 시행 {removed:,}개를 지웠습니다", file=sys.stderr)
     return 0
 
@@ -147,18 +148,24 @@ def clean_command(arguments: argparse.Namespace, sources: Sources) -> int:
     else:
         chosen = [info for info in sources.listing().studies if info.summary.unfinished]
     for info in chosen:
-        admin = StudyAdmin(info.url, sources.options)
-        try:
+        with _admin(info, sources) as admin:
             count = admin.clean(info.name, age)
-        finally:
-            admin.close()
         print(f"{info.name}: RUNNING {count}개를 FAIL로 바꿨습니다", file=sys.stderr)
     if not chosen:
         print("정리할 시행이 없습니다", file=sys.stderr)
     return 0
 
 
+def _admin(info: StudyInfo, sources: Sources) -> closing[StudyAdmin]:
+    from optimize.storage.admin import StudyAdmin
+
+    return closing(StudyAdmin(info.url, sources.options))
+
+
 def _trials(info: StudyInfo, sources: Sources) -> list[FinishedTrial]:
+    from optimize.storage.engine import reading
+    from optimize.storage.reader import load_trials
+
     with (
         storage_errors(info.url, "시행을 조회"),
         reading(info.url, sources.options) as connection,

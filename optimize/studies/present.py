@@ -3,46 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len
 
 from optimize.storage.listing import STATE_LABELS, StudyInfo
 from optimize.trial import FinishedTrial
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_LIST_TITLES = ("이름", "상태", "완료", "가지치기", "실패", "최선", "마지막", "저장소")
 _DIRECTIONS = {"MAXIMIZE": "최대화", "MINIMIZE": "최소화"}
 
 
 def print_list(studies: Sequence[StudyInfo]) -> None:
     """표 하나. 최근에 움직인 것부터."""
-    console = _console()
     if not studies:
-        console.print("스터디가 없습니다. ./시작 으로 첫 최적화를 실행해 보세요.")
+        print("스터디가 없습니다. ./시작 으로 첫 최적화를 실행해 보세요.")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("이름", "상태", "완료", "가지치기", "실패", "최선", "마지막", "저장소"):
-        right = title in {"완료", "가지치기", "실패", "최선"}
-        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    rows = [_LIST_TITLES]
     for info in studies:
         s = info.summary
-        table.add_row(
-            info.name,
-            STATE_LABELS[info.state],
-            f"{s.n_complete:,}",
-            f"{s.n_pruned:,}",
-            f"{s.n_failed:,}",
-            _number(s.best_value),
-            _moment(s.last_activity),
-            _place(info),
+        rows.append(
+            (
+                printable(info.name),
+                STATE_LABELS[info.state],
+                f"{s.n_complete:,}",
+                f"{s.n_pruned:,}",
+                f"{s.n_failed:,}",
+                _number(s.best_value),
+                _moment(s.last_activity),
+                printable(_place(info)),
+            )
         )
-    console.print(table)
+    print("\n".join(_aligned(rows, right=range(2, 6))))
+
+
+def _aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
+    """칸을 맞춘 줄들. 한글은 두 칸을 차지한다. rich의 표는 천 줄에 0.4초라 쓰지 않는다."""
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for index, (text, width) in enumerate(zip(row, widths, strict=True)):
+            blank = " " * (width - cell_len(text))
+            cells.append(blank + text if index in right else text + blank)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def printable(text: str) -> str:
+    """터미널을 다스리는 글자(다른 도구가 지은 이름에 있을 수 있다)를 보이는 글로."""
+    return "".join(item if item.isprintable() else f"\\x{ord(item):02x}" for item in text)
 
 
 def print_study(info: StudyInfo, top: Sequence[FinishedTrial]) -> None:
     """요약, 최선의 파라미터와 지표, 상위 시행."""
+    from rich.table import Table
+
     console = _console()
     s = info.summary
     lines = {
@@ -126,6 +147,8 @@ def _moment(moment: datetime | None) -> str:
 
 
 def _console() -> Console:
+    from rich.console import Console
+
     console = Console(highlight=False, markup=False, emoji=False)
     # 파이프로 받으면 폭이 80이라 줄이 잘린다: 넉넉히 잡는다.
     return (

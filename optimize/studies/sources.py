@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,15 @@ from optimize import paths
 from optimize.errors import SettingsError, StorageError
 from optimize.settings.load import load_params, read_dotenv
 from optimize.settings.plan import storage_options
-from optimize.storage.listing import Listing, StudyInfo, distinct, list_all, sqlite_files
+from optimize.storage.listing import (
+    Listing,
+    StudyInfo,
+    distinct,
+    gather,
+    sqlite_files,
+    stream_all,
+)
+from optimize.storage.listing_cache import ListingCache
 from optimize.storage.local_server import embedded_url
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import FILE_NAME, read_pointer
@@ -43,9 +51,10 @@ class Sources:
         if url or env_name:
             return cls([_chosen(url, env_name)], options, chosen=True)
         notes: list[str] = []
-        found = [*sqlite_files(), *_pointed(notes)]
+        dotenv = read_dotenv()
+        found = [*sqlite_files(), *_pointed(dotenv, notes)]
         configured = resolve(
-            None, None, search.storage_url_env, search.storage_url, None, os.environ, read_dotenv()
+            None, None, search.storage_url_env, search.storage_url, None, os.environ, dotenv
         )
         found += [configured.url] if configured.url else []
         ours = embedded_url()
@@ -59,15 +68,18 @@ class Sources:
 
     def listing(self) -> Listing:
         """모든 저장소의 스터디. 고른 저장소에 닿지 못하면 StorageError."""
+        return gather(self.stream())
+
+    def stream(self) -> Iterator[tuple[StorageUrl, list[StudyInfo] | StorageError]]:
+        """`listing`과 같은 것을 읽는 대로. 오래 셀 저장소는 counting인 줄들이 먼저 온다."""
         # 여러 곳을 훑을 때는 죽은 서버 하나가 목록을 오래 잡지 않게 한다.
         limit = self.options.connect_timeout if self.chosen else _LIST_TIMEOUT_S
-        found = list_all(
-            self.urls,
-            replace(self.options, connect_timeout=min(limit, self.options.connect_timeout)),
-        )
-        if self.chosen and found.failures:
-            raise found.failures[0][1]
-        return Listing(found.studies, [item for item in found.failures if item[0] != self.assumed])
+        options = replace(self.options, connect_timeout=min(limit, self.options.connect_timeout))
+        for url, found in stream_all(self.urls, options, ListingCache.default()):
+            if self.chosen and isinstance(found, StorageError):
+                raise found
+            if url != self.assumed or not isinstance(found, StorageError):
+                yield url, found
 
     def find(self, name: str, storage: str | None) -> StudyInfo:
         """이름의 스터디 하나. 없거나 여럿이면 SettingsError, 못 본 저장소가 있으면 함께 말한다."""
@@ -109,13 +121,13 @@ def _chosen(url: str | None, env_name: str | None) -> StorageUrl:
     return found.url
 
 
-def _pointed(notes: list[str]) -> Iterator[StorageUrl]:
+def _pointed(dotenv: Mapping[str, str], notes: list[str]) -> Iterator[StorageUrl]:
     for path in sorted(paths.studies_dir().glob(f"*/{FILE_NAME}")):
         try:
             pointer = read_pointer(path)
             if pointer is None:
                 continue
-            url = resolve(None, None, None, None, pointer, os.environ, read_dotenv()).url
+            url = resolve(None, None, None, None, pointer, os.environ, dotenv).url
         except (StorageError, SettingsError) as error:
             notes.append(f"{path}: {error.title} — {error.cause}")
             continue

@@ -11,21 +11,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TextIO
 
+from optimize.errors import StorageError
 from optimize.protocol import DoneEvent, Event, StudyEvent, StudyResult, TrialEvent, encode
 from optimize.runner.fingerprint import ATTRIBUTE
-from optimize.storage.listing import Listing, StudyInfo
+from optimize.storage.listing import StudyInfo
+from optimize.storage.url import StorageUrl
 from optimize.trial import FinishedTrial
 
 
-def write_listing(listing: Listing, notes: Iterable[str], out: TextIO) -> None:
-    """스터디마다 `{"type":"study",…}`, 읽지 못한 저장소마다 `failure`, 읽지 못한 기록마다 `note`."""
-    for info in listing.studies:
-        _write(out, {"type": "study", **info.as_json()})
-    for url, error in listing.failures:
-        body = {"title": error.title, "cause": error.cause, "fix": error.fix}
-        _write(out, {"type": "failure", "storage": url.masked, **body})
-    for note in notes:
-        _write(out, {"type": "note", "text": note})
+def write_listing(
+    stream: Iterable[tuple[StorageUrl, list[StudyInfo] | StorageError]],
+    notes: Iterable[str],
+    out: TextIO,
+) -> None:
+    """스터디마다 `{"type":"study",…}`, 읽지 못한 저장소마다 `failure`, 읽지 못한 기록마다 `note`.
+
+    읽는 대로 쓴다. 같은 저장소의 같은 이름이 다시 오면 뒤의 것이 맞다(state가 counting이던 것).
+    """
+    for url, found in stream:
+        if isinstance(found, StorageError):
+            body = {"title": found.title, "cause": found.cause, "fix": found.fix}
+            _write(out, [{"type": "failure", "storage": url.masked, **body}])
+        else:
+            _write(out, [{"type": "study", **info.as_json()} for info in found])
+    _write(out, [{"type": "note", "text": note} for note in notes])
 
 
 def write_events(info: StudyInfo, pages: Iterable[list[FinishedTrial]], out: TextIO) -> None:
@@ -110,6 +119,6 @@ def _done(info: StudyInfo, best: TrialEvent | None) -> Event:
     return DoneEvent([StudyResult(info.name, info.name, *counts, value, params)], 0)
 
 
-def _write(out: TextIO, body: Mapping[str, Any]) -> None:
-    out.write(json.dumps(body, ensure_ascii=False) + "\n")
+def _write(out: TextIO, bodies: Iterable[Mapping[str, Any]]) -> None:
+    out.write("".join(json.dumps(body, ensure_ascii=False) + "\n" for body in bodies))
     out.flush()

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from store_kit import OPTIONS, SPACE, make_trial
 
 from optimize.errors import StorageError
-from optimize.storage.engine import connect_args, make_engine, reading, writing
+from optimize.storage.dbapi import connect_args
+from optimize.storage.engine import make_engine, reading, writing
 from optimize.storage.failures import diagnose, storage_errors
 from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
