@@ -28,6 +28,8 @@ from optimize.trial import Params
 MAX_LOSSES = 2
 RECONNECT_SECONDS = 300.0
 _RETRY_SECONDS = 2.0
+# 시간 제한을 넘긴 작업자가 끝나는 신호(`patience.limited`).
+_TIME_LIMIT_SIGNAL = "SIGVTALRM"
 _MAX_IDLE_BREAKS = 3
 
 
@@ -269,6 +271,8 @@ class WorkerPool:
             task.losses += 1
             if alone and task.losses >= MAX_LOSSES:
                 text = f"이 시행을 계산하던 작업자 프로세스가 {task.losses}번 죽었습니다: {reason}"
+                if _TIME_LIMIT_SIGNAL in reason:
+                    text = "시행 하나의 시간 제한을 넘겨 작업자 프로세스를 끝냈습니다(search.trial_timeout)"
                 collected.done.append((task, Outcome(None, text, time(), 0.0, {}, False)))
             else:
                 collected.lost += 1

@@ -241,6 +241,7 @@ class SearchSection(_Section):
 
     n_trials: Annotated[Int, Field(ge=1, le=10_000_000)] = 500
     timeout: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = None
+    trial_timeout: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = 600.0
     n_jobs: Annotated[Int, Field(ge=-1, le=4096)] = -1
     dataset_jobs: Annotated[Int, Field(ge=0, le=4096)] = 0
     executor: Literal["local", "dask"] = "local"
