@@ -81,23 +81,27 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 
 def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
-    """한 스터디의 요약, 최선의 파라미터, 상위 시행."""
+    """한 스터디의 요약, 최선의 파라미터, 상위 시행, 목표가 여럿이면 파레토 최적 시행들."""
+    from optimize.studies.front import front_body, study_front
+
     if arguments.top < 0:
         raise SettingsError("--top 이 틀렸습니다", f"받은 것: {arguments.top}", "0 이상의 정수")
     info = sources.find(arguments.name, arguments.storage)
     trials = _trials(info, sources)
     top = present.top_trials(trials, info.directions, arguments.top)
+    front = study_front(info, trials)
     if arguments.json:
-        body = {**info.as_json(), "top": [present.trial_json(trial) for trial in top]}
-        _write_json(body)
+        top_body = [present.trial_json(trial) for trial in top]
+        _write_json({**info.as_json(), **front_body(info, front), "top": top_body})
     else:
-        present.print_study(info, top)
+        present.print_study(info, top, front)
     return 0
 
 
 def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """시행을 내보낸다."""
     from optimize.studies.export import export_trials
+    from optimize.studies.front import study_front
 
     info = sources.find(arguments.name, arguments.storage)
     target = None if arguments.output in {None, "-"} else Path(arguments.output)
@@ -108,7 +112,9 @@ def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
         )
     if target is not None and target.exists() and not arguments.force:
         raise SettingsError("파일이 이미 있습니다", str(target), "--force 를 주면 덮어씁니다")
-    count = export_trials(_trials(info, sources), len(info.directions), kind, target)
+    trials = _trials(info, sources)
+    front = {trial.uid for trial in study_front(info, trials)}
+    count = export_trials(trials, len(info.directions), kind, target, front)
     where = f" → {target}" if target else ""
     print(f"시행 {count:,}개를 내보냈습니다{where}", file=sys.stderr)
     return 0

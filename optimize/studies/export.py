@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
 from optimize.errors import SettingsError, os_reason
-from optimize.report.trials import private_file
+from optimize.report.trials import private_file, score_columns
 from optimize.studies.present import trial_json
 from optimize.trial import FinishedTrial
 
 
 def export_trials(
-    trials: Sequence[FinishedTrial], n_objectives: int, kind: str, target: Path | None
+    trials: Sequence[FinishedTrial],
+    n_objectives: int,
+    kind: str,
+    target: Path | None,
+    front: Container[str] = (),
 ) -> int:
-    """내보내고 시행 수를 돌려준다.
+    """내보내고 시행 수를 돌려준다. front: 파레토 최적 시행의 uid들(목표가 여럿이면 그 열이 생긴다).
 
     kind: csv | parquet | json. target: None이면 stdout(parquet은 안 된다). 파일은 0600이고
     원자적으로 생긴다. SettingsError: 쓸 수 없는 자리다.
@@ -29,15 +33,15 @@ def export_trials(
             raise SettingsError(
                 "parquet은 파일로만 내보냅니다", "", "--output 이름.parquet 을 붙입니다"
             )
-        _write_text(sys.stdout, kind, trials, n_objectives)
+        _write_text(sys.stdout, kind, trials, n_objectives, front)
         return len(trials)
     try:
         with private_file(target) as temporary:
             if kind == "parquet":
-                _write_parquet(temporary, trials, n_objectives)
+                _write_parquet(temporary, trials, n_objectives, front)
             else:
                 with temporary.open("w", encoding="utf-8", newline="") as file:
-                    _write_text(file, kind, trials, n_objectives)
+                    _write_text(file, kind, trials, n_objectives, front)
     except OSError as error:
         raise SettingsError(
             "파일에 쓰지 못했습니다", f"{target}: {os_reason(error)}", "쓸 수 있는 자리를 고릅니다"
@@ -45,11 +49,13 @@ def export_trials(
     return len(trials)
 
 
-def rows(trials: Sequence[FinishedTrial], n_objectives: int) -> list[dict[str, Any]]:
+def rows(
+    trials: Sequence[FinishedTrial], n_objectives: int, front: Container[str] = ()
+) -> list[dict[str, Any]]:
     """시행마다 한 줄의 평평한 사전. 모든 줄의 열이 같고 없는 값은 None이다."""
     metrics = _names(trial.metrics for trial in trials)
     params = _names(trial.params for trial in trials)
-    scores = ["score"] if n_objectives == 1 else [f"score_{i}" for i in range(n_objectives)]
+    scores = score_columns(n_objectives)
     return [
         {
             "number": trial.number,
@@ -59,6 +65,7 @@ def rows(trials: Sequence[FinishedTrial], n_objectives: int) -> list[dict[str, A
                 for index, name in enumerate(scores)
             },
             "feasible": "yes" if trial.feasible else "no",
+            **({"front": "yes" if trial.uid in front else "no"} if n_objectives > 1 else {}),
             "started_at": trial.started_at.isoformat(timespec="milliseconds"),
             "duration_ms": round(
                 (trial.finished_at - trial.started_at) / timedelta(milliseconds=1), 3
@@ -72,24 +79,35 @@ def rows(trials: Sequence[FinishedTrial], n_objectives: int) -> list[dict[str, A
 
 
 def _write_text(
-    file: IO[str], kind: str, trials: Sequence[FinishedTrial], n_objectives: int
+    file: IO[str],
+    kind: str,
+    trials: Sequence[FinishedTrial],
+    n_objectives: int,
+    front: Container[str],
 ) -> None:
     if kind == "json":
-        json.dump([trial_json(trial) for trial in trials], file, ensure_ascii=False, indent=1)
+        several = n_objectives > 1
+        bodies = [
+            {**trial_json(trial), **({"front": trial.uid in front} if several else {})}
+            for trial in trials
+        ]
+        json.dump(bodies, file, ensure_ascii=False, indent=1)
         file.write("\n")
         return
-    table = rows(trials, n_objectives)
+    table = rows(trials, n_objectives, front)
     header = list(table[0]) if table else ["number", "state", "score"]
     writer = csv.DictWriter(file, header, lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
 
 
-def _write_parquet(path: Path, trials: Sequence[FinishedTrial], n_objectives: int) -> None:
+def _write_parquet(
+    path: Path, trials: Sequence[FinishedTrial], n_objectives: int, front: Container[str]
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = rows(trials, n_objectives)
+    table = rows(trials, n_objectives, front)
     columns = {name: [row[name] for row in table] for name in (table[0] if table else ())}
     arrays = {name: pa.array(_uniform(values)) for name, values in columns.items()}
     pq.write_table(pa.table(arrays), path)

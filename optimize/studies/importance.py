@@ -29,13 +29,11 @@ class Importance:
 
 
 def param_importances(info: StudyInfo) -> list[Importance]:
-    """큰 것부터. 시행이 MIN_TRIALS보다 적거나 목표가 여럿이면 빈 목록. 실패는 StorageError."""
+    """큰 것부터. 시행이 MIN_TRIALS보다 적으면 빈 목록. 목표가 여럿이면 첫 목표의 것. 실패는 StorageError."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("optuna").setLevel(logging.ERROR)
-    if len(info.directions) != 1:
-        return []
     with storage_errors(info.url, "시행을 조회"):
         stored = optuna.load_study(study_name=info.name, storage=info.url.secret)
         trials = [trial for trial in stored.get_trials(deepcopy=False) if _usable(trial)]
@@ -60,7 +58,7 @@ def _importance(trials: Sequence[Any], name: str, minimize: bool) -> float:
     study = optuna.create_study(direction=way)
     study.add_trials(
         optuna.trial.create_trial(
-            value=trial.value,
+            value=trial.values[0],
             params={name: trial.params[name]},
             distributions={name: trial.distributions[name]},
         )
@@ -81,6 +79,6 @@ def _usable(trial: Any) -> bool:
     constraints = trial.system_attrs.get("constraints") or ()
     return (
         trial.state.name == "COMPLETE"
-        and math.isfinite(trial.value)
+        and math.isfinite(trial.values[0])
         and all(value <= 0 for value in constraints)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,7 @@ def print_list(studies: Sequence[StudyInfo]) -> None:
                 f"{s.n_complete:,}",
                 f"{s.n_pruned:,}",
                 f"{s.n_failed:,}",
-                _number(s.best_value),
+                "파레토" if len(info.directions) > 1 else _number(s.best_value),
                 _moment(s.last_activity),
                 printable(_place(info)),
             )
@@ -60,28 +61,42 @@ def printable(text: str) -> str:
     return "".join(item if item.isprintable() else f"\\x{ord(item):02x}" for item in text)
 
 
-def print_study(info: StudyInfo, top: Sequence[FinishedTrial]) -> None:
-    """요약, 최선의 파라미터와 지표, 상위 시행."""
+def print_study(
+    info: StudyInfo, top: Sequence[FinishedTrial], front: Sequence[FinishedTrial] = ()
+) -> None:
+    """요약, 최선의 파라미터와 지표, 상위 시행. front: 목표가 여럿일 때의 파레토 최적 시행들."""
     from rich.table import Table
 
+    from optimize.report.front import print_front
+    from optimize.studies.front import study_goals
+
+    several = len(info.directions) > 1
     console = _console()
     s = info.summary
     lines = {
         "이름": info.name,
         "저장소": info.url.masked,
-        "방향": ", ".join(_DIRECTIONS.get(item, item) for item in info.directions),
+        "방향": ", ".join(
+            f"{goal.label} {_DIRECTIONS.get(way, way)}" if several else _DIRECTIONS.get(way, way)
+            for goal, way in zip(study_goals(info), info.directions, strict=True)
+        ),
         "상태": STATE_LABELS[info.state],
         "시행": f"완료 {s.n_complete:,} · 가지치기 {s.n_pruned:,} · 실패 {s.n_failed:,}"
         f" · 끝나지 않음 {s.unfinished:,}",
         "마지막": _moment(s.last_activity),
-        "최선": _number(s.best_value)
+        "최선": f"파레토 최적 {len(front)}개"
+        if several
+        else _number(s.best_value)
         + (f" (시행 {s.best_number})" if s.best_number is not None else ""),
     }
     for label, text in lines.items():
         console.print(f"{label}: {text}")
+    if front:
+        console.print()
+        print_front(info.name, study_goals(info), front, sys.stdout)
     if not top:
         return
-    best = top[0]
+    best = front[0] if front else top[0]
     console.print("\n최선의 파라미터:" if best.feasible else "\n상위 시행의 파라미터:")
     for name, value in best.params.items():
         console.print(f"  {name}: {value}")

@@ -13,9 +13,12 @@ from typing import Any, TextIO
 
 from optimize.errors import StorageError
 from optimize.protocol import DoneEvent, Event, StudyEvent, StudyResult, TrialEvent, encode
+from optimize.report.front import goals_json
 from optimize.runner.fingerprint import ATTRIBUTE
+from optimize.search.pareto import Leaders
 from optimize.storage.listing import StudyInfo
 from optimize.storage.url import StorageUrl
+from optimize.studies.front import study_goals
 from optimize.trial import FinishedTrial
 
 
@@ -40,13 +43,12 @@ def write_listing(
 def write_events(info: StudyInfo, pages: Iterable[list[FinishedTrial]], out: TextIO) -> None:
     """`study`, 번호 차례의 `trial`들, `done`. 쪽마다 내려 보내므로 읽는 쪽은 바로 보인다."""
     out.write(encode(_study_event(info)) + "\n")
-    best: TrialEvent | None = None
+    leaders = Leaders(info.directions)
     for page in pages:
-        for event in _trial_events(info, page, best):
-            best = event if event.is_best else best
+        for event in _trial_events(info, page, leaders):
             out.write(encode(event) + "\n")
         out.flush()
-    out.write(encode(_done(info, best)) + "\n")
+    out.write(encode(_done(info, leaders)) + "\n")
     out.flush()
 
 
@@ -67,6 +69,7 @@ def _study_event(info: StudyInfo) -> Event:
         data=source,
         is_demo="합성 데모" in source,
         direction=info.directions[0].lower() if info.directions else "maximize",
+        goals=[*goals_json(study_goals(info))],
     )
 
 
@@ -76,16 +79,13 @@ def _described(info: StudyInfo) -> Mapping[str, Any]:
 
 
 def _trial_events(
-    info: StudyInfo, trials: Iterable[FinishedTrial], best: TrialEvent | None
+    info: StudyInfo, trials: Iterable[FinishedTrial], leaders: Leaders
 ) -> Iterator[TrialEvent]:
-    minimize = bool(info.directions) and info.directions[0] == "MINIMIZE"
-    top = None if best is None else best.score
     for trial in trials:
         value = trial.values[0] if trial.values else math.nan
         score = value if math.isfinite(value) else None
-        better = score is not None and (top is None or (score < top if minimize else score > top))
-        is_best = better and trial.feasible
-        top = score if is_best else top
+        known = bool(trial.values) and all(map(math.isfinite, trial.values))
+        is_best = known and leaders.offer(trial)
         yield TrialEvent(
             study=info.name,
             number=trial.number or 0,
@@ -97,7 +97,7 @@ def _trial_events(
             is_best=is_best,
             uid=trial.uid,
             started_at=trial.started_at.isoformat(timespec="milliseconds"),
-            values=[item for item in trial.values if math.isfinite(item)],
+            values=list(trial.values) if known else [],
             # 사건의 수는 유한하다: 무한히 어긴 제약도 어긴 것으로 남긴다.
             constraints=[item if math.isfinite(item) else 1.0 for item in trial.constraints],
             error=trial.error,
@@ -112,11 +112,13 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _done(info: StudyInfo, best: TrialEvent | None) -> Event:
+def _done(info: StudyInfo, leaders: Leaders) -> Event:
     summary = info.summary
     counts = (summary.n_complete, summary.n_pruned, summary.n_failed)
-    value, params = (None, None) if best is None else (best.score, best.params)
-    return DoneEvent([StudyResult(info.name, info.name, *counts, value, params)], 0)
+    best = leaders.best
+    value, params = (None, None) if best is None else (best.values[0], _finite(best.params))
+    size = len(leaders) if leaders.is_pareto else None
+    return DoneEvent([StudyResult(info.name, info.name, *counts, value, params, size)], 0)
 
 
 def _write(out: TextIO, bodies: Iterable[Mapping[str, Any]]) -> None:
