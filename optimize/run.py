@@ -34,13 +34,14 @@ def main(argv: list[str]) -> int:
 
 def _check_search(plan: Plan) -> None:
     """실행하지 않고도 알 수 있는 잘못(없는 전략, 틀린 탐색 공간과 목표)을 계획에서 거절한다."""
-    from optimize.runner.opening import make_objective
+    from optimize.runner.opening import make_objective, make_rules
     from optimize.search.overrides import apply_overrides
     from optimize.strategy.registry import load_strategy
 
     params = plan.params
     apply_overrides(load_strategy(params.strategy.name).parameters, params.strategy.space)
     make_objective(params.objective)
+    make_rules(params)
 
 
 if __name__ == "__main__":

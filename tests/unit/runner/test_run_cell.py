@@ -9,6 +9,7 @@ from typing import Any
 
 from optimize.runner.cell import CellRun
 from optimize.runner.worker import Outcome
+from optimize.search.folds import FoldedProposer
 from optimize.search.objective import Objective, ObjectiveGoal
 from optimize.search.pruning import CHECKPOINTS, make_pruner
 from optimize.storage.claims import ClaimResult
@@ -40,7 +41,8 @@ def make_cell(target: int = 10, *, limit: int = 10**6, before: int = 0) -> tuple
         plan=SimpleNamespace(study_name="s", slug="slug"),
         space=SimpleNamespace(complete=dict),
         objective=Objective([ObjectiveGoal("sharpe")], max_drawdown_pct=50),
-        proposer=proposer,
+        proposer=FoldedProposer([proposer]),
+        job=SimpleNamespace(folds=0),
     )
     finished = [make_trial(1000 + i, number=i) for i in range(before)]
     cell = CellRun(0, search, target, make_pruner("none"))
