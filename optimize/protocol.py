@@ -172,6 +172,7 @@ class StudyResult:
     """끝난 스터디 한 줄. best_*는 제약을 만족하는 최선, 없으면 None.
 
     목표가 여럿이면 best_*는 파레토 최적 가운데 첫 목표가 가장 좋은 것이고 front_size는 그 시행들의 수다.
+    out_of_sample: 이긴 시행들의 검증의 (첫 목표) 점수. split이 여럿이면 이어 붙인 검증의 것(CPCV는 경로의 중앙값).
     """
 
     study: str
@@ -182,6 +183,7 @@ class StudyResult:
     best_value: float | None
     best_params: Mapping[str, JsonValue] | None
     front_size: int | None = None
+    out_of_sample: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

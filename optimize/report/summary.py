@@ -25,6 +25,7 @@ class StudySummary:
 
     last_error: 이 실행에서 마지막으로 실패한 시행의 까닭, 없으면 빈 글.
     front, goals: 목표가 여럿이면 파레토 최적 시행들과 그 값의 뜻, 하나면 비었다. 그때 best는 그 첫 시행이다.
+    validated: 검증을 두었는가. 그때 best의 점수와 지표는 학습의 것이고 out_of_sample이 검증의 점수다.
     """
 
     study: str
@@ -40,6 +41,8 @@ class StudySummary:
     front: Sequence[FinishedTrial] = ()
     goals: Sequence[GoalInfo] = ()
     params: Mapping[str, object] = field(default_factory=dict)
+    validated: bool = False
+    out_of_sample: Sequence[float] | None = None
 
     @property
     def n_finished(self) -> int:
@@ -53,11 +56,15 @@ def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
 
     console = plain_console(out)
     table = Table(title="결과")
-    for title in ("스터디", "시행", "점수", *(_title(name) for name in _SHOWN)):
+    validated = any(summary.validated for summary in summaries)
+    scores = ("학습 점수", "검증 점수") if validated else ("점수",)
+    for title in ("스터디", "시행", *scores, *(_title(name) for name in _SHOWN)):
         table.add_column(title, justify="left" if title == "스터디" else "right", overflow="fold")
     for summary in summaries:
         table.add_row(*_row(summary))
     console.print(table)
+    if validated:
+        console.print("순이익부터 거래 수까지는 학습 구간의 지표입니다.")
     for summary in summaries:
         if summary.front:
             print_front(summary.study, summary.goals, summary.front, out)
@@ -94,7 +101,11 @@ def _row(summary: StudySummary) -> list[str]:
         f"{metrics[name]:,.{METRICS[name].digits}f}" if name in metrics else "" for name in _SHOWN
     ]
     front = f"파레토 {len(summary.front)}개"
-    return [*head, front if summary.front else f"{summary.best.values[0]:.4f}", *cells]
+    scores = [front if summary.front else f"{summary.best.values[0]:.4f}"]
+    if summary.validated:
+        found = summary.out_of_sample
+        scores.append(" / ".join(f"{value:.4f}" for value in found) if found else "없음")
+    return [*head, *scores, *cells]
 
 
 def _notes(summary: StudySummary) -> list[str]:

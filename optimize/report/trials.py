@@ -10,12 +10,27 @@ from pathlib import Path
 
 from optimize.trial import FinishedTrial
 
-_REST = ("feasible", "started_at", "duration_ms")
+_REST = ("feasible", "fold", "started_at", "duration_ms")
 
 
 def score_columns(n_objectives: int) -> list[str]:
     """목표 값의 열: 하나면 `score`, 여럿이면 `score_0`, `score_1`, …"""
     return ["score"] if n_objectives == 1 else [f"score_{i}" for i in range(n_objectives)]
+
+
+def validation_columns(n_objectives: int) -> list[str]:
+    """검증의 열: 학습과 검증의 목표 값(`in_sample_score`, `out_of_sample_score`, 여럿이면 뒤에 번호)."""
+    sides = ("in_sample_", "out_of_sample_")
+    return [side + name for side in sides for name in score_columns(n_objectives)]
+
+
+def validation_cells(trial: FinishedTrial, n_objectives: int) -> list[float | None]:
+    """`validation_columns`의 값, 없으면 None."""
+    return [
+        values[i] if i < len(values) else None
+        for values in (trial.in_sample, trial.out_of_sample)
+        for i in range(n_objectives)
+    ]
 
 
 def write_trials_csv(
@@ -30,7 +45,8 @@ def write_trials_csv(
     metrics, params: 열의 차례. 이름이 겹치지 않게 지표는 그대로, 파라미터는 `param.이름`이다.
     쓰지 못하면 OSError. 파일은 0600이고 원자적으로 갈린다.
     """
-    head = ["number", "state", *score_columns(n_objectives), *_REST]
+    scores = [*score_columns(n_objectives), *validation_columns(n_objectives)]
+    head = ["number", "state", *scores, *_REST]
     header = [*head, *metrics, *(f"param.{name}" for name in params), "error"]
     with private_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -50,7 +66,9 @@ def _rows(
             trial.number,
             trial.state,
             *(trial.values[i] if i < len(trial.values) else "" for i in range(n_objectives)),
+            *("" if v is None else v for v in validation_cells(trial, n_objectives)),
             "yes" if trial.feasible else "no",
+            "" if trial.fold is None else trial.fold,
             trial.started_at.isoformat(timespec="milliseconds"),
             round(milliseconds, 3),
             *(trial.metrics.get(name, "") for name in metrics),

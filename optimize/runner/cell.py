@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optimize.protocol import TrialEvent
 from optimize.runner.pool import Task
@@ -73,6 +73,8 @@ class CellRun:
         self.states = Counter[str]()
         self._pruner = pruner
         self._claiming: dict[str, Task] = {}
+        # 끝난 뒤의 검증의 보고(`optimize.report.validation`), 아직이면 None.
+        self.validation: dict[str, Any] | None = None
         self._blocked: dict[str, Task] = {}
         self._next_number = 0
         self._flying: dict[str, Task] = {}

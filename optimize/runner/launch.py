@@ -45,7 +45,7 @@ from optimize.runner.opening import (
     storage_secrets,
 )
 from optimize.runner.pool import WorkerPool
-from optimize.runner.results import cell_goals, print_results, write_results
+from optimize.runner.results import cell_goals, print_results, write_results, write_verdicts
 from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
 from optimize.runner.terminal import make_terminals
 from optimize.runner.worker import Job, Rehearsal
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from optimize.search.space import SearchSpace
     from optimize.settings.plan import Plan
     from optimize.validation.splits import Rules, Scheme
+    from optimize.verdict.judge import Verdict
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -167,11 +168,14 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
             if not cell.unsaved:
                 journal = journal.settle(item.journal)
         exit_code = 0 if finished else EXIT_INTERRUPTED
+        verdicts: list[Verdict] = []
         if not coordinator.killed:
-            write_results(plan, cells, [item.store for item in opened], events)
+            gathered = write_results(plan, cells, [item.store for item in opened], events)
+            # 사용자가 멈췄으면 기다리게 하지 않는다: 판정은 studies verdict로 언제든 낸다.
+            verdicts = write_verdicts(cells, gathered, events) if finished else []
         events.emit(DoneEvent(_results(cells), exit_code))
         if not coordinator.killed:
-            print_results(cells, out)
+            print_results(cells, verdicts, out)
         return exit_code
     finally:
         pool.shutdown()
@@ -309,9 +313,16 @@ def _results(cells: Sequence[CellRun]) -> list[StudyResult]:
             best_value=cell.best.values[0] if cell.best else None,
             best_params=cell.best.params if cell.best else None,
             front_size=cell.front_size,
+            out_of_sample=_out_of_sample(cell),
         )
         for cell in cells
     ]
+
+
+def _out_of_sample(cell: CellRun) -> float | None:
+    """검증의 (첫 목표의) 점수. 검증이 없거나 이긴 시행이 없으면 None."""
+    score = (cell.validation or {}).get("score")
+    return float(score[0]) if score else None
 
 
 def _version() -> str:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from optimize import paths
-from optimize.errors import WizardError
+from optimize.errors import WizardError, os_reason
 from optimize.protocol import WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
+from optimize.runner.signals import Stopped
 from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
     from optimize.report.front import GoalInfo
     from optimize.report.summary import StudySummary
+    from optimize.report.validation import Winners
     from optimize.settings.plan import Plan
     from optimize.storage.store import TrialStore
+    from optimize.verdict.collect import StudyTrials
+    from optimize.verdict.judge import Verdict
 
 TRIALS_FILE = "trials.csv"
 BEST_FILE = "best.yaml"
 TRADES_FILE = "best_trades.csv"
 FRONT_FILE = "front.csv"
 FRONT_JSON = "front.json"
+VALIDATION_FILE = "validation.json"
 
 
 def write_results(
@@ -30,15 +36,23 @@ def write_results(
     cells: Sequence[CellRun],
     stores: Sequence[TrialStore],
     events: EventWriter,
-) -> None:
-    """칸마다 `trials.csv`, `best.yaml`, `best_trades.csv`를, 목표가 여럿이면 `front.csv`와 `front.json`도 쓴다.
+) -> list[StudyTrials]:
+    """칸마다 `trials.csv`, `best.yaml`, `best_trades.csv`를, 목표가 여럿이면 `front.csv`와 `front.json`도,
+    검증이 있으면 `validation.json`도 쓴다.
 
-    결과 파일을 쓰지 못해도 시행은 저장소에 있으므로 경고하고 넘어간다.
+    돌려주는 것: 쓰며 읽은 시행들, 칸의 차례로(판정이 읽는다). 결과 파일을 쓰지 못해도 시행은 저장소에 있으므로
+    경고하고 넘어가며, 그때는 시행을 다 읽지 못했을 수 있어 빈 목록이다.
     """
+    from optimize.verdict.collect import StudyTrials
+
+    gathered, whole = [], True
     for cell, store in zip(cells, stores, strict=True):
+        trials = StudyTrials(cell.study, str(cell.search.plan.cell), cell.leaders.directions)
+        gathered.append(trials)
         try:
-            _write_cell(plan, cell, store)
+            _write_cell(plan, cell, store, trials)
         except (OSError, WizardError) as error:
+            whole = False
             events.emit(
                 WarningEvent(
                     f"{cell.study}: 결과 파일을 쓰지 못했습니다",
@@ -46,13 +60,47 @@ def write_results(
                     "시행은 저장소에 있습니다. python -m optimize.studies export 로 다시 꺼낼 수 있습니다",
                 )
             )
+    return gathered if whole else []
 
 
-def print_results(cells: Sequence[CellRun], out: IO[str]) -> None:
-    """스터디마다 한 줄인 표를 out에 쓴다."""
+def write_verdicts(
+    cells: Sequence[CellRun], gathered: Sequence[StudyTrials], events: EventWriter
+) -> list[Verdict]:
+    """칸마다의 과최적화 판정과 `verdict.json`. gathered가 비었으면 없다.
+
+    쓰지 못하면 경고하고 넘어간다. 셈하는 사이에 멈추라는 신호를 받으면 판정 없이 끝낸다: 탐색은 이미 끝났다.
+    """
+    from optimize.report.verdict import VERDICT_FILE, Bench, judge_studies, write_verdict
+
+    benches: dict[str, Bench | str] = {}
+    for cell in cells:
+        job = cell.search.job
+        benches[cell.study] = Bench(
+            job.ref, job.strategy, job.costs, cell.search.objective, cell.search.space, job.scheme
+        )
+    try:
+        verdicts = judge_studies(gathered, benches)
+    except Stopped:
+        return []
+    for cell, verdict in zip(cells, verdicts, strict=False):
+        try:
+            write_verdict(paths.results_dir(cell.slug, cell.study) / VERDICT_FILE, verdict)
+        except OSError as error:
+            events.emit(WarningEvent(f"{cell.study}: 판정을 쓰지 못했습니다", os_reason(error)))
+    return verdicts
+
+
+def print_results(cells: Sequence[CellRun], verdicts: Sequence[Verdict], out: IO[str]) -> None:
+    """스터디마다 한 줄인 표와, 있으면 그 판정을 out에 쓴다."""
     from optimize.report.summary import print_summary
+    from optimize.report.validation_table import print_validation
+    from optimize.report.verdict import print_verdicts
 
     print_summary([_summary(cell) for cell in cells], out)
+    for cell in cells:
+        if cell.validation is not None:
+            print_validation(cell.study, cell.validation, out)
+    print_verdicts(verdicts, out)
 
 
 def cell_goals(cell: CellRun) -> list[GoalInfo]:
@@ -63,27 +111,33 @@ def cell_goals(cell: CellRun) -> list[GoalInfo]:
     return goals_of(objective.directions, [goal.metric for goal in objective.goals])
 
 
-def _write_cell(plan: Plan, cell: CellRun, store: TrialStore) -> None:
+def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTrials) -> None:
     from optimize.backtest.metrics import METRICS
     from optimize.report.best import write_best_trades, write_best_yaml
     from optimize.report.front import write_front_csv, write_front_json
     from optimize.report.trials import write_trials_csv
+    from optimize.report.validation import Winners
     from optimize.search.pareto import Leaders
 
     folder = paths.results_dir(cell.slug, cell.study)
     space, job = cell.search.space, cell.search.job
     leaders = Leaders(cell.leaders.directions)
+    winners = Winners(job.folds, leaders.directions)
 
     def read() -> Iterator[FinishedTrial]:
-        for page in store.pages():
+        for page in store.pages(blocks=True):
             for trial in page:
                 leaders.offer(trial)
+                winners.offer(trial)
+                gathered.add(trial)
                 yield trial
 
     names = [parameter.name for parameter in space.dimensions]
     write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names, len(leaders.directions))
     # 저장소의 것으로 다시 고른다: 번호가 정해져 있고 다른 실행의 시행도 든다.
     cell.leaders = leaders
+    if job.folds:
+        cell.validation = _validate(cell, winners, folder)
     if cell.best is None:
         return
     if leaders.is_pareto:
@@ -97,6 +151,27 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore) -> None:
         folder / BEST_FILE, settings, cell.study, str(cell.search.plan.cell), cell.best, full
     )
     write_best_trades(folder / TRADES_FILE, job.ref, job.strategy, job.costs, full)
+
+
+def _validate(cell: CellRun, winners: Winners, folder: Path) -> dict[str, Any]:
+    """이긴 시행들을 다시 돌려 검증의 보고를 쓰고 준다."""
+    from optimize.backtest.engine import run_backtest
+    from optimize.backtest.segments import Calendar
+    from optimize.report.validation import validation_report, write_validation
+    from optimize.strategy.registry import load_strategy
+
+    space, job, objective = cell.search.space, cell.search.job, cell.search.objective
+    assert job.scheme is not None  # noqa: S101 — folds가 있으면 나눔이 있다
+    dataset, strategy = job.ref.open(), load_strategy(job.strategy)
+    body = validation_report(
+        job.scheme,
+        winners,
+        Calendar.of(dataset),
+        lambda params: run_backtest(dataset, strategy, space.complete(params), job.costs),
+        lambda metrics: objective.score(metrics).values,
+    )
+    write_validation(folder / VALIDATION_FILE, {"study": cell.study, **body})
+    return body
 
 
 def _summary(cell: CellRun) -> StudySummary:
@@ -115,4 +190,6 @@ def _summary(cell: CellRun) -> StudySummary:
         last_error=cell.last_error,
         front=cell.leaders.front if cell.leaders.is_pareto else (),
         goals=cell_goals(cell),
+        validated=cell.search.job.folds > 0,
+        out_of_sample=(cell.validation or {}).get("score"),
     )

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from optimize.errors import SettingsError, os_reason
-from optimize.report.trials import private_file, score_columns
+from optimize.report.trials import (
+    private_file,
+    score_columns,
+    validation_cells,
+    validation_columns,
+)
 from optimize.studies.present import trial_json
 from optimize.trial import FinishedTrial
 
@@ -55,7 +60,7 @@ def rows(
     """시행마다 한 줄의 평평한 사전. 모든 줄의 열이 같고 없는 값은 None이다."""
     metrics = _names(trial.metrics for trial in trials)
     params = _names(trial.params for trial in trials)
-    scores = score_columns(n_objectives)
+    scores, checks = score_columns(n_objectives), validation_columns(n_objectives)
     return [
         {
             "number": trial.number,
@@ -64,7 +69,9 @@ def rows(
                 name: trial.values[index] if index < len(trial.values) else None
                 for index, name in enumerate(scores)
             },
+            **dict(zip(checks, validation_cells(trial, n_objectives), strict=True)),
             "feasible": "yes" if trial.feasible else "no",
+            "fold": trial.fold,
             **({"front": "yes" if trial.uid in front else "no"} if n_objectives > 1 else {}),
             "started_at": trial.started_at.isoformat(timespec="milliseconds"),
             "duration_ms": round(

@@ -101,18 +101,29 @@ def print_study(
     for name, value in best.params.items():
         console.print(f"  {name}: {value}")
     if best.metrics:
-        console.print("지표:")
+        checked = best.out_of_sample_metrics
+        console.print("지표 (학습 → 검증):" if checked else "지표:")
         for name, number in best.metrics.items():
-            console.print(f"  {name}: {_number(number)}")
+            beside = f" → {_number(checked[name])}" if name in checked else ""
+            console.print(f"  {name}: {_number(number)}{beside}")
     table = Table(box=None, pad_edge=False, title=f"상위 시행 {len(top)}개", title_justify="left")
-    for title in ("번호", "점수", "제약", "시작"):
-        table.add_column(title, justify="right" if title in {"번호", "점수"} else "left")
+    split = any(trial.fold is not None for trial in top)
+    titles = ("split", "점수", "학습 점수", "검증 점수") if split else ("점수",)
+    for title in ("번호", *titles, "제약", "시작"):
+        table.add_column(title, justify="left" if title in {"제약", "시작"} else "right")
     for trial in top:
-        score = ", ".join(_number(value) for value in trial.values)
+        scores = [_scores(trial.values)]
+        if split:
+            home = "" if trial.fold is None else str(trial.fold + 1)
+            scores = [home, *scores, _scores(trial.in_sample), _scores(trial.out_of_sample)]
         mark = "만족" if trial.feasible else "어김"
-        table.add_row(str(trial.number), score, mark, _moment(trial.started_at))
+        table.add_row(str(trial.number), *scores, mark, _moment(trial.started_at))
     console.print()
     console.print(table)
+
+
+def _scores(values: Sequence[float]) -> str:
+    return ", ".join(_number(value) for value in values)
 
 
 def top_trials(
@@ -135,6 +146,13 @@ def trial_json(trial: FinishedTrial) -> dict[str, Any]:
         "constraints": [finite(value) for value in trial.constraints],
         "params": dict(trial.params),
         "metrics": {name: finite(value) for name, value in trial.metrics.items()},
+        "fold": trial.fold,
+        "in_sample": [finite(value) for value in trial.in_sample],
+        "in_sample_constraints": [finite(value) for value in trial.in_sample_constraints],
+        "out_of_sample": [finite(value) for value in trial.out_of_sample],
+        "out_of_sample_metrics": {
+            name: finite(value) for name, value in trial.out_of_sample_metrics.items()
+        },
         "intermediate": {str(step): finite(value) for step, value in trial.intermediate.items()},
         "started_at": trial.started_at.isoformat(),
         "finished_at": trial.finished_at.isoformat(),

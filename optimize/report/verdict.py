@@ -1,0 +1,116 @@
+"""과최적화 판정을 내고 보인다: 최선을 다시 셈하고, `verdict.json`을 쓰고, 끝의 표 아래에 줄을 단다."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from optimize.report.trials import private_file
+
+if TYPE_CHECKING:
+    from optimize.backtest.costs import CostModel
+    from optimize.data.dataset import DatasetRef
+    from optimize.search.objective import Objective
+    from optimize.search.space import SearchSpace
+    from optimize.trial import FinishedTrial
+    from optimize.validation.splits import Scheme
+    from optimize.verdict.collect import StudyTrials
+    from optimize.verdict.figures import Rerun
+    from optimize.verdict.judge import Verdict
+
+VERDICT_FILE = "verdict.json"
+# 이웃들을 모두 셈하는 데 이보다 오래 걸릴 전략이면 저장된 이웃으로 본다.
+STEP_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """한 칸의 시행을 다시 셈하는 데 필요한 것. scheme: 기간을 나눈 것, None이면 나누지 않았다."""
+
+    ref: DatasetRef
+    strategy: str
+    costs: CostModel
+    objective: Objective
+    space: SearchSpace
+    scheme: Scheme | None = None
+
+
+def rerun_best(bench: Bench, best: FinishedTrial, step_seconds: float = STEP_SECONDS) -> Rerun:
+    """최선과 그 한 걸음 이웃들을 다시 셈한다. 캔들이나 전략을 읽지 못하면 WizardError.
+
+    step_seconds: 이웃들에 쓸 시간(초)의 어림. 최선을 셈한 시간으로 보아 넘을 것 같으면 이웃을 셈하지 않는다.
+    """
+    from optimize.backtest.engine import run_backtest
+    from optimize.strategy.protocol import Workspace
+    from optimize.strategy.registry import load_strategy
+    from optimize.validation.measure import Ruler
+    from optimize.verdict.figures import Rerun
+    from optimize.verdict.plateau import one_step
+
+    dataset, strategy = bench.ref.open(), load_strategy(bench.strategy)
+    ruler, workspace = Ruler(dataset, bench.scheme), Workspace()
+    began = time.perf_counter()
+    full = bench.space.complete(best.params)
+    result = run_backtest(dataset, strategy, full, bench.costs, workspace)
+    # 배열은 다음 시행이 다시 쓴다: 이웃을 셈하기 전에 옮긴다.
+    daily = result.daily_returns().copy()
+    trades = result.trades["return_pct"] / 100.0
+    each = time.perf_counter() - began
+    neighbours = one_step(bench.space, best.params)
+    steps = []
+    for params in neighbours if each * len(neighbours) <= step_seconds else ():
+        full = bench.space.complete(params)
+        try:
+            moved = run_backtest(dataset, strategy, full, bench.costs, workspace)
+            metrics = ruler.measure(moved, best.fold).metrics
+        except Exception:  # noqa: BLE001, S112 — 사용자의 전략은 이웃에서 무엇이든 올릴 수 있다
+            continue
+        steps.append(bench.objective.score(metrics).values[0])
+    return Rerun(daily, trades, steps)
+
+
+def judge_studies(
+    studies: Sequence[StudyTrials], benches: Mapping[str, Bench | str]
+) -> list[Verdict]:
+    """함께 돈 칸들의 판정, studies의 차례로. benches: 스터디의 이름 → 다시 셈할 것, 없으면 그 까닭."""
+    from optimize.errors import WizardError
+    from optimize.verdict.figures import Judge
+    from optimize.verdict.judge import judge
+
+    panel = Judge(studies)
+    verdicts = []
+    for study in studies:
+        bench = benches.get(study.study, "최선을 다시 셈하지 않았습니다")
+        rerun, reason = None, bench if isinstance(bench, str) else ""
+        if study.best is not None and not isinstance(bench, str):
+            try:
+                rerun = rerun_best(bench, study.best)
+            except WizardError as error:
+                reason = f"최선을 다시 셈하지 못했습니다({error.title})"
+            except Exception as error:  # noqa: BLE001 — 사용자의 전략은 무엇이든 올릴 수 있다
+                reason = f"최선을 다시 셈하지 못했습니다({type(error).__name__}: {error})"
+        verdicts.append(judge(panel.figures(study, rerun, reason)))
+    return verdicts
+
+
+def write_verdict(path: Path, verdict: Verdict) -> None:
+    """`verdict.json`(0600). 꼴은 docs/verdict.md에 있다. 쓰지 못하면 OSError."""
+    text = json.dumps(verdict.as_json(), ensure_ascii=False, indent=1)
+    with private_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def print_verdicts(verdicts: Sequence[Verdict], out: IO[str]) -> None:
+    """실행의 끝에 다는 줄들: 스터디마다 한마디와 좋지 않은 잣대들."""
+    if not verdicts:
+        return
+    print("과최적화 판정", file=out)
+    for verdict in verdicts:
+        for line in verdict.lines(brief=True):
+            print(f"  {line}", file=out)
+    name = verdicts[0].figures.study
+    print(f"  모든 잣대 보기: python -m optimize.studies verdict {name}", file=out)
