@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.search.objective import is_better
+from optimize.search.pareto import Leaders
 from optimize.trial import FinishedTrial, Params
 from optimize.validation.blocks import block_counts, decode_blocks
 
@@ -54,6 +54,15 @@ class Moments:
         return self.spread / (self.count - 1) if self.count > 1 else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class FoldScore:
+    """한 split에서 고른 시행의 첫 목표(학습, 검증)와 검증 구간의 순이익(%, 없으면 None)."""
+
+    inside: float
+    outside: float
+    profit_pct: float | None
+
+
 @dataclass(slots=True)
 class _Kept:
     params: Params
@@ -67,18 +76,20 @@ class _Kept:
 class StudyTrials:
     """스터디 하나의 시행들. `add`로 하나씩, 어느 차례로든 넣는다.
 
+    directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
-    sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습 점수가 가장 좋은 시행의 (학습, 검증) 점수.
+    sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
     study: str
     cell: str
+    directions: tuple[str, ...] = ("maximize",)
     days: int = 0
     with_blocks: int = 0
     states: Counter[str] = field(default_factory=Counter)
     sharpes: Moments = field(default_factory=Moments)
-    best: FinishedTrial | None = None
-    folds: dict[int, tuple[float, float]] = field(default_factory=dict)
+    folds: dict[int, FoldScore] = field(default_factory=dict)
+    _leaders: Leaders | None = None
     _kept: list[_Kept] = field(default_factory=list)
     _seen: int = 0
     _draw: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 — 표본의 난수
@@ -88,8 +99,9 @@ class StudyTrials:
         self.states[trial.state] += 1
         if trial.state != "COMPLETE" or not trial.values:
             return
-        if is_better(trial, self.best):
-            self.best = trial
+        if self._leaders is None:
+            self._leaders = Leaders(self.directions)
+        self._leaders.offer(trial)
         self._note_fold(trial)
         self._keep(trial)
 
@@ -99,8 +111,10 @@ class StudyTrials:
         if any(value > 0 for value in trial.in_sample_constraints):
             return
         known = self.folds.get(trial.fold)
-        if known is None or trial.in_sample[0] > known[0]:
-            self.folds[trial.fold] = (trial.in_sample[0], trial.out_of_sample[0])
+        sign = 1.0 if self.larger_is_better else -1.0
+        if known is None or sign * trial.in_sample[0] > sign * known.inside:
+            profit = trial.out_of_sample_metrics.get("net_profit_pct")
+            self.folds[trial.fold] = FoldScore(trial.in_sample[0], trial.out_of_sample[0], profit)
 
     def _keep(self, trial: FinishedTrial) -> None:
         kept = _Kept(trial.params, trial.values[0], trial.feasible, None, None)
@@ -116,6 +130,16 @@ class StudyTrials:
             self._kept.append(kept)
         elif (place := self._draw.randrange(self._seen)) < MAX_KEPT:
             self._kept[place] = kept
+
+    @property
+    def best(self) -> FinishedTrial | None:
+        """제약을 지킨 최선, 없으면 None."""
+        return self._leaders.best if self._leaders is not None else None
+
+    @property
+    def larger_is_better(self) -> bool:
+        """첫 목표가 클수록 좋은가."""
+        return self.directions[0].lower() == "maximize"
 
     @property
     def tried(self) -> int:

@@ -6,6 +6,7 @@ Sharpe는 사람이 읽는 연율(√365)로 담는다. 셈할 수 없던 것은
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ from optimize.verdict.sharpe import (
 
 YEAR = math.sqrt(TRADING_DAYS)
 LUCK_LEVEL = 0.05
+_SMALLER = "첫 목표가 작을수록 좋은 것이라 점수의 남은 몫을 재지 않습니다"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,10 +93,11 @@ class RecordFigures:
 
 @dataclass(frozen=True, slots=True)
 class OutOfSample:
-    """학습과 검증의 점수(split들의 평균), splits: split의 수."""
+    """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수."""
 
     in_sample: float
     out_of_sample: float
+    profit_pct: float | None
     splits: int
 
 
@@ -257,19 +260,29 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
 
 
 def _from_folds(found: Figures, study: StudyTrials) -> None:
-    if not study.folds:
+    folds = list(study.folds.values())
+    if not folds:
         found.missing["out_of_sample"] = "검증을 쓰지 않은 스터디입니다"
         return
-    inside = [pair[0] for pair in study.folds.values()]
-    outside = [pair[1] for pair in study.folds.values()]
-    count = len(inside)
-    found.out_of_sample = OutOfSample(sum(inside) / count, sum(outside) / count, count)
+    if not study.larger_is_better:
+        found.missing["out_of_sample"] = _SMALLER
+        return
+    profits = [fold.profit_pct for fold in folds if fold.profit_pct is not None]
+    found.out_of_sample = OutOfSample(
+        in_sample=statistics.fmean(fold.inside for fold in folds),
+        out_of_sample=statistics.fmean(fold.outside for fold in folds),
+        profit_pct=statistics.fmean(profits) if profits else None,
+        splits=len(folds),
+    )
 
 
 def _from_neighbours(
     found: Figures, study: StudyTrials, best: FinishedTrial, rerun: Rerun | None
 ) -> None:
     score = best.values[0]
+    if not study.larger_is_better:
+        found.missing["plateau"] = _SMALLER
+        return
     if rerun is not None and rerun.steps:
         found.plateau = plateau_of(score, rerun.steps, stepped=True)
     if found.plateau is None:

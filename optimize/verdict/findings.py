@@ -116,17 +116,23 @@ def _out_of_sample(figures: Figures) -> Finding | None:
         return None
     inside, outside = scores.in_sample, scores.out_of_sample
     kept = outside / inside if inside > 0 else None
+    lost = inside > 0 and outside <= 0
+    lost = lost or (scores.profit_pct is not None and scores.profit_pct <= 0)
     mark: Mark = "good" if kept is not None and kept >= KEPT_GOOD else "warn"
     todo = ""
-    if outside <= 0:
-        mark = "bad" if inside > 0 else "warn"
-        todo = "고르는 데 쓰지 않은 기간에서 이익이 없습니다. 이 파라미터를 쓰지 마세요."
+    if lost:
+        mark = "bad"
+        todo = "고르는 데 쓰지 않은 기간에서 벌지 못했습니다. 이 파라미터를 쓰지 마세요."
+    elif kept is None:
+        todo = "점수가 0 이하라 얼마나 남았는지 재지 않습니다. 두 점수를 견주어 보세요."
     elif mark == "warn":
         todo = "표본 밖에서 점수가 절반 넘게 줄었습니다. 기대를 그만큼 낮추세요."
     share = f", 남은 몫 {kept:.0%}" if kept is not None else ""
+    profit = f", 순이익 {scores.profit_pct:.1f} %" if scores.profit_pct is not None else ""
+    which = "" if scores.splits == 1 else f"나눈 {scores.splits}곳의 평균으로 "
     text = (
-        f"고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간의 점수는 {outside:.2f}입니다"
-        f"(나눈 수 {scores.splits}{share})."
+        f"{which}고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간의 점수는 {outside:.2f}"
+        f"{share}{profit}입니다."
     )
     return Finding("out_of_sample", TITLES["out_of_sample"], mark, text, outside, todo)
 
