@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         SubBars,
     )
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 DAY_MS = 86_400_000
 _NEVER = 2**62
 _NO_CURVE = np.empty(0, dtype=np.float64)
@@ -161,6 +161,7 @@ def _simulate(
         _funding(dataset, costs),
         _orders(dataset, signals),
         _account(dataset, costs),
+        _tiers(dataset, costs),
         Books(trades, daily, day_last, curve),
     )
     return outcome, daily
@@ -319,9 +320,22 @@ def _account(dataset: Dataset, costs: CostModel) -> Account:
         slip_price=float(costs.slippage_price(ref)),
         leverage=float(costs.leverage),
         fraction=float(costs.position_fraction),
-        maintenance=float(costs.maintenance_margin_rate),
+        max_notional=costs.max_notional(ref),
+        limit_target=costs.maker_fee_rate is not None,
+        maker=float(costs.maker_fee_rate or 0.0),
         allow_long=costs.direction != "short",
         allow_short=costs.direction != "long",
-        step=float(ref.step_size or 0.0),
-        min_notional=float(ref.min_notional or 0.0),
+        step=float(costs.step_size or ref.step_size or 0.0),
+        min_notional=float(costs.min_notional or ref.min_notional or 0.0),
     )
+
+
+def _tiers(dataset: Dataset, costs: CostModel) -> NDArray[np.float64]:
+    """증거금 구간, 펼친 float64[3t]: 시작하는 금액, 유지 증거금률, 공제액."""
+    tiers = costs.tiers(dataset.ref)
+    floors = [0.0, *(tier.notional_cap for tier in tiers[:-1])]
+    rows = [
+        (floor, tier.maintenance_margin_rate, tier.maintenance_amount)
+        for floor, tier in zip(floors, tiers, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64).ravel()

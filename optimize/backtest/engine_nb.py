@@ -21,13 +21,20 @@ from optimize.backtest.engine_types_nb import (
     Bars,
     Books,
     Bools,
+    Floats,
     FundingRows,
     Orders,
     Outcome,
     SubBars,
 )
 from optimize.backtest.ledger_nb import close_days_nb, open_books_nb, stay_flat_nb
-from optimize.backtest.position_nb import enter_nb, hold_nb, leave_nb, skip_funding_nb
+from optimize.backtest.position_nb import (
+    enter_nb,
+    hold_nb,
+    leave_nb,
+    set_liquidation_nb,
+    skip_funding_nb,
+)
 from optimize.strategy.jit import compiled
 
 
@@ -66,11 +73,13 @@ def simulate_nb(
     rows: FundingRows,
     orders: Orders,
     account: Account,
+    tiers: Floats,
     books: Books,
 ) -> Outcome:
     """books.trades[0:거래 수], books.daily, (길이가 있으면) books.curve를 채운다."""
     n = len(bars.close)
-    state = np.zeros(STATE_SIZE)
+    state = np.zeros(STATE_SIZE + len(tiers))
+    state[STATE_SIZE:] = tiers
     open_books_nb(state, account.cash)
     cursor = np.zeros(CURSOR_SIZE, dtype=np.int64)
     cursor[MARKED] = -1
@@ -103,6 +112,7 @@ def simulate_nb(
         if not entered:
             i += 1
             continue
+        set_liquidation_nb(state)
         cursor[ENTRY_BAR] = j
         if len(rows.bar) > 0:
             skip_funding_nb(rows.bar, rows.at_open, j, cursor)

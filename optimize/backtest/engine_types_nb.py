@@ -69,7 +69,10 @@ class Orders(NamedTuple):
 
 
 class Account(NamedTuple):
-    """CostModel을 숫자로. step, min_notional은 모르면 0."""
+    """CostModel을 숫자로. step, min_notional은 모르면 0.
+
+    limit_target: 익절이 걸어 둔 지정가인가. maker: 그 수수료율. max_notional: 포지션 금액의 상한.
+    """
 
     cash: float
     fee: float
@@ -77,7 +80,9 @@ class Account(NamedTuple):
     slip_price: float
     leverage: float
     fraction: float
-    maintenance: float
+    max_notional: float
+    limit_target: bool
+    maker: float
     allow_long: bool
     allow_short: bool
     step: float
@@ -119,6 +124,10 @@ STOP_AT, TRAIL_AT, TARGET_AT = 10, 11, 12
 PAID, ENTRY_FEE, ENTRY_EQUITY = 13, 14, 15
 TROUGH, TOP, DEEPEST = 16, 17, 18
 STATE_SIZE = 19
+# 그 뒤에 증거금 구간이 금액의 차례로 붙는다. 구간마다 셋: 시작하는 금액, 유지 증거금률, 공제액. 거래마다
+# 부르는 함수에 배열을 하나 더 넘기는 값이 크기 때문이다.
+TIER_FLOOR, TIER_RATE, TIER_AMOUNT = 0, 1, 2
+TIER_SIZE = 3
 # 자리표 int64[4]. MARKED: 평가를 마친 마지막 봉.
 DAY, FUND, MARKED, ENTRY_BAR = 0, 1, 2, 3
 CURSOR_SIZE = 4

@@ -27,10 +27,15 @@ from optimize.backtest.engine_types_nb import (
     QUANTITY,
     SIDE,
     SIGNAL,
+    STATE_SIZE,
     STOP,
     STOP_AT,
     TARGET,
     TARGET_AT,
+    TIER_AMOUNT,
+    TIER_FLOOR,
+    TIER_RATE,
+    TIER_SIZE,
     TIME,
     TRAIL,
     TRAIL_AT,
@@ -72,21 +77,37 @@ def touch_nb(
 
 
 @compiled
-def set_liquidation_nb(state: Floats, maintenance: float) -> None:
-    """격리 증거금이 0이 되는 값과 유지 증거금에 닿는 값(long 공간)."""
-    state[BANKRUPT] = state[BASE] - state[MARGIN] / state[QUANTITY]
-    state[LIQ] = state[BANKRUPT] / (1.0 - state[SIDE] * maintenance)
+def set_liquidation_nb(state: Floats) -> None:
+    """격리 증거금이 0이 되는 값과 유지 증거금에 닿는 값(long 공간).
+
+    Binance의 식: (증거금 + 공제액 ∓ 수량 × 진입가) / (수량 × (유지 증거금률 ∓ 1)), long이 위. 유지 증거금은
+    금액의 볼록한 함수이므로 구간마다의 값 가운데 가장 가까운(long 공간에서 큰) 것이 청산가다. 포지션의
+    금액이 닿을 수 없는 구간부터는 보지 않는다.
+    """
+    side, base, quantity, margin = state[SIDE], state[BASE], state[QUANTITY], state[MARGIN]
+    bankrupt = base - margin / quantity
+    state[BANKRUPT] = bankrupt
+    reach = quantity * max(side * base, side * bankrupt)
+    liq = -np.inf
+    t = STATE_SIZE
+    while t < len(state):
+        if t > STATE_SIZE and state[t + TIER_FLOOR] >= reach:
+            break
+        level = bankrupt - state[t + TIER_AMOUNT] / quantity
+        liq = max(liq, level / (1.0 - side * state[t + TIER_RATE]))
+        t += TIER_SIZE
+    state[LIQ] = liq
 
 
 @compiled
-def pay_funding_nb(state: Floats, price: float, rate: float, maintenance: float) -> None:
+def pay_funding_nb(state: Floats, price: float, rate: float) -> None:
     """펀딩은 남는 돈에서 내고 모자라면 증거금에서 낸다: 청산가가 다가온다."""
     paid = state[SIDE] * state[QUANTITY] * price * rate
     state[PAID] += paid
     state[WALLET] -= paid
     if state[WALLET] < state[MARGIN]:
         state[MARGIN] = state[WALLET]
-        set_liquidation_nb(state, maintenance)
+        set_liquidation_nb(state)
 
 
 @compiled
@@ -97,14 +118,13 @@ def walk_sub_bars_nb(
     level: float,
     state: Floats,
     cursor: Ints,
-    maintenance: float,
 ) -> tuple[int, float]:
     """LTF 봉 k를 바탕 봉의 차례로 지난다. (까닭, long 공간의 값)."""
     side = state[SIDE]
     for s in range(sub.start[k], sub.start[k + 1]):
         f = cursor[FUND]
         while f < len(rows.bar) and rows.bar[f] == k and rows.sub[f] <= s:
-            pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+            pay_funding_nb(state, rows.price[f], rows.rate[f])
             f += 1
         cursor[FUND] = f
         if sub.filled[s]:
@@ -120,22 +140,21 @@ def walk_sub_bars_nb(
 
 
 @compiled
-def fund_inside_nb(
-    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
-) -> None:
+def fund_inside_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> None:
     """바탕 봉이 없는 봉 k 안의 펀딩: 봉의 시가로, 손절보다 먼저."""
     f = cursor[FUND]
     while f < len(rows.bar) and rows.bar[f] == k:
-        pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        pay_funding_nb(state, rows.price[f], rows.rate[f])
         f += 1
     cursor[FUND] = f
 
 
 @compiled
 def quantity_nb(equity: float, fill: float, account: Account) -> float:
-    """증거금 + 진입 수수료 = 평가금 × fraction이 되는 수량. 최소 주문에 못 미치면 0."""
+    """증거금 + 진입 수수료 = 평가금 × fraction이 되는 수량. 구간의 상한까지이고 최소 주문에 못 미치면 0."""
     notional = equity * account.fraction * account.leverage
     quantity = notional / (1.0 + account.fee * account.leverage) / fill
+    quantity = min(quantity, account.max_notional / fill)
     if account.step > 0.0:
         quantity = np.floor(quantity / account.step + 1e-9) * account.step
     return quantity if quantity * fill >= account.min_notional else 0.0
@@ -169,7 +188,6 @@ def enter_nb(
     base = side * fill
     state[SIDE], state[BASE], state[QUANTITY] = side, base, quantity
     state[MARGIN] = quantity * fill / account.leverage
-    set_liquidation_nb(state, account.maintenance)
     unused = np.inf
     state[STOP_AT] = base - stop_atr * atr if stop_atr < unused else -unused
     state[TRAIL_AT] = base - trail_atr * atr if trail_atr < unused else -unused
@@ -187,13 +205,11 @@ def skip_funding_nb(bar: Ints, at_open: Bools, j: int, cursor: Ints) -> None:
 
 
 @compiled
-def fund_at_open_nb(
-    rows: FundingRows, k: int, state: Floats, cursor: Ints, maintenance: float
-) -> None:
+def fund_at_open_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> None:
     """봉 k의 시가와 같은 때의 펀딩. 그 시가의 체결보다 먼저다."""
     f = cursor[FUND]
     while f < len(rows.bar) and rows.bar[f] == k and rows.at_open[f]:
-        pay_funding_nb(state, rows.price[f], rows.rate[f], maintenance)
+        pay_funding_nb(state, rows.price[f], rows.rate[f])
         f += 1
     cursor[FUND] = f
 
@@ -234,22 +250,22 @@ def hold_nb(
     k = cursor[ENTRY_BAR]
     while True:
         if fund_bar == k:
-            fund_at_open_nb(rows, k, state, cursor, account.maintenance)
+            fund_at_open_nb(rows, k, state, cursor)
             wallet, liq = state[WALLET], state[LIQ]
         opened = side * opens[k]
         if pending != OPEN_POSITION and not filled[k]:
             at_open = True
             reason, price = LIQUIDATION if opened <= liq else pending, opened
+            if account.limit_target and opened >= target:
+                reason = TARGET
             break
         level = stop if stop > trail else trail
         if nested and sub.start[k + 1] > sub.start[k]:
-            reason, price = walk_sub_bars_nb(
-                sub, rows, k, level, state, cursor, account.maintenance
-            )
+            reason, price = walk_sub_bars_nb(sub, rows, k, level, state, cursor)
             wallet, liq = state[WALLET], state[LIQ]
         else:
             if fund_bar == k:
-                fund_inside_nb(rows, k, state, cursor, account.maintenance)
+                fund_inside_nb(rows, k, state, cursor)
                 wallet, liq = state[WALLET], state[LIQ]
             if not filled[k]:
                 reason, price = touch_nb(
@@ -310,12 +326,16 @@ def leave_nb(
 ) -> int:
     """청산을 체결하고 거래 한 줄(길이 1)을 적는다. 보유한 봉을 준다.
 
-    손실은 격리 증거금까지다. 강제 청산은 증거금을 모두 잃고 수수료는 따로 없다.
+    손실은 격리 증거금까지다. 강제 청산은 증거금을 모두 잃고 수수료는 따로 없다. 걸어 둔 지정가의 익절은
+    시가가 그 너머여도 걸어 둔 값에, slippage 없이, maker 수수료로 체결된다.
     """
     side, quantity = state[SIDE], state[QUANTITY]
     out = state[BANKRUPT]
     fee = 0.0
-    if reason != LIQUIDATION:
+    if reason == TARGET and account.limit_target:
+        out = state[TARGET_AT]
+        fee = account.maker * quantity * side * out
+    elif reason != LIQUIDATION:
         out = max(price * (1.0 - side * account.slip) - account.slip_price, out)
         left = state[MARGIN] + quantity * (out - state[BASE])
         fee = min(account.fee * quantity * side * out, max(left, 0.0))

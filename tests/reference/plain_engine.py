@@ -44,7 +44,7 @@ class PlainEngine:
         self.levels: dict[str, float] = {}
         self.exit_order = ""
         self.run_result = PlainRun()
-        tick = data.ref.tick_size or 0.0
+        tick = costs.tick_size or data.ref.tick_size or 0.0
         self.slip_price = costs.slippage_ticks * tick
 
     # -- 체결 ---------------------------------------------------------------
@@ -66,11 +66,15 @@ class PlainEngine:
         if price <= 0 or self.wallet <= 1e-9 * costs.initial_cash:
             return
         notional = self.wallet * costs.position_fraction / (1 / costs.leverage + costs.fee_rate)
-        quantity = notional / price
-        step = self.data.ref.step_size
+        caps = [
+            t.notional_cap for t in costs.tiers(self.data.ref) if t.max_leverage >= costs.leverage
+        ]
+        quantity = min(notional, max(caps)) / price
+        step = costs.step_size or self.data.ref.step_size
         if step:
             quantity = floor(quantity / step + 1e-9) * step
-        if quantity <= 0 or quantity * price < (self.data.ref.min_notional or 0):
+        least = costs.min_notional or self.data.ref.min_notional or 0
+        if quantity <= 0 or quantity * price < least:
             return
         fee = quantity * price * costs.fee_rate
         margin = quantity * price / costs.leverage
@@ -92,14 +96,18 @@ class PlainEngine:
         trade = self.position
         assert trade is not None
         broke = trade.entry_price - trade.side * trade.margin / trade.quantity
+        maker = self.costs.maker_fee_rate
         if reason == "liquidation":
             out, fee = broke, 0.0
+        elif reason == "target" and maker is not None:  # 걸어 둔 지정가가 제값에 체결된다
+            out = self.levels["target"]
+            fee = trade.quantity * out * maker
         else:
             out = self.sell_price(price) if trade.side > 0 else self.buy_price(price)
             out = max(out, broke) if trade.side > 0 else min(out, broke)
             fee = trade.quantity * out * self.costs.fee_rate
         gross = trade.side * trade.quantity * (out - trade.entry_price)
-        if reason != "liquidation":
+        if reason not in ("liquidation", "target") or (reason == "target" and maker is None):
             fee = min(fee, max(trade.margin + gross, 0.0))  # 증거금보다 더 잃지 않는다
         self.wallet += gross - fee
         trade.fees += fee
@@ -119,12 +127,22 @@ class PlainEngine:
     # -- 봉 안 --------------------------------------------------------------
 
     def liquidation_price(self) -> float:
-        trade, mmr = self.position, self.costs.maintenance_margin_rate
+        """거래소의 식을 구간마다 풀어, 그 값에서의 포지션 금액이 그 구간에 드는 것을 고른다."""
+        trade = self.position
         assert trade is not None
-        notional = trade.quantity * trade.entry_price
-        if trade.side > 0:
-            return (notional - trade.margin) / (trade.quantity * (1 - mmr))
-        return (notional + trade.margin) / (trade.quantity * (1 + mmr))
+        tiers = self.costs.tiers(self.data.ref)
+        prices, floor = [], 0.0
+        for tier in tiers:
+            mmr, cum = tier.maintenance_margin_rate, tier.maintenance_amount
+            entry_value = trade.side * trade.quantity * trade.entry_price
+            above = trade.margin + cum - entry_value
+            price = above / (trade.quantity * (mmr - trade.side))
+            if floor < trade.quantity * price <= tier.notional_cap:
+                return price
+            prices.append(price)
+            floor = tier.notional_cap
+        # 표에 없는 곳: 0 이하로 내려가야 닿는 long, 마지막 구간도 넘는 short.
+        return prices[0] if prices[0] <= 0 else prices[-1]
 
     def protective(self) -> tuple[float, str]:
         """(더 가까운 손절, 그 이름). 없으면 (무한, "")."""
@@ -241,7 +259,12 @@ class PlainEngine:
             return 0
         o, liq = float(bars.open[j]), self.liquidation_price()
         broken = o <= liq if trade.side > 0 else o >= liq
-        self.leave(j, o, "liquidation" if broken else self.exit_order, j - trade.entry_bar)
+        reason = "liquidation" if broken else self.exit_order
+        target = self.levels["target"]
+        if self.costs.maker_fee_rate is not None and target is not None:
+            reached = o >= target if trade.side > 0 else o <= target
+            reason = "target" if reached else reason
+        self.leave(j, o, reason, j - trade.entry_bar)
         return trade.side
 
     def marked(self, j: int) -> float:

@@ -61,6 +61,16 @@ def signals_for(draw: st.DrawFn, data: Dataset) -> Signals:
     )  # fmt: skip
 
 
+# 시험의 평가금(100, 10,000)이 여러 구간에 걸치게 잘다.
+TIERS = [
+    {"notional_cap": cap, "max_leverage": leverage, "maintenance_margin_rate": rate}
+    for cap, leverage, rate in (
+        (80.0, 40.0, 0.004), (500.0, 30.0, 0.01), (9_000.0, 25.0, 0.02), (60_000.0, 20.0, 0.04),
+        (250_000.0, 5.0, 0.1), (1_000_000.0, 1.0, 0.5),
+    )
+]  # fmt: skip
+
+
 costs_models = st.builds(
     CostModel,
     initial_cash=st.sampled_from([100.0, 10_000.0]),
@@ -71,6 +81,8 @@ costs_models = st.builds(
     direction=st.sampled_from(["both", "both", "long", "short"]),
     funding=st.booleans(),
     maintenance_margin_rate=st.sampled_from([0.0, 0.004, 0.02]),
+    maker_fee_rate=st.sampled_from([None, None, 0.0002, -0.0001]),
+    margin_tiers=st.sampled_from(["auto", "auto", TIERS]),
 )
 
 
