@@ -126,3 +126,32 @@ def test_best_is_the_best_feasible_complete_trial() -> None:
     trials = [trial(9.0, 0.1), trial(1.0), first, trial(3.0), trial(8.0, state="PRUNED")]
     assert best_trial(trials) is first
     assert best_trial([trial(9.0, 0.1)]) is None
+
+
+PARETO = Objective(
+    [ObjectiveGoal("sharpe"), ObjectiveGoal("max_drawdown_pct", weight=9.0)],
+    min_trades=30,
+    mode="pareto",
+)
+
+
+def test_pareto_gives_each_goal_in_its_own_unit_and_direction() -> None:
+    assert PARETO.directions == ("maximize", "minimize")
+    score = PARETO.score({"sharpe": 1.5, "max_drawdown_pct": 20.0, "trades": 15.0})
+    assert score.values == (1.5, 20.0)
+    assert score.constraints == (0.0, 0.5)
+
+
+def test_pareto_spoils_only_the_goal_that_is_not_finite() -> None:
+    score = PARETO.score({"sharpe": math.nan, "max_drawdown_pct": 20.0, "trades": 40.0})
+    assert (score.values, score.feasible) == ((-100.0, 20.0), False)
+    score = PARETO.score({"sharpe": 1.0, "max_drawdown_pct": math.inf, "trades": 40.0})
+    assert score.values == (1.0, 100.0)
+    both = PARETO.score({"sharpe": math.nan, "max_drawdown_pct": math.inf, "trades": 40.0})
+    assert both.constraints[0] == 2.0
+
+
+@pytest.mark.parametrize("names", [["sharpe"], ["sharpe", "sharpe"]])
+def test_pareto_needs_different_goals(names: list[str]) -> None:
+    with pytest.raises(SettingsError, match="목표나 제약"):
+        Objective([ObjectiveGoal(name) for name in names], mode="pareto")

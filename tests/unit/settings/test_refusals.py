@@ -15,6 +15,8 @@ from optimize.settings.load import (
     validate,
 )
 
+_TWO_GOALS = {"mode": "pareto", "goals": ["sharpe", "max_drawdown_pct"]}
+
 
 def _cause(tree: dict[str, object]) -> str:
     with pytest.raises(SettingsError) as caught:
@@ -42,6 +44,16 @@ def _cause(tree: dict[str, object]) -> str:
         ),
         ({"data": {"start": "2024-02-01", "end": "2024-01-01"}}, "data: 시작(2024-02-01)이"),
         ({"data": {"start": "20240201", "end": "2024-02-01"}}, "앞서야 합니다"),
+        ({"objective": {"mode": "pareto"}}, "objective: mode: pareto는 서로 다른 목표가 둘 이상"),
+        (
+            {"objective": {"mode": "pareto", "goals": ["sharpe", "sharpe"]}},
+            "objective: mode: pareto는 서로 다른 목표가 둘 이상",
+        ),
+        (
+            {"objective": _TWO_GOALS, "search": {"pruner": "median"}},
+            "search.pruner = 'median': objective.mode가 pareto면",
+        ),
+        ({"objective": _TWO_GOALS, "search": {"sampler": "cmaes"}}, "search.sampler = 'cmaes'"),
     ],
 )
 def test_틀린_값은_키의_경로와_허용되는_것을_말한다(tree: dict[str, object], expected: str) -> None:
