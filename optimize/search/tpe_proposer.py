@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from optimize.search.tpe_model import Coordinates, TpeModel
 
 N_STARTUP = 10
+# 조합의 dict는 좌표의 열 배쯤 크다: 긴 기록을 이어 읽을 때 이보다 많이 쌓아 두지 않는다.
+_MAX_BACKLOG = 1000
 
 
 class TpeProposer(DistinctProposer):
@@ -55,6 +57,8 @@ class TpeProposer(DistinctProposer):
             for trial in trials
             if trial.state != "FAIL"
         ]
+        if len(self._backlog) > _MAX_BACKLOG and self.space.dimensions:
+            self._fed_model()
 
     def _rank(self, trial: FinishedTrial) -> Rank:
         complete = trial.state == "COMPLETE"

@@ -112,7 +112,7 @@ class TrialStore:
         with storage_errors(self.url, "시행을 조회"), self.engine.connect() as connection:
             return load_trials(connection, self.study_id, after)
 
-    def pages(self, size: int = 2000, *, blocks: bool = False) -> Iterator[list[FinishedTrial]]:
+    def pages(self, size: int = 500, *, blocks: bool = False) -> Iterator[list[FinishedTrial]]:
         """지금까지의 끝난 시행들을 번호 size개의 구간마다, 번호 차례로. 큰 스터디를 조금씩 읽는다.
 
         blocks: 수익률의 블록도 읽는다.

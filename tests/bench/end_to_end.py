@@ -45,6 +45,8 @@ from optimize.strategy.registry import load_strategy
 MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
 _SAMPLE_SECONDS = 0.1
 STOCK_TRIALS = 20
+# 미리 도는 시행: TPE가 나설 만큼 돌아야 그 컴파일도 끝난다.
+WARM_TRIALS = 40
 
 
 class CpuMeter(threading.Thread):
@@ -56,6 +58,7 @@ class CpuMeter(threading.Thread):
         self.server = server
         self.cpu: dict[str, float] = {}
         self.private_mb: dict[str, float] = {}
+        self.resident_mb: dict[str, float] = {}
         self.stopped = threading.Event()
         self._seen: dict[int, tuple[str, float]] = {}
         self._began: dict[int, float] = {}
@@ -85,6 +88,7 @@ class CpuMeter(threading.Thread):
             self._began.setdefault(process.pid, spent)
             self._seen[process.pid] = (kind, spent)
             self.private_mb[kind] = max(self.private_mb.get(kind, 0.0), memory.uss / 2**20)
+            self.resident_mb[kind] = max(self.resident_mb.get(kind, 0.0), memory.rss / 2**20)
 
 
 def run_once(trials: int, jobs: int, storage: str, grid: str, stock: bool) -> dict[str, Any]:
@@ -102,9 +106,9 @@ def run_once(trials: int, jobs: int, storage: str, grid: str, stock: bool) -> di
             *(sys.executable, "-m", "optimize.run", "--symbol", "BINANCE:BTCUSDT"),
             *("--data", str(MARKET), "--timeframe-grid", grid, "--n-jobs", str(jobs)),
         ]
-        # 캔들의 캐시와 커널의 컴파일은 재지 않는다.
+        # 캔들의 캐시와 컴파일(커널과 TPE)은 재지 않는다.
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([*command, "--n-trials", "2"], env=environ, check=True, **quiet)
+        subprocess.run([*command, "--n-trials", str(WARM_TRIALS)], env=environ, check=True, **quiet)
         launched = time.time()
         process = subprocess.Popen([*command, "--n-trials", str(trials)], env=environ, **quiet)
         meter = CpuMeter(process.pid, server.pid if server else None)
