@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
+import glob
 import math
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
 
@@ -24,7 +27,7 @@ from optimize.storage.listing_cache import ListingCache
 from optimize.storage.listing_memory import Memory
 from optimize.storage.options import StorageOptions
 from optimize.storage.overview import Found, read_overview, server_time
-from optimize.storage.url import StorageUrl, sqlite_url
+from optimize.storage.url import StorageUrl
 
 StudyState = Literal["running", "done", "idle", "empty", "counting"]
 STATE_LABELS: dict[StudyState, str] = {
@@ -88,19 +91,30 @@ class Listing:
 
 def sqlite_files() -> list[StorageUrl]:
     """`studies/` 아래의 SQLite 스터디 파일들."""
-    root = paths.studies_dir()
-    files = [*root.glob("*.db"), *root.glob("*/*.db")]
-    return [sqlite_url(path) for path in sorted(files) if path.is_file()]
+    root = paths.studies_dir().absolute()
+    files = sorted(glob.glob(f"{glob.escape(str(root))}/*.db"))
+    files += sorted(glob.glob(f"{glob.escape(str(root))}/*/*.db"))
+    return [
+        StorageUrl("sqlite", "pysqlite", path=Path(file)) for file in files if os.path.isfile(file)
+    ]
 
 
 def distinct(urls: Iterable[StorageUrl]) -> list[StorageUrl]:
     """같은 곳을 가리키는 것을 하나로. 비밀번호가 있는 것을 남긴다."""
     kept: dict[Any, StorageUrl] = {}
     for url in urls:
-        key = url.path.resolve() if url.path is not None else url.login
+        key = _same_file(url.path) if url.path is not None else url.login
         if key not in kept or (kept[key].password is None and url.password is not None):
             kept[key] = url
     return list(kept.values())
+
+
+def _same_file(path: Path) -> tuple[int, int] | str:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
 
 
 def list_all(

@@ -1,4 +1,4 @@
-"""`python -m optimize.studies`: 스터디를 보고, 내보내고, 이름을 바꾸고, 지우고, 정리한다.
+"""`python -m optimize.studies`: 스터디를 보고, 판정하고, 내보내고, 이름을 바꾸고, 지우고, 정리한다.
 
 stdout은 자료, stderr는 알림이다. exit code: 0 됨 · 2 틀린 인자나 없는 스터디 · 3 저장소에 닿지 못함.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from optimize.cli import KoreanArgumentParser, command
 from optimize.studies import commands
 from optimize.studies.sources import Sources
+from optimize.studies.verdict import verdict_command
 
 
 def main(argv: list[str]) -> int:
@@ -25,6 +27,8 @@ def main(argv: list[str]) -> int:
         "show": commands.show_command,
         "events": commands.events_command,
         "importance": commands.importance_command,
+        "verdict": verdict_command,
+        "판정": verdict_command,
         "export": commands.export_command,
         "rename": commands.rename_command,
         "delete": commands.delete_command,
@@ -40,8 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="명령")
 
-    def add(name: str, text: str, *, named: bool = True) -> argparse.ArgumentParser:
-        sub: argparse.ArgumentParser = subparsers.add_parser(name, help=text, description=text)
+    def add(
+        name: str, text: str, *, named: bool = True, aliases: Sequence[str] = ()
+    ) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = subparsers.add_parser(
+            name, aliases=aliases, help=text, description=text
+        )
         if named:
             sub.add_argument("name", metavar="이름", help="스터디 이름")
         sub.add_argument("--storage-url", metavar="URL", help="이 저장소만 본다")
@@ -63,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--top", type=int, default=10, metavar="N", help="상위 시행 수(기본 10)")
     importance = add("importance", "파라미터의 중요도(PED-ANOVA)를 보인다")
     importance.add_argument("--json", action="store_true", help="JSON 한 줄로 쓴다")
+    verdict = add("verdict", "과최적화를 판정한다(함께 돈 칸의 시행까지 센다)", aliases=["판정"])
+    verdict.add_argument("--json", action="store_true", help="JSON으로 쓴다")
+    verdict.add_argument(
+        "--stored-only", action="store_true", help="저장된 시행만 본다(최선을 다시 셈하지 않는다)"
+    )
     add("events", "시행을 실행의 사건과 같은 JSON 줄들로 쓴다")
     export = add("export", "시행을 파일이나 stdout으로 내보낸다")
     export.add_argument(

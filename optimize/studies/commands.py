@@ -127,9 +127,14 @@ def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
             f"'{arguments.new_name}'(으)로 바꿀 수 없습니다", problem, "다른 이름을 고릅니다"
         )
     info = sources.find(arguments.name, arguments.storage)
+    from optimize.studies.rename import rename_study
+
     with _admin(info, sources) as admin:
-        admin.rename(arguments.name, arguments.new_name)
+        notes = rename_study(info, arguments.new_name, admin, sources.options)
     print(f"'{arguments.name}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
+    for note in notes:
+        print(f"  {note}", file=sys.stderr)
+    print(f"  이어 돌리기: --study-name '{arguments.new_name}'", file=sys.stderr)
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from optimize.masking import printable
 from optimize.storage.listing import STATE_LABELS, StudyInfo
 from optimize.trial import FinishedTrial
 
@@ -56,11 +57,6 @@ def _aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
     return lines
 
 
-def printable(text: str) -> str:
-    """터미널을 다스리는 글자(다른 도구가 지은 이름에 있을 수 있다)를 보이는 글로."""
-    return "".join(item if item.isprintable() else f"\\x{ord(item):02x}" for item in text)
-
-
 def print_study(
     info: StudyInfo, top: Sequence[FinishedTrial], front: Sequence[FinishedTrial] = ()
 ) -> None:
@@ -90,7 +86,7 @@ def print_study(
         + (f" (시행 {s.best_number})" if s.best_number is not None else ""),
     }
     for label, text in lines.items():
-        console.print(f"{label}: {text}")
+        console.print(f"{label}: {printable(text)}")
     if front:
         console.print()
         print_front(info.name, study_goals(info), front, sys.stdout)

@@ -22,7 +22,7 @@ from optimize.storage.listing import (
 from optimize.storage.listing_cache import ListingCache
 from optimize.storage.local_server import embedded_url
 from optimize.storage.options import StorageOptions
-from optimize.storage.pointer import FILE_NAME, read_pointer
+from optimize.storage.pointer import FILE_NAME, Pointer, read_pointer
 from optimize.storage.resolve import resolve
 from optimize.storage.url import StorageUrl, parse_storage_url
 
@@ -125,7 +125,7 @@ def _pointed(dotenv: Mapping[str, str], notes: list[str]) -> Iterator[StorageUrl
     for path in sorted(paths.studies_dir().glob(f"*/{FILE_NAME}")):
         try:
             pointer = read_pointer(path)
-            if pointer is None:
+            if pointer is None or _is_beside(pointer, path):
                 continue
             url = resolve(None, None, None, None, pointer, os.environ, dotenv).url
         except (StorageError, SettingsError) as error:
@@ -134,6 +134,16 @@ def _pointed(dotenv: Mapping[str, str], notes: list[str]) -> Iterator[StorageUrl
         # 지워진 SQLite 파일을 가리키는 기록은 목록에서 뺀다.
         if url is not None and (url.path is None or url.path.exists()):
             yield url
+
+
+def _is_beside(pointer: Pointer, path: Path) -> bool:
+    """기록이 같은 폴더의 SQLite 파일을 가리키는가(`sqlite_files`가 이미 찾았다)."""
+    folder, _, name = (pointer.sqlite_path or "").rpartition("/")
+    return (
+        pointer.backend == "sqlite"
+        and name.endswith(".db")
+        and folder == f"studies/{path.parent.name}"
+    )
 
 
 def _likely(name: str, names: list[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import pty
+import sqlite3
 import subprocess
 import sys
 import time
@@ -174,6 +176,76 @@ def test_rename_then_delete_by_flag(home: Path, run: Run) -> None:
     assert "--yes" in refused.stderr
     assert run("delete", "새 이름", "--yes").returncode == 0
     assert json.loads(run("list", "--json").stdout) == []
+
+
+def test_renamed_study_is_found_resumed_and_listed(wizard_home: Path) -> None:
+    """기본 자리의 SQLite: 이름을 바꾸면 파일·기록·결과·계획이 함께 가고, 새 이름으로 이어 돌아간다."""
+    (wizard_home / ".env").write_text("OPTUNA_STORAGE=\n")
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "BACKTEST_WIZARD_HOME": str(wizard_home)},
+        )
+
+    def optimise(*more: str) -> subprocess.CompletedProcess[str]:
+        return command(
+            *("optimize.run", "--symbol", "DEMO:BTCUSDT", "--timeframe-grid", "1h"),
+            *("--start", "2024-01-01", "--end", "2024-02-01", "--strategy", "ma_cross"),
+            *("--n-jobs", "1", "--sampler", "random", *more),
+        )
+
+    first = optimise("--n-trials", "3")
+    assert first.returncode == 0, first.stderr
+    folder = wizard_home / "studies" / "demo_btcusdt_1h"
+    renamed = command("optimize.studies", "rename", "demo_btcusdt_1h", "지킬 것")
+    assert renamed.returncode == 0, renamed.stderr
+    assert not list(folder.glob("demo_btcusdt_1h.db*"))
+    assert (folder / "지킬 것.db").is_file()
+    assert (folder / "지킬 것" / "trials.csv").is_file()
+    assert not (folder / "trials.csv").exists()
+    pointer = json.loads((folder / "storage.json").read_text())
+    assert (pointer["study_name"], pointer["sqlite_path"]) == (
+        "지킬 것",
+        "studies/demo_btcusdt_1h/지킬 것.db",
+    )
+    (plan,) = folder.glob("runs/*/plan.json")
+    (cell,) = json.loads(plan.read_text())["cells"]
+    assert cell["study"] == "지킬 것"
+    assert cell["storage"].endswith(".db")
+    resumed = optimise("--n-trials", "5", "--study-name", "지킬 것")
+    assert resumed.returncode == 0, resumed.stderr
+    listed = json.loads(command("optimize.studies", "list", "--json").stdout)
+    assert [(item["name"], item["total"]) for item in listed] == [("지킬 것", 5)]
+    assert command("optimize.studies", "show", "지킬 것").returncode == 0
+    exported = command("optimize.studies", "export", "지킬 것")
+    assert len(exported.stdout.splitlines()) == 6
+    # 다른 프로그램이 파일을 열고 있으면 아무것도 바꾸지 않는다.
+    with contextlib.closing(sqlite3.connect(folder / "지킬 것.db")) as other:
+        other.execute("SELECT count(*) FROM studies").fetchall()
+        refused = command("optimize.studies", "rename", "지킬 것", "다른 것")
+    assert refused.returncode == 3
+    assert "열고 있습니다" in refused.stderr
+    listed = json.loads(command("optimize.studies", "list", "--json").stdout)
+    assert [item["name"] for item in listed] == ["지킬 것"]
+
+
+def test_rename_on_a_server_follows_the_pointer(
+    home: Path, run: Run, postgres_url: StorageUrl
+) -> None:
+    fill(postgres_url, "서버 것", 2)
+    path = pointer_path("a")
+    write_pointer(path, make_pointer(postgres_url, StorageOptions(), "서버 것", "cli_env", "MINE"))
+    other = pointer_path("b")
+    write_pointer(other, make_pointer(postgres_url, StorageOptions(), "남의 것", "cli_env", "MINE"))
+    env = {"MINE": postgres_url.secret}
+    assert run("rename", "서버 것", "새것", env=env).returncode == 0
+    assert json.loads(path.read_text())["study_name"] == "새것"
+    assert json.loads(other.read_text())["study_name"] == "남의 것"
+    assert run("show", "새것", env=env).returncode == 0
 
 
 def test_다시_실행할_수_없는_이름으로는_바꾸지_않는다(home: Path, run: Run) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from optimize.trial import FinishedTrial
 from tui import bridge, bridge_studies, studies_commands
 from tui.app import WizardApp
 from tui.problem import ProblemError
+from tui.screens import studies as studies_screen
 from tui.screens.studies import StudiesScreen
 from tui.screens.study import StudyScreen
 from tui.studies_commands import parse_problem
@@ -111,6 +113,29 @@ async def test_unreachable_storage_is_told_and_hides_nothing(studies_home: Path)
             await until(pilot, lambda: screen_name(app) == "ErrorScreen")
             await until_text(pilot, "해결")
             assert "s3cret-word" not in shown(app)
+
+
+async def test_names_are_shown_while_a_big_storage_is_counted(
+    studies_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """오래 세는 저장소도 이름과 시행 수가 먼저 보이고, 다 세면 같은 줄이 채워진다."""
+    counted = asyncio.Event()
+    body = {"type": "study", "name": "큰 스터디", "storage": "sqlite:////x.db", "total": 1234}
+
+    async def listed() -> AsyncGenerator[StudyItem, None]:
+        yield study_item({**body, "state": "counting", "best_value": None})
+        await counted.wait()
+        yield study_item({**body, "state": "idle", "best_value": 0.75})
+
+    monkeypatch.setattr(studies_screen, "list_studies", listed)
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        await pilot.app.push_screen(StudiesScreen())
+        await until_text(pilot, "세는 중")
+        assert "1,234" in shown(pilot.app)
+        counted.set()
+        await until_text(pilot, "0.75")
+        assert shown(pilot.app).count("큰 스터디") == 1
+        assert "세는 중" not in shown(pilot.app)
 
 
 async def test_empty_list_says_what_to_do(studies_home: Path) -> None:

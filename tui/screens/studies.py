@@ -96,19 +96,29 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
     async def _read(self) -> None:
         self._reading = True
         self._show_note()
-        items: list[StudyItem] = []
+        items: dict[str, StudyItem] = {}
         failures: list[StorageFailure] = []
+
+        def show_early() -> None:
+            # 오래 세는 저장소가 있어도 처음 여는 목록은 이름부터 보인다.
+            if items and not self.items:
+                self.items = list(items.values())
+                self._show()
+
+        early = self.set_interval(0.3, show_early)
         try:
             async with aclosing(list_studies()) as found:
                 async for item in found:
                     if isinstance(item, StudyItem):
-                        items.append(item)
+                        items[item.key] = item  # 세는 중이던 줄은 다 센 줄로 바뀐다
                     else:
                         failures.append(item)
         except ProblemError as error:
             problem = error.problem
             failures.append(StorageFailure("", problem.title, problem.cause, problem.fix))
-        self.items, self.failures, self._reading = items, failures, False
+        finally:
+            early.stop()
+        self.items, self.failures, self._reading = list(items.values()), failures, False
         self._show()
 
     # ── 보이기

@@ -18,7 +18,13 @@ CLEAR_FILTER = ("뒤로", "거르기를 지우거나 앞 화면으로 갑니다"
 ORDER_TRIALS = ("번호/최고순", "나중 시행부터, 또는 점수가 좋은 것부터 봅니다")
 
 COLUMNS = ("이름", "칸", "상태", "시행", "최고", "저장소", "갱신")
-STATES = {"running": "진행 중", "done": "완료", "idle": "멈춤", "empty": "비어 있음"}
+STATES = {
+    "running": "진행 중",
+    "done": "완료",
+    "idle": "멈춤",
+    "empty": "비어 있음",
+    "counting": "세는 중",
+}
 UNREADABLE = "읽지 못함"
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 READING = "저장소를 읽습니다"
