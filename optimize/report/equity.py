@@ -9,10 +9,14 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import SettingsError
+
+if TYPE_CHECKING:
+    from optimize.data.dataset import DatasetRef
+    from optimize.settings.model import Params
 
 
 def compute_equity(
@@ -26,15 +30,37 @@ def compute_equity(
     """
     from optimize.backtest.costs import CostModel
     from optimize.backtest.engine import run_backtest
+    from optimize.search.space import SearchSpace
+    from optimize.strategy.registry import load_strategy
+
+    params = planned_params(settings)
+    ref = stored_candles(params, cell)
+    strategy = load_strategy(params.strategy.name)
+    full = SearchSpace(strategy.parameters, params.strategy.space).complete(dict(trial))
+    result = run_backtest(ref.open(), strategy, full, CostModel(**params.backtest.model_dump()))
+    return {
+        "first_day": result.first_day,
+        "initial_cash": result.initial_cash,
+        "equity": [round(float(value), 8) for value in result.daily_equity],
+        "metrics": {name: value for name, value in result.metrics.items() if math.isfinite(value)},
+        "source": ref.source,
+    }
+
+
+def planned_params(settings: Mapping[str, Any]) -> Params:
+    """`plan.json`의 params를 설정으로. 저장소의 URL은 가려져 있으므로 뺀다. 틀리면 pydantic의 ValueError."""
+    from optimize.settings.model import Params
+
+    search = {**settings.get("search", {}), "storage_url": None}
+    return Params.model_validate({**settings, "search": search})
+
+
+def stored_candles(params: Params, cell: str) -> DatasetRef:
+    """설정의 심볼과 기간의, 그 칸의 캔들. 거래소에 묻지 않는다. 없으면 DataError."""
     from optimize.data.prepare import prepare
     from optimize.data.symbols import parse_symbol
     from optimize.data.timeframes import parse_grid
-    from optimize.search.space import SearchSpace
-    from optimize.settings.model import Params
-    from optimize.strategy.registry import load_strategy
 
-    search = {**settings.get("search", {}), "storage_url": None}
-    params = Params.model_validate({**settings, "search": search})
     data = params.data
     (ref,) = prepare(
         parse_symbol(params.symbol),
@@ -48,17 +74,9 @@ def compute_equity(
         cache_dir=paths.cache_dir(),
         on_progress=lambda _label, _done, _total: None,
         floor_off_grid=data.floor_off_grid,
+        funding_file=data.funding_path(),
     )
-    strategy = load_strategy(params.strategy.name)
-    full = SearchSpace(strategy.parameters, params.strategy.space).complete(dict(trial))
-    result = run_backtest(ref.open(), strategy, full, CostModel(**params.backtest.model_dump()))
-    return {
-        "first_day": result.first_day,
-        "initial_cash": result.initial_cash,
-        "equity": [round(float(value), 8) for value in result.daily_equity],
-        "metrics": {name: value for name, value in result.metrics.items() if math.isfinite(value)},
-        "source": ref.source,
-    }
+    return ref
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:

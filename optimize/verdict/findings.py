@@ -15,6 +15,7 @@ PBO_BAD = 0.5
 PBO_GOOD = 0.2
 # PBO가 높아도 표본 밖에서 거의 잃지 않으면, 시행들이 모두 비슷하게 좋아 고르기가 뜻이 없는 것이다.
 LOSS_BAD = 0.25
+LOSS_HIGH = 0.5
 KEPT_GOOD = 0.5
 ORDER_LUCKY = 0.95
 
@@ -50,7 +51,7 @@ def _luck(figures: Figures) -> Finding | None:
         return None
     bad = luck.probability > LUCK_LEVEL
     text = (
-        f"잡음에서도 시행 {figures.tried:,}개를 찾으면 최선의 Sharpe는 평균 {luck.expected_sharpe:.2f}가 "
+        f"잡음에서도 시행 {figures.tried:,}개를 찾으면 최선의 Sharpe는 평균 {luck.expected_sharpe:.2f}까지 "
         f"나옵니다. 이번 최선은 {record.sharpe:.2f}이고, 운만으로 이만큼 나올 확률은 "
         f"{_percent(luck.probability)}입니다."
     )
@@ -66,7 +67,7 @@ def _luck_todo(figures: Figures) -> str:
     if luck.days_needed is None:
         return "다른 전략이나 다른 시간 단위를 시험하세요."
     return (
-        f"같은 Sharpe가 약 {luck.days_needed:,.0f}일 이어져야 운과 갈립니다(지금 {record.days:,}일). "
+        f"같은 Sharpe가 약 {_length(luck.days_needed)} 이어져야 운과 갈립니다(지금 {record.days:,}일). "
         "기간을 늘리거나 탐색 공간을 좁혀 다시 실행하세요."
     )
 
@@ -100,6 +101,11 @@ def _pbo(figures: Figures) -> Finding | None:
     if pbo.probability >= PBO_BAD and pbo.loss >= LOSS_BAD:
         mark = "bad"
         todo = "최적화로 고른 값이 다음 기간에 이어지지 않습니다. 탐색 공간을 좁히거나 규칙을 줄이세요."
+    elif pbo.loss >= LOSS_HIGH:
+        mark = "warn"
+        todo = (
+            "고른 최선이 나머지 기간에서는 버는 일보다 잃는 일이 많습니다. 전략 자체를 의심하세요."
+        )
     elif pbo.probability > PBO_GOOD:
         todo = "시행들이 서로 비슷하면 높게 나옵니다. 표본 밖의 손실 확률을 함께 보세요."
     text = (
@@ -127,7 +133,8 @@ def _out_of_sample(figures: Figures) -> Finding | None:
         todo = "점수가 0 이하라 얼마나 남았는지 재지 않습니다. 두 점수를 견주어 보세요."
     elif mark == "warn":
         todo = "표본 밖에서 점수가 절반 넘게 줄었습니다. 기대를 그만큼 낮추세요."
-    share = f", 남은 몫 {kept:.0%}" if kept is not None else ""
+    # 점수가 0에 가까우면 몫은 뜻 없이 커진다.
+    share = f", 남은 몫 {kept:.0%}" if kept is not None and 0 < kept <= 2 else ""
     profit = f", 순이익 {scores.profit_pct:.1f} %" if scores.profit_pct is not None else ""
     which = "" if scores.splits == 1 else f"나눈 {scores.splits}곳의 평균으로 "
     text = (
@@ -143,7 +150,7 @@ def _record(figures: Figures) -> Finding | None:
         return None
     needed = record.days_needed
     enough = needed is not None and needed <= record.days
-    length = "이 Sharpe로는 말할 수 없고" if needed is None else f"{needed:,.0f}일이 필요하고"
+    length = "이 Sharpe로는 말할 수 없고" if needed is None else f"{_length(needed)}이 필요하고"
     text = (
         f"한 번만 시험한 것으로 쳐도, 진짜 Sharpe가 0보다 클 확률(PSR)은 {_percent(record.probability)}입니다. "
         f"95 %로 말하려면 {length} 지금은 {record.days:,}일입니다"
@@ -222,6 +229,11 @@ def _bootstrap(figures: Figures) -> Finding | None:
 
 def _mark(good: bool) -> Mark:
     return "good" if good else "bad"
+
+
+def _length(days: float) -> str:
+    """날의 수를 읽기 쉽게: 세 해부터는 해로."""
+    return f"{days:,.0f}일" if days < 3 * 365 else f"{days / 365:,.0f}년"
 
 
 def _percent(value: float) -> str:

@@ -1,0 +1,165 @@
+"""`python -m optimize.studies verdict`: 저장된 시행들로 과최적화를 판정한다.
+
+함께 돈 칸들의 시행을 모두 센다: 이 스터디의 마지막 실행의 plan.json이 어느 칸들과 함께 돌았는지 말한다. 그 설정으로
+캔들을 다시 열어 최선을 다시 셈하되, 스터디의 지문과 다르면 셈하지 않고 그 까닭을 말한다.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optimize import paths
+from optimize.errors import WizardError
+from optimize.storage.failures import storage_errors
+from optimize.storage.listing import StudyInfo
+from optimize.studies.sources import Sources
+
+if TYPE_CHECKING:
+    from optimize.report.verdict import Bench
+    from optimize.verdict.collect import StudyTrials
+
+_PAGE = 2000
+_ATTRIBUTE = "wizard"
+
+
+def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
+    """한 스터디의 판정. stdout에 글이나 JSON 하나를 쓴다."""
+    from optimize.report.verdict import rerun_best
+    from optimize.verdict.figures import Judge
+    from optimize.verdict.judge import judge
+
+    info = sources.find(arguments.name, arguments.storage)
+    plan = _last_plan(info.name)
+    siblings, notes = _siblings(info, plan, sources)
+    own = _collect(info, sources)
+    others = [_collect(sibling, sources) for sibling in siblings]
+    bench = "다시 셈하지 말라고 했습니다(--stored-only)"
+    rerun = None
+    if not arguments.stored_only and own.best is not None:
+        found = _bench(info, plan)
+        if isinstance(found, str):
+            bench = found
+        else:
+            rerun = rerun_best(found, own.best)
+    verdict = judge(Judge([own, *others]).figures(own, rerun, bench), notes)
+    if arguments.json:
+        json.dump(verdict.as_json(), sys.stdout, ensure_ascii=False, indent=2)
+        print()
+    else:
+        print("\n".join(verdict.lines()))
+    return 0
+
+
+def _last_plan(name: str) -> Mapping[str, Any] | None:
+    """이 스터디가 든 가장 최근 실행의 plan.json. 없거나 읽지 못하면 None."""
+    files = sorted(paths.studies_dir().glob("*/runs/*/plan.json"), key=_written, reverse=True)
+    for path in files:
+        try:
+            plan = json.loads(path.read_text(encoding="utf-8"))
+            if any(cell["study"] == name for cell in plan["cells"]):
+                return dict(plan)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _siblings(
+    info: StudyInfo, plan: Mapping[str, Any] | None, sources: Sources
+) -> tuple[list[StudyInfo], list[str]]:
+    """함께 돈 다른 칸의 스터디들과, 찾지 못한 것의 알림."""
+    if plan is None:
+        note = (
+            "이 스터디를 돌린 실행의 기록이 이 컴퓨터에 없어, 함께 돈 칸이 있어도 세지 못했습니다"
+        )
+        return [], [note]
+    found, notes = [], []
+    known = sources.listing().studies
+    for cell in plan["cells"]:
+        if cell["study"] == info.name:
+            continue
+        matches = [item for item in known if item.name == cell["study"]]
+        beside = [item for item in matches if item.url.masked == cell.get("storage")] or matches
+        if beside:
+            found.append(beside[0])
+        else:
+            notes.append(f"함께 돈 칸의 스터디 '{cell['study']}'을(를) 찾지 못해 세지 못했습니다")
+    return found, notes
+
+
+def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
+    """스터디의 시행들을 쪽마다 읽어 모은다."""
+    from optimize.verdict.collect import StudyTrials
+
+    described = info.attrs.get(_ATTRIBUTE)
+    cell = described.get("cell", "") if isinstance(described, Mapping) else ""
+    gathered = StudyTrials(info.name, str(cell), tuple(info.directions))
+    for page in _pages(info, sources):
+        for trial in page:
+            gathered.add(trial)
+    return gathered
+
+
+def _pages(info: StudyInfo, sources: Sources) -> Iterator[Sequence[Any]]:
+    from optimize.storage.engine import reading
+    from optimize.storage.reader import load_trials
+
+    last = info.summary.total - 1
+    with (
+        storage_errors(info.url, "시행을 조회"),
+        reading(info.url, sources.options) as connection,
+    ):
+        for first in range(0, info.summary.total, _PAGE):
+            until = min(first + _PAGE - 1, last)
+            yield load_trials(connection, info.study_id, first - 1, until, blocks=True)
+
+
+def _bench(info: StudyInfo, plan: Mapping[str, Any] | None) -> Bench | str:
+    """최선을 다시 셈할 자리. 셈할 수 없으면 그 까닭."""
+    if plan is None:
+        return "이 스터디를 돌린 실행의 기록(plan.json)이 없어 최선을 다시 셈하지 못했습니다"
+    try:
+        return _open_bench(info, plan)
+    except WizardError as error:
+        return f"최선을 다시 셈하지 못했습니다({error.title})"
+    except (KeyError, TypeError, ValueError) as error:
+        return f"최선을 다시 셈하지 못했습니다(실행의 기록을 읽지 못함: {type(error).__name__})"
+
+
+def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
+    from optimize.backtest.costs import CostModel
+    from optimize.report.equity import planned_params, stored_candles
+    from optimize.report.verdict import Bench
+    from optimize.runner.fingerprint import describe_study, digest
+    from optimize.runner.opening import make_objective, make_rules, scheme_of
+    from optimize.search.space import SearchSpace
+    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+
+    params = planned_params(plan["params"])
+    cell = next(item["cell"] for item in plan["cells"] if item["study"] == info.name)
+    ref = stored_candles(params, cell)
+    strategy = load_strategy(params.strategy.name)
+    space = SearchSpace(strategy.parameters, params.strategy.space)
+    now = describe_study(params, ref, space, strategy_fingerprint(params.strategy.name))
+    recorded = info.attrs.get(_ATTRIBUTE)
+    if not isinstance(recorded, Mapping) or digest(recorded) != digest(now):
+        return "지금의 캔들·전략·설정이 스터디의 것과 달라 최선을 다시 셈하지 않았습니다"
+    return Bench(
+        ref=ref,
+        strategy=params.strategy.name,
+        costs=CostModel(**params.backtest.model_dump()),
+        objective=make_objective(params.objective),
+        space=space,
+        scheme=scheme_of(make_rules(params), ref),
+    )
