@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tui import bridge
@@ -27,6 +27,7 @@ class TrialRow:
 
     study: `RunModel.studies`에서의 자리. metrics: METRIC_COLUMNS의 차례, 없으면 None.
     offset, length: 사건 파일에서 이 시행의 줄이 놓인 바이트 자리.
+    in_sample, out_of_sample: 학습과 검증의 날들에서 잰 첫 목표, 검증이 없으면 None.
     """
 
     study: int
@@ -38,11 +39,16 @@ class TrialRow:
     duration_ms: float
     offset: int
     length: int
+    in_sample: float | None = None
+    out_of_sample: float | None = None
 
 
 @dataclass(slots=True)
 class StudyState:
-    """한 칸의 진행. best: 최고 시행의 줄 번호(이 실행의 것), 없으면 None."""
+    """한 칸의 진행.
+
+    best_row: 최고 시행의 줄 번호(이 실행의 것), 없으면 None. hosts: dask면 컴퓨터마다의 작업자 수.
+    """
 
     name: str
     slug: str
@@ -54,6 +60,7 @@ class StudyState:
     rate: float = 0.0
     eta_s: float | None = None
     workers: int = 0
+    hosts: Mapping[str, int] = field(default_factory=dict)
     best_value: float | None = None
     best_row: int | None = None
     minimize: bool = False
@@ -73,6 +80,7 @@ class RunModel:
     """실행 하나의 상태.
 
     exit_code: 끝났으면 그 값. messages: 경고와 오류, 온 차례.
+    validated: 검증의 점수를 가진 시행이 있는가.
     renumbered: 저장되며 예정과 다른 번호를 받은 시행의 수(늘면 번호의 차례를 다시 본다).
     """
 
@@ -88,6 +96,7 @@ class RunModel:
     results: list[bridge.StudyResult] = field(default_factory=list)
     exit_code: int | None = None
     renumbered: int = 0
+    validated: bool = False
     _study_index: dict[str, int] = field(default_factory=dict)
     _unstored: dict[str, int] = field(default_factory=dict)
 
@@ -109,6 +118,20 @@ class RunModel:
         rows = [study.best_row for study in self.studies if study.best_row is not None]
         pick = min if self.minimize else max
         return pick(rows, key=lambda row: self.trials[row].score or 0.0, default=None)
+
+    @property
+    def workers(self) -> int:
+        """지금 도는 작업자의 수(칸들이 나누어 쓰는 같은 작업자들이다). 모르면 0."""
+        return max((study.workers for study in self.studies), default=0)
+
+    @property
+    def hosts(self) -> dict[str, int]:
+        """컴퓨터마다의 작업자 수. 이 컴퓨터뿐이면 비었다."""
+        merged: dict[str, int] = {}
+        for study in self.studies:
+            for host, count in study.hosts.items():
+                merged[host] = max(count, merged.get(host, 0))
+        return merged
 
     @property
     def minimize(self) -> bool:
@@ -170,8 +193,11 @@ class RunModel:
                 event.duration_ms,
                 located.offset,
                 located.length,
+                event.in_sample_score,
+                event.out_of_sample_score,
             )
         )
+        self.validated = self.validated or event.out_of_sample_score is not None
         if event.uid:
             self._unstored[event.uid] = row
         if event.is_best:
@@ -189,4 +215,5 @@ class RunModel:
         if index is not None:
             study = self.studies[index]
             study.done, study.target = event.done, event.target
-            study.rate, study.eta_s, study.workers = event.rate, event.eta_s, event.workers
+            study.rate, study.eta_s = event.rate, event.eta_s
+            study.workers, study.hosts = event.workers, event.hosts

@@ -14,11 +14,13 @@ from tui.run_model import METRIC_COLUMNS, StudyState, TrialRow
 from tui.text import run as ko
 
 NEWEST = -1
-_NUMBER, _CELL, _STATE, _SCORE = range(4)
-_FIRST_METRIC = 4
+_NUMBER, _CELL, _STATE, _SCORE, _IN_SAMPLE, _OUT_OF_SAMPLE = range(6)
+_FIRST_METRIC = 6
 _DURATION = _FIRST_METRIC + len(METRIC_COLUMNS)
 COLUMN_COUNT = _DURATION + 1
 SCORE_COLUMN = _SCORE
+# 검증이 있는 스터디에만 보이는 열.
+VALIDATION_COLUMNS = (_IN_SAMPLE, _OUT_OF_SAMPLE)
 _STATE_ORDER = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3}
 
 Key = tuple[int, float, int]
@@ -58,6 +60,10 @@ def column_value(row: TrialRow, column: int) -> float | None:
         )
     if column == _SCORE:
         return row.score
+    if column == _IN_SAMPLE:
+        return row.in_sample
+    if column == _OUT_OF_SAMPLE:
+        return row.out_of_sample
     if column == _DURATION:
         return row.duration_ms
     return row.metrics[column - _FIRST_METRIC]

@@ -265,7 +265,7 @@ def test_best_so_far_is_the_running_maximum() -> None:
 @pytest.fixture
 def small(tui_home: Path) -> Path:
     (tui_home / "config").mkdir()
-    body = {"data": {"demo_days": 3}, "search": {"n_jobs": 1}}
+    body = {"data": {"demo_days": 6}, "search": {"n_jobs": 1}}
     (tui_home / "config" / "params.yaml").write_text(json.dumps(body), encoding="utf-8")
     (tui_home / ".env").write_text("OPTUNA_STORAGE=\n")
     return tui_home
@@ -331,6 +331,8 @@ async def main():
         app.open_run(started.run_dir)
         while not app.screen.query("TrialTable") or not len(app.screen.query_one("TrialTable").view):
             await pilot.pause(0.05)
+            if getattr(app.screen, "state", "") in ("failed", "dead"):
+                sys.exit("실행이 시작되지 못했다")
         print(started.run_dir, started.pid, flush=True)
         await asyncio.sleep(600)
 
@@ -351,6 +353,7 @@ async def test_killed_screen_leaves_the_run_and_reattaches(small: Path) -> None:
         line = viewer.stdout.readline().split()
         viewer.kill()
         viewer.wait()
+    assert line, "화면이 실행을 열지 못하고 끝났다"
     folder, pid = Path(line[0]), int(line[1])
     finished = '"type":"done"'
     assert finished not in (folder / "events.ndjson").read_text(encoding="utf-8")

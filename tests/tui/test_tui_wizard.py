@@ -27,7 +27,7 @@ SIZE = (100, 32)
 def small_config(home: Path, **search: Any) -> None:
     """작은 실행이 되는 설정."""
     (home / "config").mkdir(exist_ok=True)
-    body = {"data": {"demo_days": 3}, "search": {"n_trials": 6, "n_jobs": 1, **search}}
+    body = {"data": {"demo_days": 6}, "search": {"n_trials": 6, "n_jobs": 1, **search}}
     (home / "config" / "params.yaml").write_text(json.dumps(body), encoding="utf-8")
 
 

@@ -107,15 +107,21 @@ class RunScreen(TrialsScreen):
         if table.frozen:
             parts.append(ko.PAUSED)
         if self.model.studies:
-            first = self.model.studies[0]
-            parts += [ko.WORKERS.format(n=first.workers)] if first.workers else []
-            parts.append(ko.STORAGE.format(storage=readable(first.storage)))
+            parts += [self._workers()] if self.model.workers else []
+            parts.append(ko.STORAGE.format(storage=readable(self.model.studies[0].storage)))
         if self.model.messages:
             parts.insert(0, ko.WARNINGS.format(n=len(self.model.messages)))
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
         # 한 줄이라 자리가 바뀌지 않는다: 화면 전체를 다시 놓지 않는다.
         self.query_one("#run-note", Static).update(text, layout=False)
         self._show_ending(self._ending())
+
+    def _workers(self) -> str:
+        """작업자의 수. 여러 컴퓨터면 컴퓨터마다."""
+        text = ko.WORKERS.format(n=self.model.workers)
+        hosts = self.model.hosts
+        each = [ko.HOST.format(host=host, n=count) for host, count in sorted(hosts.items())]
+        return f"{text} ({', '.join(each)})" if each else text
 
     def _show_ending(self, ending: str) -> None:
         if ending == self._shown_ending:

@@ -33,6 +33,8 @@ COLUMNS = (
     "칸",
     "상태",
     "점수",
+    "학습",
+    "검증",
     "순이익%",
     "Sharpe",
     "PF",
@@ -65,6 +67,9 @@ CELL_LINE = "{done:,}/{target:,}"
 RATE = "{rate:.1f}/초"
 ETA = "남은 시간 {eta}"
 WORKERS = "작업자 {n}"
+HOST = "{host} {n}"
+IN_SAMPLE, OUT_OF_SAMPLE = "학습 점수", "검증 점수"
+FOLD = ("나눔", "{n}번째")
 BEST = "최고 {score}"
 STORAGE = "저장소 {storage}"
 DATA_PROGRESS = "캔들 준비: {label} {done:,}/{total:,}"

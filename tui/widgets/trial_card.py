@@ -31,14 +31,22 @@ def trial_text(event: bridge.TrialEvent) -> Text:
         text.append(f"{plain(event.error)}\n\n")
     score = "-" if event.score is None else f"{event.score:,.4f}"
     text.append(_pair(ko.COLUMNS[3], score), "bold")
+    for label, value in (
+        (ko.IN_SAMPLE, event.in_sample_score),
+        (ko.OUT_OF_SAMPLE, event.out_of_sample_score),
+    ):
+        if value is not None:
+            text.append(_pair(label, f"{value:,.4f}"), "bold")
+    if event.fold is not None:
+        text.append(_pair(ko.FOLD[0], ko.FOLD[1].format(n=event.fold + 1)))
     labels = bridge.metric_labels()
-    for name, value in event.metrics.items():
+    for name, metric in event.metrics.items():
         label, unit = labels.get(name, (name, ""))
         digits = 0 if unit == ko.COUNT_UNIT else 2
-        text.append(_pair(label, f"{value:,.{digits}f}{unit and ' ' + unit}"))
+        text.append(_pair(label, f"{metric:,.{digits}f}{unit and ' ' + unit}"))
     text.append(f"\n{ko.PARAMS_TITLE}\n", "bold")
-    for name, value in event.params.items():
-        text.append(_pair(name, value_text(value)))
+    for name, setting in event.params.items():
+        text.append(_pair(name, value_text(setting)))
     text.rstrip()
     return text
 

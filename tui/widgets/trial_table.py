@@ -23,12 +23,19 @@ from tui.commands import Command, bindings
 from tui.run_model import RunModel
 from tui.text import common
 from tui.text import run as ko
-from tui.trial_view import COLUMN_COUNT, NEWEST, Predicate, TrialView, state_text
+from tui.trial_view import (
+    COLUMN_COUNT,
+    NEWEST,
+    VALIDATION_COLUMNS,
+    Predicate,
+    TrialView,
+    state_text,
+)
 
 _HEADER = 1
-_WIDTHS = (7, 8, 9, 9, 9, 7, 6, 9, 6, 7, 7)
+_WIDTHS = (7, 8, 9, 9, 8, 8, 9, 7, 6, 9, 6, 7, 7)
 # 좁으면 숫자가 큰 열부터 숨긴다. 0은 늘 보인다.
-_HIDE_FIRST = (0, 1, 0, 0, 0, 2, 3, 0, 6, 4, 7)
+_HIDE_FIRST = (0, 1, 0, 0, 5, 0, 0, 2, 3, 0, 6, 4, 7)
 _LEFT = (1, 2)
 # 넓으면 열마다 이만큼까지 더 준다.
 _WIDEN = 4
@@ -318,6 +325,8 @@ class TrialTable(ScrollView, can_focus=True):
             plain(self.model.studies[trial.study].cell),
             state_text(trial),
             _number(trial.score, 4),
+            _number(trial.in_sample, 3),
+            _number(trial.out_of_sample, 3),
             _number(profit, 2),
             _number(sharpe, 2),
             _number(factor, 2),
@@ -327,10 +336,10 @@ class TrialTable(ScrollView, can_focus=True):
             f"{trial.duration_ms:,.1f}",
         ]
         tones = [""] * COLUMN_COUNT
-        tones[0] = tones[1] = tones[10] = "muted"
+        tones[0] = tones[1] = tones[-1] = "muted"
         tones[2] = "bad" if trial.state == "FAIL" else "" if trial.feasible else "muted"
         if profit is not None:
-            tones[4] = "good" if profit > 0 else "bad" if profit < 0 else ""
+            tones[6] = "good" if profit > 0 else "bad" if profit < 0 else ""
         return texts, tones
 
     def _style(self, name: str) -> Style:
@@ -345,6 +354,8 @@ class TrialTable(ScrollView, can_focus=True):
         shown = list(range(COLUMN_COUNT))
         if len(self.model.studies) <= 1:
             shown.remove(1)
+        if not self.model.validated:
+            shown = [column for column in shown if column not in VALIDATION_COLUMNS]
         while sum(_WIDTHS[column] + 1 for column in shown) + 1 > width:
             droppable = [column for column in shown if _HIDE_FIRST[column]]
             if not droppable:
