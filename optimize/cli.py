@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from optimize import paths
 from optimize.errors import SettingsError, WizardError
-from optimize.masking import mask_secrets
+from optimize.masking import mask_secrets, printable
 
 INTERNAL_ERROR_EXIT = 5
 
@@ -71,10 +71,10 @@ def _translate(message: str) -> str:
 
 def print_error(error: WizardError) -> None:
     """오류를 stderr에 제목·원인·해결로 쓴다."""
-    print(f"오류: {error.title}", file=sys.stderr)
+    print(f"오류: {printable(error.title)}", file=sys.stderr)
     for label, body in (("원인", error.cause), ("해결", error.fix)):
         if body:
-            first, *rest = body.splitlines()
+            first, *rest = [printable(line.expandtabs(4)) for line in body.splitlines()]
             print(f"  {label}: {first}", file=sys.stderr)
             for line in rest:
                 print(f"        {line}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""비밀번호 가리기. 사람이나 파일로 나가는 모든 글이 이곳을 거친다. 표준 라이브러리만 쓴다."""
+"""비밀번호 가리기와, 터미널을 다스리는 글자 풀기. 사람이나 파일로 나가는 글이 거친다. 표준 라이브러리만 쓴다."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
             for form in {secret, quote(secret, safe=""), unquote(secret)}:
                 masked = masked.replace(form, MASK)
     return masked
+
+
+def printable(text: str) -> str:
+    """밖에서 온 글(남이 지은 이름, 전략의 예외)에서 터미널을 다스리는 글자와 방향을 뒤집는 글자를 `\\x1b`처럼 보이는 글로."""
+    return "".join(item if item.isprintable() else f"\\x{ord(item):02x}" for item in text)
 
 
 def _worth_replacing(secret: str) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from optimize.masking import printable
 from optimize.protocol import (
     DataProgressEvent,
     DoneEvent,
@@ -184,7 +185,7 @@ class LineTerminal:
         if isinstance(event, ErrorEvent) or (self._quiet and not isinstance(event, WarningEvent)):
             return
         for line in self._wording.lines(event):
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """되돌릴 것이 없다."""
@@ -243,4 +244,4 @@ class BarTerminal:
 
     def _print(self, text: str) -> None:
         # 남이 지은 이름 속의 `[…]`을 꾸밈으로 읽지 않는다.
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(printable(text), markup=False, highlight=False)

@@ -17,8 +17,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from optimize.errors import WizardError
-from optimize.masking import mask_secrets
+from optimize.masking import mask_secrets, printable
 from optimize.runner.cargo import CargoFile, unpack_ref, unpack_strategy
+from optimize.runner.patience import TrialTimeout, limited
 from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
 
@@ -50,6 +51,7 @@ class Job:
     """한 칸의 시행들이 함께 쓰는 것. 작업자로 한 번 건너가 남는다.
 
     strategy: `load_strategy`가 읽는 이름. objective: 앞 구간의 점수를 매길 때만 쓴다.
+    trial_timeout: 시행 하나의 시간 제한(초), None이면 없다.
     cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
     scheme: 기간을 학습과 검증으로 나눈 것, None이면 나누지 않는다.
     """
@@ -60,6 +62,7 @@ class Job:
     objective: Objective
     cargo: tuple[CargoFile, ...] = ()
     scheme: Scheme | None = None
+    trial_timeout: float | None = None
 
     @property
     def folds(self) -> int:
@@ -157,9 +160,11 @@ def evaluate(
 def _evaluate_together(bench: _Bench, batch: Sequence[Work]) -> list[Outcome] | None:
     """한 번에 함께 평가한다. 하나라도 실패하면 None(하나씩 평가해 어느 것인지 가린다)."""
     started, clock = time.time(), time.perf_counter()
+    limit = bench.job.trial_timeout
     try:
-        found = bench.measure_batch(batch)
-    except (Exception, SystemExit):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
+        with limited(None if limit is None else limit * len(batch)):
+            found = bench.measure_batch(batch)
+    except (Exception, SystemExit, TrialTimeout):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
         return None
     each = (time.perf_counter() - clock) / len(batch)
     return [
@@ -183,18 +188,29 @@ def _evaluate_one(bench: _Bench, gates: Sequence[Gate], work: Work) -> Outcome:
     started, clock = time.time(), time.perf_counter()
     intermediate: dict[int, float] = {}
     try:
-        for gate in gates:
-            metrics = bench.front(work.params, gate.fraction)
-            score = bench.job.objective.score(metrics).values[0]
-            intermediate[round(gate.fraction * 100)] = score
-            if is_hopeless(intermediate, gate.minimum):
-                seconds = time.perf_counter() - clock
-                return Outcome(metrics, "", started, seconds, intermediate, True)
-        measured = bench.measure(work)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
+        with limited(bench.job.trial_timeout):
+            front = _hopeless_front(bench, gates, work.params, intermediate)
+            measured = bench.measure(work) if front is None else None
+    except (Exception, SystemExit, TrialTimeout) as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
         seconds = time.perf_counter() - clock
         return Outcome(None, _reason(error), started, seconds, intermediate, False)
-    return _complete(measured, started, time.perf_counter() - clock, intermediate)
+    seconds = time.perf_counter() - clock
+    if measured is None:
+        return Outcome(front, "", started, seconds, intermediate, True)
+    return _complete(measured, started, seconds, intermediate)
+
+
+def _hopeless_front(
+    bench: _Bench, gates: Sequence[Gate], params: Params, intermediate: dict[int, float]
+) -> dict[str, float] | None:
+    """문턱을 넘지 못한 앞 구간의 지표, 모두 넘으면 None. intermediate에 문턱마다의 점수를 적는다."""
+    for gate in gates:
+        metrics = bench.front(params, gate.fraction)
+        score = bench.job.objective.score(metrics).values[0]
+        intermediate[round(gate.fraction * 100)] = score
+        if is_hopeless(intermediate, gate.minimum):
+            return metrics
+    return None
 
 
 class _Bench:
@@ -252,8 +268,10 @@ class _Bench:
 
 def _reason(error: BaseException) -> str:
     """한 줄로 줄인 까닭: 예외의 이름, 글, 난 자리."""
+    if isinstance(error, TrialTimeout):
+        return str(error)
     if isinstance(error, WizardError):
-        return " ".join(f"{error.title}: {error.cause}".split())[:_MAX_ERROR_LENGTH]
+        return printable(" ".join(f"{error.title}: {error.cause}".split()))[:_MAX_ERROR_LENGTH]
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -261,7 +279,7 @@ def _reason(error: BaseException) -> str:
     if trace is not None:
         code = trace.tb_frame.f_code
         where = f" ({os.path.basename(code.co_filename)}:{trace.tb_lineno})"
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = printable(" ".join(f"{type(error).__name__}: {error}".split()))
     return mask_secrets(text[:_MAX_ERROR_LENGTH] + where)
 
 
