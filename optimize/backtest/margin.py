@@ -8,6 +8,7 @@ amount_0 = 0, amount_t = amount_(t−1) + cap_(t−1) × (rate_t − rate_(t−1
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -81,6 +82,11 @@ def max_notional(tiers: Sequence[MarginTier], leverage: float, ref: DatasetRef) 
             f"--set backtest.leverage={top:g} 이하로 낮추거나 backtest.margin_tiers를 정하십시오.",
         )
     return max(allowed)
+
+
+def tiers_digest(tiers: Sequence[MarginTier]) -> str:
+    """구간표의 지문(sha256의 앞 16자)."""
+    return hashlib.sha256(repr(tuple(tiers)).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

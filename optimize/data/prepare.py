@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from optimize.data import clock
 from optimize.data.dataset import DatasetRef, FundingSchedule
 from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
@@ -31,6 +33,8 @@ from optimize.errors import DataError, SettingsError
 
 Progress = Callable[[str, int, int], None]
 _FUNDING_SLACK_MS = DAY_MS
+# 거래소들의 펀딩 간격(1·4·8시간) 가운데 가장 긴 것.
+_FUNDING_LONGEST_MS = 8 * 3_600_000
 _DEFAULT_DAYS = 365
 
 
@@ -258,8 +262,14 @@ def missing_fix(symbol: Symbol) -> str:
 
 
 def _with_funding(source: BaseSource, store: SymbolStore, funding_file: Path | None) -> BaseSource:
-    """무기한 선물이면 펀딩 기록을 붙인다."""
+    """무기한 선물이면 펀딩 기록을 붙인다. 현물에 펀딩 파일을 주면 SettingsError."""
     if funding_file is not None:
+        if not store.symbol.is_perpetual:
+            raise SettingsError(
+                f"{store.symbol}은(는) 현물이라 펀딩이 없습니다",
+                f"펀딩 기록 파일 {funding_file.name}을(를) 함께 주었습니다",
+                f"무기한 선물이면 심볼을 {store.symbol}.P 로 쓰고, 아니면 data.funding_file을 비우세요",
+            )
         return replace(source, funding=read_funding(funding_file.expanduser()))
     return replace(source, funding=store.funding()) if store.symbol.is_perpetual else source
 
@@ -268,13 +278,15 @@ def _funding_notes(ref: DatasetRef, funding: FundingSchedule | None) -> tuple[st
     if not ref.symbol.endswith(".P") or ref.is_demo:
         return ()
     if funding is None or not len(funding):
-        return (
-            "펀딩 기록이 없어 펀딩 비용을 0으로 셉니다. import --funding 파일 로 넣을 수 있습니다",
-        )
+        return ("펀딩 기록이 없어 펀딩 비용을 0으로 셉니다. --funding 파일 로 줄 수 있습니다",)
     first, last = int(funding.time[0]), int(funding.time[-1])
+    inside = funding.time[(funding.time >= ref.start_ms) & (funding.time < ref.end_ms)]
+    holes = int((np.diff(inside) > _FUNDING_LONGEST_MS).sum())
     if first > ref.start_ms + _FUNDING_SLACK_MS or last < ref.end_ms - _FUNDING_SLACK_MS:
         return (
             f"펀딩 기록이 기간의 일부({format_ms(first)} ~ {format_ms(last)})에만 있습니다. "
             "나머지는 0으로 셉니다",
         )
+    if holes:
+        return (f"펀딩 기록에 8시간이 넘는 빈 곳이 {holes}곳 있습니다. 그 사이는 0으로 셉니다",)
     return ()

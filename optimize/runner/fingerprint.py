@@ -75,12 +75,16 @@ def _objective(section: ObjectiveSection) -> dict[str, Any]:
     return described
 
 
-def _market(params: Params, ref: DatasetRef) -> dict[str, float | None]:
-    """체결에 드는 거래소의 단위. 호가 단위는 호가 단위로 미끄러질 때만 값을 바꾼다."""
+def _market(params: Params, ref: DatasetRef) -> dict[str, float | str | None]:
+    """체결에 드는 거래소의 단위와 증거금 구간표. 호가 단위는 호가 단위로 미끄러질 때만 값을 바꾼다."""
+    from optimize.backtest.costs import CostModel
+    from optimize.backtest.margin import tiers_digest
+
     return {
         "tick_size": ref.tick_size if params.backtest.slippage_ticks else None,
         "step_size": ref.step_size or None,
         "min_notional": ref.min_notional or None,
+        "margin_tiers": tiers_digest(CostModel(**params.backtest.model_dump()).tiers(ref)),
     }
 
 

@@ -152,8 +152,8 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         _record_plan(plan, events)
         refs = load_candles(plan, events)
         for ref in refs:
-            # 호가 단위를 모르면 모든 시행이 실패한다: 탐색 전에 거절한다.
-            search.costs.slippage_price(ref)
+            # 호가 단위를 모르거나 쓸 수 없는 레버리지면 모든 시행이 실패한다: 탐색 전에 거절한다.
+            search.costs.check(ref)
         schemes = [scheme_of(search.rules, ref) for ref in refs]
         kit = workforce.equip(refs, plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)

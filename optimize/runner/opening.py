@@ -152,6 +152,7 @@ def load_candles(plan: Plan, events: EventWriter) -> list[DatasetRef]:
         plan.symbol,
         [item.cell for item in plan.cells],
         file=plan.data_file,
+        funding_file=data.funding_path(),
         start=data.start,
         end=data.end,
         offline=data.offline,

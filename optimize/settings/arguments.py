@@ -17,6 +17,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "symbol": ("symbol",),
     "timeframe_grid": ("timeframe_grid",),
     "data": ("data", "file"),
+    "funding": ("data", "funding_file"),
     "start": ("data", "start"),
     "end": ("data", "end"),
     "strategy": ("strategy", "name"),
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--start", metavar="DATE", help="시작 날짜(UTC, 포함)")
     add("--end", metavar="DATE", help="끝 날짜(UTC, 포함하지 않음)")
     add("--data", metavar="FILE", help="캔들 파일 (csv, csv.gz, parquet, arrow, zip)")
+    add("--funding", metavar="FILE", help="무기한 선물의 펀딩 기록 파일 (열 time, rate)")
     add("--strategy", metavar="NAME", help="전략 이름 또는 파일.py:클래스")
     add("--n-trials", metavar="N", help="스터디마다의 목표 총 시행 수")
     add("--timeout", metavar="SEC", help="시간 제한(초)")
@@ -94,6 +96,8 @@ def parse_run_arguments(argv: list[str]) -> RunArguments:
     parsed = build_parser().parse_args(argv)
     if parsed.data is not None:
         parsed.data = str(Path(parsed.data).expanduser().absolute())
+    if parsed.funding is not None:
+        parsed.funding = str(Path(parsed.funding).expanduser().absolute())
     if parsed.strategy is not None:
         parsed.strategy = absolute_strategy(parsed.strategy)
     overrides: list[tuple[tuple[str, ...], Any]] = [

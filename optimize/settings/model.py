@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,9 +22,12 @@ from pydantic import (
     model_validator,
 )
 
+from optimize import paths
+from optimize.backtest.margin import AUTO, read_tiers
 from optimize.backtest.metrics import METRICS
 from optimize.data.symbols import SymbolError, parse_symbol
 from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
+from optimize.errors import SettingsError
 
 SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
 PRUNERS = ("none", "median", "percentile")
@@ -34,51 +38,22 @@ ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 _MAX_NAME_BYTES = 200
 
 
-def _blank_as_none(value: Any) -> Any:
-    """빈 칸(빈 글)은 '정하지 않음'이다."""
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _blank_as_zero(value: Any) -> Any:
-    """statement_timeout과 lock_timeout을 비워 두면 끔(0)이다."""
-    return 0 if value is None or (isinstance(value, str) and not value.strip()) else value
-
-
-def _not_bool(value: Any) -> Any:
-    """`n_jobs: true`가 조용히 1이 되지 않게 한다."""
-    if isinstance(value, bool):
-        raise ValueError("수여야 합니다(true나 false가 아니라)")
-    return value
-
-
-def _date_text(value: Any) -> Any:
-    """YAML은 2024-01-01을 날짜로 읽는다. 글로 되돌린다."""
-    return value.isoformat() if isinstance(value, date) else value
-
-
-Blank = BeforeValidator(_blank_as_none)
-Int = Annotated[int, BeforeValidator(_not_bool)]
-Float = Annotated[float, BeforeValidator(_not_bool)]
-OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
-OptionalDate = Annotated[str | None, BeforeValidator(_blank_as_none), BeforeValidator(_date_text)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, allow_inf_nan=False, str_strip_whitespace=True
-    )
-
-
-class DataSection(_Section):
+class DataSection(Section):
     """캔들의 출처와 기간."""
 
     file: OptionalText = None
+    funding_file: OptionalText = None
     start: OptionalDate = None
     end: OptionalDate = None
     offline: bool = False
     floor_off_grid: bool = False
     demo_seed: Annotated[Int, Field(ge=0, le=2**32 - 1)] = 7
     demo_days: Annotated[Int, Field(ge=1, le=3650)] = 180
+
+    def funding_path(self) -> Path | None:
+        """펀딩 기록 파일의 경로(상대 경로는 뿌리 폴더에서), 없으면 None."""
+        file = self.funding_file
+        return None if file is None else paths.home() / Path(file).expanduser()
 
     @field_validator("start", "end")
     @classmethod
@@ -99,14 +74,14 @@ class DataSection(_Section):
         return self
 
 
-class StrategySection(_Section):
+class StrategySection(Section):
     """전략과 탐색 공간의 덮어쓰기."""
 
     name: Annotated[str, Field(min_length=1)] = "squeeze_momentum"
     space: dict[str, Any] = Field(default_factory=dict)
 
 
-class BacktestSection(_Section):
+class BacktestSection(Section):
     """체결과 비용."""
 
     initial_cash: Annotated[Float, Field(gt=0)] = 10_000.0
@@ -118,6 +93,22 @@ class BacktestSection(_Section):
     direction: Literal["both", "long", "short"] = "both"
     funding: bool = True
     maintenance_margin_rate: Annotated[Float, Field(ge=0, lt=0.5)] = 0.004
+    maker_fee_rate: Annotated[Annotated[Float, Field(ge=-0.01, lt=0.1)] | None, Blank] = None
+    tick_size: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = None
+    step_size: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = None
+    min_notional: Annotated[Annotated[Float, Field(gt=0)] | None, Blank] = None
+    margin_tiers: str | tuple[dict[str, float | None], ...] = AUTO
+
+    @field_validator("margin_tiers", mode="before")
+    @classmethod
+    def _readable_tiers(cls, value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return AUTO
+        try:
+            read_tiers(value)
+        except SettingsError as error:
+            raise ValueError(error.cause) from None
+        return value
 
 
 def _known_metric(value: str) -> str:
@@ -131,7 +122,7 @@ def _known_metric(value: str) -> str:
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 
 
-class Goal(_Section):
+class Goal(Section):
     """목표 하나: 지표와 무게. 지표의 좋은 방향은 지표가 정한다."""
 
     metric: MetricName
@@ -144,7 +135,7 @@ class Goal(_Section):
         return {"metric": value} if isinstance(value, str) else value
 
 
-class MetricLimit(_Section):
+class MetricLimit(Section):
     """지표 하나의 허용 범위."""
 
     metric: MetricName
@@ -160,7 +151,7 @@ class MetricLimit(_Section):
         return self
 
 
-class ConstraintsSection(_Section):
+class ConstraintsSection(Section):
     """시행이 쓸 만하다고 볼 조건. 어기면 최선으로 뽑히지 않는다."""
 
     min_trades: Annotated[Int, Field(ge=0)] = 30
@@ -168,7 +159,7 @@ class ConstraintsSection(_Section):
     limits: tuple[MetricLimit, ...] = ()
 
 
-class ObjectiveSection(_Section):
+class ObjectiveSection(Section):
     """점수."""
 
     mode: Literal["weighted", "pareto"] = "weighted"
@@ -185,7 +176,7 @@ class ObjectiveSection(_Section):
         return self
 
 
-class ValidationSection(_Section):
+class ValidationSection(Section):
     """학습과 검증의 나눔. 뜻은 `optimize.validation.splits.Rules`와 같다."""
 
     method: Literal["hold_out", "walk_forward", "purged_kfold", "cpcv", "none"] = "hold_out"
@@ -236,7 +227,7 @@ def study_name_problem(name: str) -> str:
     return ""
 
 
-class SearchSection(_Section):
+class SearchSection(Section):
     """탐색, 병렬, 저장소."""
 
     n_trials: Annotated[Int, Field(ge=1, le=10_000_000)] = 500
@@ -259,10 +250,10 @@ class SearchSection(_Section):
     storage_pool_recycle: Annotated[Int, Field(ge=-1)] = 1800
     storage_connect_timeout: Annotated[Int, Field(ge=1, le=600)] = 10
     storage_statement_timeout_ms: Annotated[
-        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
+        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(blank_as_zero)
     ] = 300_000
     storage_lock_timeout_ms: Annotated[
-        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(_blank_as_zero)
+        Int, Field(ge=0, le=2_147_483_647), BeforeValidator(blank_as_zero)
     ] = 10_000
     storage_isolation_level: Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] = (
         "READ COMMITTED"
@@ -283,7 +274,7 @@ class SearchSection(_Section):
         return value
 
 
-class Params(_Section):
+class Params(Section):
     """`params.yaml` 전체."""
 
     symbol: str = "BINANCE:BTCUSDT"

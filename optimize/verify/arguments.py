@@ -16,6 +16,7 @@ _KEYS = {
     "symbol": ("symbol",),
     "timeframe_grid": ("timeframe_grid",),
     "data": ("data", "file"),
+    "funding": ("data", "funding_file"),
     "start": ("data", "start"),
     "end": ("data", "end"),
     "strategy": ("strategy", "name"),
@@ -51,6 +52,7 @@ def build_parser() -> KoreanArgumentParser:
     add("--config", type=Path, metavar="FILE", help="설정 파일 (기본 config/params.yaml)")
     add("--strategy", metavar="NAME", help="전략 이름 또는 파일.py:클래스")
     add("--data", metavar="FILE", help="캔들 파일 (csv, csv.gz, parquet, arrow, zip)")
+    add("--funding", metavar="FILE", help="무기한 선물의 펀딩 기록 파일")
     add("--symbol", metavar="SYMBOL", help="심볼. 캐시에 있어야 한다(내려받지 않는다)")
     add("--timeframe-grid", metavar="GRID", help='시간 격자. 예: "1m@15m,1m@1h"')
     add("--start", metavar="DATE", help="시작 날짜(UTC, 포함)")
@@ -86,6 +88,8 @@ def parse_arguments(argv: list[str]) -> VerifyArguments:
             )
     if parsed.data is not None:
         parsed.data = str(Path(parsed.data).expanduser().absolute())
+    if parsed.funding is not None:
+        parsed.funding = str(Path(parsed.funding).expanduser().absolute())
     if parsed.strategy is not None:
         parsed.strategy = absolute_strategy(parsed.strategy)
     overrides: list[tuple[tuple[str, ...], Any]] = [

@@ -44,6 +44,7 @@ def _prepare(arguments: VerifyArguments, symbol: Symbol, on_progress: Progress) 
         symbol,
         parse_grid(arguments.params.timeframe_grid),
         file=None if data.file is None else paths.home() / Path(data.file).expanduser(),
+        funding_file=data.funding_path(),
         start=data.start,
         end=data.end,
         offline=True,
