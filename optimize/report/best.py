@@ -15,7 +15,9 @@ from optimize.trial import FinishedTrial, Params
 
 if TYPE_CHECKING:
     from optimize.backtest.costs import CostModel
-    from optimize.data.dataset import DatasetRef
+    from optimize.backtest.result import BacktestResult
+    from optimize.data.dataset import Dataset, DatasetRef
+    from optimize.validation.splits import Scheme
 
 _TRADE_COLUMNS = ("entry_price", "exit_price", "quantity", "fees", "funding", "pnl", "return_pct")
 
@@ -65,9 +67,17 @@ def _scores(trial: FinishedTrial) -> str:
 
 
 def write_best_trades(
-    path: Path, ref: DatasetRef, strategy: str, costs: CostModel, full: Params
+    path: Path,
+    ref: DatasetRef,
+    strategy: str,
+    costs: CostModel,
+    full: Params,
+    scheme: Scheme | None = None,
 ) -> int:
-    """최선의 거래 목록을 `path`에 쓴다(시각은 UTC ISO 8601). 거래 수를 준다."""
+    """최선의 거래 목록을 `path`에 쓴다(시각은 UTC ISO 8601). 거래 수를 준다.
+
+    sample 열: split이 하나면 그 거래가 든 구간(in_sample, out_of_sample, 경계를 넘으면 boundary), 아니면 빈칸.
+    """
     from datetime import UTC, datetime
 
     from optimize.backtest.engine import run_backtest
@@ -84,8 +94,9 @@ def write_best_trades(
 
     with private_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["side", "entry_time", "exit_time", *_TRADE_COLUMNS, "bars", "reason"])
-        for row in result.trades:
+        header = ["side", "entry_time", "exit_time", *_TRADE_COLUMNS, "bars", "reason", "sample"]
+        writer.writerow(header)
+        for row, sample in zip(result.trades, _samples(result, dataset, scheme), strict=True):
             writer.writerow(
                 [
                     "long" if row["side"] > 0 else "short",
@@ -94,6 +105,32 @@ def write_best_trades(
                     *(f"{float(row[name]):.10g}" for name in _TRADE_COLUMNS),
                     int(row["bars"]),
                     EXIT_REASONS.get(int(row["reason"]), str(int(row["reason"]))),
+                    sample,
                 ]
             )
     return len(result.trades)
+
+
+def _samples(result: BacktestResult, dataset: Dataset, scheme: Scheme | None) -> list[str]:
+    """거래마다 든 구간."""
+    from optimize.backtest.segments import Calendar, Segment
+
+    if scheme is None or len(scheme.splits) != 1:
+        return [""] * len(result.trades)
+    calendar, (split,) = Calendar.of(dataset), scheme.splits
+    bars = {
+        "in_sample": Segment.of(calendar, split.train).ranges.tolist(),
+        "out_of_sample": Segment.of(calendar, split.test).ranges.tolist(),
+    }
+    return [
+        next(
+            (
+                name
+                for name, ranges in bars.items()
+                for _, _, first, end in ranges
+                if first <= trade["entry_bar"] and trade["exit_bar"] < end
+            ),
+            "boundary",
+        )
+        for trade in result.trades
+    ]

@@ -150,7 +150,7 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
     write_best_yaml(
         folder / BEST_FILE, settings, cell.study, str(cell.search.plan.cell), cell.best, full
     )
-    write_best_trades(folder / TRADES_FILE, job.ref, job.strategy, job.costs, full)
+    write_best_trades(folder / TRADES_FILE, job.ref, job.strategy, job.costs, full, job.scheme)
 
 
 def _validate(cell: CellRun, winners: Winners, folder: Path) -> dict[str, Any]:

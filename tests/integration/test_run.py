@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,7 +111,22 @@ def test_results_beside_the_study_and_best_feeds_back(case: RunCase) -> None:
         assert float(row["sharpe"]) == trial.user_attrs["wizard"]["metrics"]["sharpe"]
     best = study.best_trial
     with (folder / "best_trades.csv").open(encoding="utf-8", newline="") as file:
-        assert len(list(csv.DictReader(file))) == best.user_attrs["wizard"]["metrics"]["trades"]
+        samples = [row["sample"] for row in csv.DictReader(file)]
+    # 기본은 hold-out: 지표는 학습의 것이고, 거래는 모두 적되 어느 구간의 것인지 말한다.
+    assert samples.count("in_sample") == best.user_attrs["wizard"]["metrics"]["trades"]
+    checked = best.user_attrs["validation"]
+    assert samples.count("out_of_sample") == checked["out_of_sample_metrics"]["trades"]
+    assert checked["in_sample"] == [best.value]
+    for row, trial in zip(rows, study.get_trials(), strict=True):
+        assert row["in_sample_score"] == row["score"]
+        assert [float(row["out_of_sample_score"])] == trial.user_attrs["validation"][
+            "out_of_sample"
+        ]
+    report = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+    assert report["splits"][0]["winner"] == best.number
+    assert report["splits"][0]["test"] == [["2024-01-08", "2024-01-10"]]
+    assert report["splits"][0]["out_of_sample"] == checked["out_of_sample"]
+    assert report["score"] == pytest.approx(checked["out_of_sample"])
     config = folder / "best.yaml"
     space = yaml.safe_load(config.read_text(encoding="utf-8"))["strategy"]["space"]
     assert space == {**best.params}
