@@ -260,7 +260,10 @@ class Probe:
         """서버가 볼 우리 주소. 이어지지 않았거나 Unix socket이면 빈 글."""
         if self._wire is None or self.target.is_socket:
             return ""
-        return str(self._wire.socket.getsockname()[0])
+        try:
+            return str(self._wire.socket.getsockname()[0])
+        except OSError:  # TLS에 실패하며 이미 닫혔다
+            return ""
 
     def close(self) -> None:
         """연결을 닫는다. 여러 번 불러도 된다."""
@@ -337,7 +340,12 @@ class Probe:
             wire.socket = context.wrap_socket(wire.socket, server_hostname=self.target.host)
         except TimeoutError as error:
             raise ProbeError("tls", "timeout") from error
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            raise _lost("tls", error) from error
         except (ssl.SSLError, OSError, ValueError) as error:
+            # `S`로 시작하는 인사(SSH 따위)를 SSL을 쓰자는 답으로 읽은 것이다.
+            if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+                raise ProbeError("tls", "not_postgres", "TLS가 아닌 답이 왔습니다") from error
             raise ProbeError("tls", "bad_certificate", str(error)) from error
 
     def _rest_of_error(self, wire: Wire) -> ServerMessage:

@@ -12,12 +12,15 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
+from postgres import PostgresServer, embedded_binaries, system_binaries
 from postgres_lab import LANGUAGES, Lab, make_lab
 from test_storage_check import ROWS
 
@@ -57,6 +60,8 @@ def rows(lab: Lab) -> None:
         ("lock_timeout", lab.locked("older", "alembic_version"), lab.url("older")),
         ("healthy", nullcontext(), base),
     ]
+    slow = replace(lab.url("older"), query=(("options", "-c statement_timeout=200"),))
+    moments.append(("statement_timeout", lab.locked("older", "alembic_version"), slow))
     for name, situation, url in moments:
         with situation:
             transcript(name, url.secret)
@@ -72,10 +77,50 @@ def sockets() -> None:
             "silent_host", f"postgresql://u:p@127.0.0.1:{port}/optuna", "--connect-timeout", "2"
         )
 
+    for name, words in (("foreign_program", b"SSH-2.0-OpenSSH_9.6\r\n"), ("hangs_up", b"")):
+        with speaking(words) as port:
+            transcript(name, f"postgresql://u:p@127.0.0.1:{port}/optuna")
+
+
+@contextmanager
+def speaking(words: bytes) -> Iterator[int]:
+    """PostgreSQL이 아닌 프로그램: 접속마다 words를 말하고 끊는다."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = server.accept()
+                    with peer:
+                        peer.sendall(words)
+                        peer.recv(64)
+
+        Thread(target=answer, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def servers() -> None:
+    """함정의 서버와 달리 SSL이 없거나 대기 중인 서버들."""
+    for binaries in (embedded_binaries(), system_binaries()):
+        print(f"\n## PostgreSQL {binaries.major}, SSL 없음")
+        server = PostgresServer(binaries)
+        try:
+            url = server.create_database()
+            transcript("no_ssl", replace(url, query=(("sslmode", "require"),)).secret)
+            server.execute(f"ALTER DATABASE {url.database} SET default_transaction_read_only = on")
+            transcript("read_only", url.secret)
+            server.stop()
+            (server.server.data / "standby.signal").touch()
+            server.start()
+            transcript("standby", url.secret)
+        finally:
+            server.close()
+
 
 def main() -> None:
     print("## 소켓")
     sockets()
+    servers()
     for language in LANGUAGES:
         print(f"\n## {language} 서버 (PostgreSQL 15, lc_messages {LANGUAGES[language]})")
         lab = make_lab(language)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -203,6 +206,30 @@ def test_server_without_ssl(postgres_url: StorageUrl) -> None:
     assert step.status == "fail"
     assert "SSL을 지원하지 않는데" in step.cause_ko
     assert "sslmode=prefer" in step.fix_ko
+
+
+@pytest.mark.parametrize(
+    "words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b""]
+)
+def test_foreign_program_on_the_port(words: bytes) -> None:
+    """PostgreSQL이 아닌 프로그램은, 그 말이 SSL을 쓰자는 답(`S`)처럼 시작해도 그렇다고 말한다."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                peer, _ = server.accept()
+                with peer:
+                    peer.sendall(words)
+                    peer.recv(64)
+
+        thread = Thread(target=answer)
+        thread.start()
+        port = server.getsockname()[1]
+        step = check(StorageUrl("postgresql", "psycopg2", "u", "p", "127.0.0.1", port, "d"))["tls"]
+        thread.join()
+    assert step.status == "fail"
+    assert "PostgreSQL이 아닌 다른 프로그램" in step.cause_ko
+    assert "ss -ltnp" in step.fix_ko
 
 
 def test_server_dies_during_the_check(make_postgres: Callable[..., PostgresServer]) -> None:
