@@ -61,17 +61,22 @@ def describe_study(
         },
         "market": _market(params, ref),
         "costs": params.backtest.model_dump(mode="json"),
-        "objective": _objective(params.objective),
+        "objective": _objective(params.objective, len(params.symbols) > 1),
         "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
 
 
-def _objective(section: ObjectiveSection) -> dict[str, Any]:
-    """목표와 제약. mode의 기본값은 적지 않는다: mode가 없던 때의 스터디를 이을 수 있다."""
+def _objective(section: ObjectiveSection, several: bool) -> dict[str, Any]:
+    """목표와 제약. mode의 기본값은 적지 않는다: mode가 없던 때의 스터디를 이을 수 있다.
+
+    several: 심볼이 여럿인가. 하나면 모으는 법은 값을 바꾸지 않으므로 적지 않는다.
+    """
     described = section.model_dump(mode="json")
     if section.mode == "weighted":
         del described["mode"]
+    if not several:
+        del described["across_symbols"]
     return described
 
 

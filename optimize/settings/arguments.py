@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optimize.cli import KoreanArgumentParser
+from optimize.data.symbols import SymbolError, parse_symbol
+from optimize.errors import SettingsError
 from optimize.settings.load import parse_assignment
 from optimize.settings.model import PRUNERS, SAMPLERS, VALIDATIONS
+from optimize.settings.symbols import as_entries
 
 # 인자의 이름 → 설정 키의 경로.
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "symbol": ("symbol",),
+    "symbols": ("symbols",),
     "timeframe_grid": ("timeframe_grid",),
     "data": ("data", "file"),
     "funding": ("data", "funding_file"),
@@ -58,11 +62,22 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="설정 파일 (기본 config/params.yaml)")
     add("--symbol", metavar="SYMBOL", help="심볼. 예: BINANCE:BTCUSDT, DEMO:BTCUSDT")
+    add("--symbols", metavar="A,B", help="한 시행이 함께 보는 심볼들 (쉼표로 잇는다)")
     add("--timeframe-grid", metavar="GRID", help='시간 격자. 예: "1m@15m,1m@1h"')
     add("--start", metavar="DATE", help="시작 날짜(UTC, 포함)")
     add("--end", metavar="DATE", help="끝 날짜(UTC, 포함하지 않음)")
-    add("--data", metavar="FILE", help="캔들 파일 (csv, csv.gz, parquet, arrow, zip)")
-    add("--funding", metavar="FILE", help="무기한 선물의 펀딩 기록 파일 (열 time, rate)")
+    add(
+        "--data",
+        action="append",
+        metavar="FILE",
+        help="캔들 파일 (csv, csv.gz, parquet, arrow, zip). 심볼이 여럿이면 심볼=파일을 거듭 준다",
+    )
+    add(
+        "--funding",
+        action="append",
+        metavar="FILE",
+        help="무기한 선물의 펀딩 기록 파일 (열 time, rate). 심볼이 여럿이면 심볼=파일을 거듭 준다",
+    )
     add("--strategy", metavar="NAME", help="전략 이름 또는 파일.py:클래스")
     add("--n-trials", metavar="N", help="스터디마다의 목표 총 시행 수")
     add("--timeout", metavar="SEC", help="시간 제한(초)")
@@ -94,10 +109,12 @@ def build_parser() -> argparse.ArgumentParser:
 def parse_run_arguments(argv: list[str]) -> RunArguments:
     """인자를 읽는다. 틀리면 SettingsError."""
     parsed = build_parser().parse_args(argv)
-    if parsed.data is not None:
-        parsed.data = str(Path(parsed.data).expanduser().absolute())
-    if parsed.funding is not None:
-        parsed.funding = str(Path(parsed.funding).expanduser().absolute())
+    parsed.data, files = _files(parsed.data)
+    parsed.funding, funding_files = _files(parsed.funding)
+    parsed.symbols = _symbol_entries(parsed.symbols, files, funding_files)
+    if parsed.symbol is not None and parsed.symbols is None:
+        # 명령의 심볼 하나가 설정 파일의 symbols를 이긴다.
+        parsed.symbols = []
     if parsed.strategy is not None:
         parsed.strategy = absolute_strategy(parsed.strategy)
     overrides: list[tuple[tuple[str, ...], Any]] = [
@@ -117,6 +134,53 @@ def parse_run_arguments(argv: list[str]) -> RunArguments:
         plan_only=parsed.plan,
         argv=tuple(argv),
     )
+
+
+def _files(texts: Sequence[str] | None) -> tuple[str | None, dict[str, str]]:
+    """`FILE`은 하나의 파일로, `SYMBOL=FILE`은 심볼 → 파일로. 경로는 절대 경로가 된다."""
+    whole: str | None = None
+    by_symbol: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, path = text.partition("=")
+        symbol = _symbol_or_none(name) if equals else None
+        file = str(Path(text if symbol is None else path).expanduser().absolute())
+        if symbol is None:
+            whole = file
+        else:
+            by_symbol[symbol] = file
+    return whole, by_symbol
+
+
+def _symbol_or_none(text: str) -> str | None:
+    try:
+        return str(parse_symbol(text))
+    except SymbolError:
+        return None
+
+
+def _symbol_entries(
+    symbols: str | None, files: Mapping[str, str], funding_files: Mapping[str, str]
+) -> list[Any] | None:
+    """`--symbols`와 심볼마다의 파일을 `symbols`의 항목으로. 심볼 없이 파일만 심볼마다 주면 SettingsError."""
+    names = None if symbols is None else as_entries(symbols)
+    known = {str(parse_symbol(name)) for name in names or () if _symbol_or_none(name)}
+    extra = sorted((files.keys() | funding_files.keys()) - known)
+    if extra:
+        raise SettingsError(
+            "심볼마다 준 파일의 심볼을 알 수 없습니다",
+            f"--symbols에 없는 심볼: {', '.join(extra)}",
+            f"--symbols {','.join(sorted(known | set(extra)))} 처럼 심볼을 모두 적으세요",
+        )
+    if names is None:
+        return None
+    return [
+        {
+            "symbol": name,
+            "file": files.get(_symbol_or_none(name) or ""),
+            "funding_file": funding_files.get(_symbol_or_none(name) or ""),
+        }
+        for name in names
+    ]
 
 
 def absolute_strategy(spec: str) -> str:

@@ -12,15 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from optimize import paths
 from optimize.backtest.margin import AUTO, read_tiers
@@ -28,6 +20,16 @@ from optimize.backtest.metrics import METRICS
 from optimize.data.symbols import SymbolError, parse_symbol
 from optimize.data.timeframes import TimeframeError, format_grid, parse_grid
 from optimize.errors import SettingsError
+from optimize.settings.fields import (
+    Blank,
+    Float,
+    Int,
+    OptionalDate,
+    OptionalText,
+    Section,
+    blank_as_zero,
+)
+from optimize.settings.symbols import MARKET_KEYS, SymbolEntry, as_entries, ordered
 
 SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
 PRUNERS = ("none", "median", "percentile")
@@ -163,6 +165,7 @@ class ObjectiveSection(Section):
     """점수."""
 
     mode: Literal["weighted", "pareto"] = "weighted"
+    across_symbols: Literal["mean", "median", "worst"] = "mean"
     goals: Annotated[tuple[Goal, ...], Field(min_length=1)] = (Goal(metric="sharpe"),)
     constraints: ConstraintsSection = ConstraintsSection()
     non_finite_score: float = -100.0
@@ -278,6 +281,7 @@ class Params(Section):
     """`params.yaml` 전체."""
 
     symbol: str = "BINANCE:BTCUSDT"
+    symbols: Annotated[tuple[SymbolEntry, ...], BeforeValidator(as_entries)] = ()
     timeframe_grid: str = "1m@15m,1m@1h"
     data: DataSection = DataSection()
     strategy: StrategySection = StrategySection()
@@ -299,6 +303,46 @@ class Params(Section):
                     "search.sampler = 'cmaes': 목표가 하나여야 합니다."
                     " objective.mode가 pareto면 tpe, nsga2, random, tpe_optuna 가운데 고르세요"
                 )
+        return self
+
+    @property
+    def chosen(self) -> tuple[SymbolEntry, ...]:
+        """이 실행의 심볼들: `symbols`, 비었으면 `symbol` 하나."""
+        data = self.data
+        if len(self.symbols) > 1:
+            return self.symbols
+        entry = self.symbols[0] if self.symbols else SymbolEntry(symbol=self.symbol)
+        files = {
+            "file": entry.file or data.file,
+            "funding_file": entry.funding_file or data.funding_file,
+        }
+        return (entry.model_copy(update=files),)
+
+    @field_validator("symbols")
+    @classmethod
+    def _in_order(cls, value: tuple[SymbolEntry, ...]) -> tuple[SymbolEntry, ...]:
+        return ordered(value)
+
+    @model_validator(mode="after")
+    def _several_symbols(self) -> Params:
+        if len(self.symbols) < 2:
+            return self
+        for key, value in (("file", self.data.file), ("funding_file", self.data.funding_file)):
+            if value is not None:
+                raise ValueError(
+                    f"data.{key}: 심볼이 여럿이면 파일도 심볼마다 적습니다."
+                    f" symbols의 항목에 {key}을 적거나 --data 심볼=파일을 쓰세요"
+                )
+        for key in MARKET_KEYS:
+            if getattr(self.backtest, key) is not None:
+                raise ValueError(
+                    f"backtest.{key}: 심볼마다 다른 값입니다. symbols의 항목에 적으세요"
+                )
+        if self.search.pruner != "none":
+            raise ValueError(
+                f"search.pruner = '{self.search.pruner}': 심볼이 여럿이면 앞 구간의 점수를 심볼을 모으기"
+                " 전에 알 수 없습니다. none으로 두세요"
+            )
         return self
 
     @field_validator("symbol")

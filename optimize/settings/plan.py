@@ -9,20 +9,25 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from optimize import paths
-from optimize.data.symbols import Symbol, parse_symbol
+from optimize.data.symbols import Symbol
 from optimize.data.timeframes import Cell, parse_grid
 from optimize.masking import mask_secrets
 from optimize.settings.arguments import RunArguments
 from optimize.settings.load import load_params, read_dotenv
 from optimize.settings.model import Params, SearchSection
+from optimize.settings.symbols import symbols_slug
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import Pointer, pointer_path, read_pointer
 from optimize.storage.resolve import ResolvedStorage, resolve
 from optimize.storage.url import StorageUrl, sqlite_url
+from optimize.validation.splits import Rules, describe, make_scheme, scheme_json
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,12 @@ class CellPlan:
 class Plan:
     """한 실행의 계획.
 
-    data_file: 캔들 파일의 절대 경로 또는 None. argv: 이 실행을 부른 인자.
+    symbols: 한 시행이 함께 보는 심볼들, 이름의 차례. data_file: 심볼이 하나일 때의 캔들 파일의 절대 경로
+    또는 None. argv: 이 실행을 부른 인자.
     """
 
     params: Params
-    symbol: Symbol
+    symbols: tuple[Symbol, ...]
     cells: tuple[CellPlan, ...]
     storage_options: StorageOptions
     config: Path
@@ -61,6 +67,16 @@ class Plan:
         """작업 프로세스 수. -1은 이 프로세스가 쓸 수 있는 코어 수로 바뀐다."""
         jobs = self.params.search.n_jobs
         return len(os.sched_getaffinity(0)) if jobs == -1 else jobs
+
+    @property
+    def symbol(self) -> Symbol:
+        """첫 심볼."""
+        return self.symbols[0]
+
+    @property
+    def symbols_text(self) -> str:
+        """심볼들을 쉼표로 이은 글."""
+        return ", ".join(map(str, self.symbols))
 
     def command_line(self) -> str:
         """이 실행을 되풀이하는 명령. 비밀번호는 가린다."""
@@ -79,7 +95,8 @@ class Plan:
                 params["search"]["storage_url"], self.secrets
             )
         return {
-            "symbol": str(self.symbol),
+            "symbol": self.symbols_text,
+            "symbols": [str(symbol) for symbol in self.symbols],
             "cells": [
                 {
                     "cell": str(item.cell),
@@ -96,10 +113,27 @@ class Plan:
                 "env": self.cells[0].resolved.env_name,
             },
             "n_jobs": self.n_jobs,
+            "validation": self._validation(),
             "config": str(self.config),
             "home": str(paths.home()),
             "params": params,
         }
+
+    def _validation(self) -> dict[str, Any]:
+        """검증의 나눔. 기간의 시작과 끝을 정했으면 split마다의 날짜까지, 아니면 규칙만.
+
+        캔들이 그 기간을 다 채우지 못하면 `study` 사건의 것이 맞다. 나눌 수 없는 기간이면 DataError.
+        """
+        data, rules = self.params.data, Rules(**self.params.validation.model_dump())
+        if data.start and data.end:
+            days = [
+                date.fromisoformat(text).toordinal() - _EPOCH for text in (data.start, data.end)
+            ]
+            return scheme_json(make_scheme(rules, days[0], days[1]))
+        body: dict[str, Any] = {"method": rules.method, "label": describe(rules), "splits": []}
+        if rules.method != "none":
+            body["note"] = "split의 날짜는 캔들의 기간을 읽은 뒤 정해집니다"
+        return body
 
 
 def make_plan(arguments: RunArguments, environ: Mapping[str, str] | None = None) -> Plan:
@@ -109,19 +143,24 @@ def make_plan(arguments: RunArguments, environ: Mapping[str, str] | None = None)
     StorageError: 지난 저장소 기록이 깨졌거나 그 비밀번호를 찾을 수 없다.
     """
     params = load_params(arguments.config, arguments.overrides)
-    symbol = parse_symbol(params.symbol)
+    symbols = tuple(entry.parsed for entry in params.chosen)
     cells = parse_grid(params.timeframe_grid)
     variables = os.environ if environ is None else environ
-    file = params.data.file
+    file = params.chosen[0].file if len(symbols) == 1 else None
     return Plan(
         params=params,
-        symbol=symbol,
-        cells=_plan_cells(params, symbol, cells, arguments, variables),
+        symbols=symbols,
+        cells=_plan_cells(params, symbols, cells, arguments, variables),
         storage_options=storage_options(params.search),
         config=(arguments.config or paths.default_config()).absolute(),
-        data_file=None if file is None else paths.home() / Path(file).expanduser(),
+        data_file=None if file is None else resolved_file(file),
         argv=arguments.argv,
     )
+
+
+def resolved_file(file: str) -> Path:
+    """설정의 파일 경로. 상대 경로는 뿌리 폴더에서 잰다."""
+    return paths.home() / Path(file).expanduser()
 
 
 def storage_options(search: SearchSection) -> StorageOptions:
@@ -149,12 +188,13 @@ def study_names(name: str | None, slugs: tuple[str, ...], cells: tuple[Cell, ...
 
 def _plan_cells(
     params: Params,
-    symbol: Symbol,
+    symbols: tuple[Symbol, ...],
     cells: tuple[Cell, ...],
     arguments: RunArguments,
     environ: Mapping[str, str],
 ) -> tuple[CellPlan, ...]:
-    slugs = tuple(f"{symbol.slug}_{cell.slug}" for cell in cells)
+    head = symbols_slug(symbols)
+    slugs = tuple(f"{head}_{cell.slug}" for cell in cells)
     names = study_names(params.search.study_name, slugs, cells)
     dotenv = read_dotenv()
     pointers = [read_pointer(pointer_path(slug)) for slug in slugs]
