@@ -42,7 +42,7 @@ class Bench:
 def rerun_best(bench: Bench, best: FinishedTrial, step_seconds: float = STEP_SECONDS) -> Rerun:
     """최선과 그 한 걸음 이웃들을 다시 셈한다. 캔들이나 전략을 읽지 못하면 WizardError.
 
-    step_seconds: 이웃들에 쓸 시간(초)의 어림. 최선을 셈한 시간으로 보아 넘을 것 같으면 이웃을 셈하지 않는다.
+    step_seconds: 이웃들에 쓸 시간(초). 첫 이웃을 셈한 시간으로 보아 넘을 것 같으면 이웃을 셈하지 않는다.
     """
     from optimize.backtest.engine import run_backtest
     from optimize.strategy.protocol import Workspace
@@ -53,16 +53,15 @@ def rerun_best(bench: Bench, best: FinishedTrial, step_seconds: float = STEP_SEC
 
     dataset, strategy = bench.ref.open(), load_strategy(bench.strategy)
     ruler, workspace = Ruler(dataset, bench.scheme), Workspace()
-    began = time.perf_counter()
     full = bench.space.complete(best.params)
     result = run_backtest(dataset, strategy, full, bench.costs, workspace)
     # 배열은 다음 시행이 다시 쓴다: 이웃을 셈하기 전에 옮긴다.
     daily = result.daily_returns().copy()
     trades = result.trades["return_pct"] / 100.0
-    each = time.perf_counter() - began
     neighbours = one_step(bench.space, best.params)
-    steps = []
-    for params in neighbours if each * len(neighbours) <= step_seconds else ():
+    steps: list[float] = []
+    began = time.perf_counter()
+    for count, params in enumerate(neighbours, 1):
         full = bench.space.complete(params)
         try:
             moved = run_backtest(dataset, strategy, full, bench.costs, workspace)
@@ -70,6 +69,8 @@ def rerun_best(bench: Bench, best: FinishedTrial, step_seconds: float = STEP_SEC
         except Exception:  # noqa: BLE001, S112 — 사용자의 전략은 이웃에서 무엇이든 올릴 수 있다
             continue
         steps.append(bench.objective.score(metrics).values[0])
+        if (time.perf_counter() - began) / count * len(neighbours) > step_seconds:
+            return Rerun(daily, trades, [])
     return Rerun(daily, trades, steps)
 
 

@@ -61,13 +61,13 @@ class Verdict:
         return dict(_plain(body))
 
     def lines(self, *, brief: bool = False) -> list[str]:
-        """사람이 읽는 줄들: 한마디, 잣대마다 한 줄과 다음에 할 일. brief면 좋지 않은 잣대만."""
+        """사람이 읽는 줄들: 한마디, 잣대마다 한 줄과 다음에 할 일. brief면 나쁜 잣대만."""
         found = [f"{self.figures.study}: {self.label}. {self.headline}"]
         for finding in self.findings:
-            if brief and finding.mark not in {"bad", "warn"}:
+            if brief and finding.mark != "bad":
                 continue
             found.append(f"  {_MARKS[finding.mark]} {finding.title}: {finding.text}")
-            if finding.todo and not (brief and finding.mark == "warn"):
+            if finding.todo:
                 found.append(f"      → {finding.todo}")
         found += [f"  참고: {note}" for note in self.notes]
         return found
