@@ -1,23 +1,23 @@
-"""벤치마크의 한 입구: `./시작 벤치 [kernel|sampler|storage|end_to_end|tui|memory|all] [--quick] [--json]`.
+"""벤치마크의 한 입구: `./시작 벤치 [kernel|sampler|storage|end_to_end|startup|tui|memory|curves|all] [--quick] [--json]`.
 
-하나하나는 제 프로세스에서 차례로 돈다. 목표를 넘겼는지는 숫자 곁에 적을 뿐이고, exit code는
-재지 못했을 때만 0이 아니다.
+하나하나는 제 프로세스에서 차례로 돌고, 하나를 재지 못해도 나머지는 잰다. 목표를 넘겼는지는 숫자 곁에
+적을 뿐이고, exit code는 재지 못한 것이 있을 때만 0이 아니다(1).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from conditions import conditions, load
 
 HERE = Path(__file__).resolve().parent
 ALL = "all"
@@ -44,31 +44,14 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
         Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
         Bench("end_to_end.py", ("--jobs", "1", "--trials", "1000"), ("--jobs", "1", "--trials", "250")),
     ),
-    "tui": (Bench("live_table.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),),
+    "startup": (Bench("startup.py", quick=("--repeats", "3")), Bench("launch_time.py", quick=("10",))),
+    "tui": (
+        Bench("live_table.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),
+        Bench("live_table.py", ("--rate", "1000", "--seconds", "50"), ("--rows", "2000", "--rate", "1000", "--seconds", "3")),
+    ),
     "memory": (Bench("memory.py", quick=("--trials", "5000")),),
+    "curves": (Bench("curves.py", ("--measure",), ("--measure", "--quick")),),
 }  # fmt: skip
-
-
-def conditions() -> dict[str, Any]:
-    """숫자 곁에 적을 조건."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-    }  # fmt: skip
-
-
-def cpu_name() -> str:
-    """CPU의 이름. 모르면 아키텍처."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 def command(bench: Bench, quick: bool, as_json: bool) -> list[str]:
@@ -79,20 +62,26 @@ def command(bench: Bench, quick: bool, as_json: bool) -> list[str]:
 
 def measure(bench: Bench, quick: bool, as_json: bool) -> dict[str, Any]:
     """하나를 돌린다. as_json이면 그 결과를 담는다."""
-    began, load = time.monotonic(), os.getloadavg()[0]
+    began, before = time.monotonic(), load()
     argv = command(bench, quick, as_json)
     done = subprocess.run(
         argv, stdout=subprocess.PIPE if as_json else None, encoding="utf-8", check=False
     )
     report: dict[str, Any] = {
         "command": argv[1:],
-        "load_before": round(load, 1),
+        "load_before": before,
+        "load_after": load(),
         "seconds": round(time.monotonic() - began, 1),
         "exit_code": done.returncode,
         "measured": done.returncode in (0, bench.goal_exit),
     }
     if as_json and report["measured"]:
-        report["result"] = json.loads(done.stdout)
+        try:
+            report["result"] = json.loads(done.stdout)
+        except ValueError:
+            report |= {"measured": False, "stdout": done.stdout[-500:]}
+    if not as_json:
+        print(f"  (load {before} → {report['load_after']}, {report['seconds']:.0f}초)", flush=True)
     return report
 
 
@@ -118,9 +107,9 @@ def main(argv: list[str]) -> int:
         return 0
     report: dict[str, Any] = {"conditions": conditions(), "quick": chosen.quick, "benches": {}}
     if not chosen.json:
-        print(
-            "  ".join(f"{key} {value}" for key, value in report["conditions"].items()), flush=True
-        )
+        flat = {**report["conditions"], **report["conditions"]["versions"]}
+        del flat["versions"]
+        print("  ".join(f"{key} {value}" for key, value in flat.items()), flush=True)
     for name in names:
         print(f"\n[{name}]", file=sys.stderr if chosen.json else sys.stdout, flush=True)
         report["benches"][name] = [measure(b, chosen.quick, chosen.json) for b in BENCHES[name]]

@@ -47,6 +47,7 @@ _SAMPLE_SECONDS = 0.1
 STOCK_TRIALS = 20
 # 미리 도는 시행: TPE가 나설 만큼 돌아야 그 컴파일도 끝난다.
 WARM_TRIALS = 40
+CENTERS = (100, 300, 1_000, 2_000, 3_000, 5_000, 7_000)
 
 
 class CpuMeter(threading.Thread):
@@ -151,6 +152,30 @@ def continue_with_stock(url: str) -> dict[str, Any]:
     return {"at_trial": at, "dimensions": len(space.dimensions), "wall_ms": statistics.median(each)}
 
 
+def window_centers(n: int) -> list[int]:
+    """구간들의 가운데: 처음의 100번째부터 끝까지."""
+    inner = [c for c in CENTERS if c + half_width(c) < n - 100]
+    return [*inner, n - half_width(n)] if n > 200 else [n // 2]
+
+
+def half_width(center: int) -> int:
+    """구간의 반 폭: 앞은 좁게, 뒤는 흔들림이 적게 넓게."""
+    return 100 if center < 1_000 else 250
+
+
+def window(center: int, ends: list[float], kernels: list[float], jobs: int) -> dict[str, float]:
+    """가운데가 center인 구간의 overhead와 커널의 중앙값, ms."""
+    half = min(half_width(center), center)
+    part = slice(center - half, center + half)
+    wall = (ends[part][-1] - ends[part][0]) * 1000 * jobs
+    spent = kernels[part][1:]
+    return {
+        "at_trial": center,
+        "overhead_ms": (wall - sum(spent)) / len(spent),
+        "kernel_ms": statistics.median(kernels[part]),
+    }
+
+
 def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str, Any]:
     """사건 기록에서 overhead와 몫을, 전체와 구간마다."""
     with path.open(encoding="utf-8") as lines:
@@ -158,17 +183,6 @@ def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str
     ends = [datetime.fromisoformat(event["ts"]).timestamp() for event in events]
     starts = [datetime.fromisoformat(event["started_at"]).timestamp() for event in events]
     kernels = [event["duration_ms"] for event in events]
-    windows = []
-    for first in range(0, len(events) - 199, max(len(events) // 5, 200)):
-        part = slice(first, first + 200)
-        wall = (ends[part][-1] - ends[part][0]) * 1000 * jobs
-        windows.append(
-            {
-                "at_trial": first + 100,
-                "overhead_ms": (wall - sum(kernels[part][1:])) / 199,
-                "kernel_ms": statistics.median(kernels[part]),
-            }
-        )
     wall = (max(ends) - min(starts)) * 1000 * jobs
     return {
         "trials": len(events),
@@ -177,7 +191,7 @@ def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str
         "kernel_ms_median": statistics.median(kernels),
         "overhead_ms": (wall - sum(kernels)) / len(events),
         "kernel_share": sum(kernels) / wall,
-        "windows": windows,
+        "windows": [window(c, ends, kernels, jobs) for c in window_centers(len(events))],
         "cpu_ms_per_trial": {k: v * 1000 / len(events) for k, v in meter.cpu.items()},
         "peak_private_mb": meter.private_mb,
     }

@@ -1,18 +1,21 @@
 """`시작`이 더하는 시간: 갖춘 뒤의 `./시작`과 `.venv`의 `python -m tui`를 번갈아 잰다.
 
-    python tests/bench/launch_time.py [횟수]
+    python tests/bench/launch_time.py [횟수] [--json]
 
 둘 다 아무것도 하지 않는 tui를 열므로 차이가 곧 런처의 몫이다. 목표는 50 ms 이하.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 from launcher_clone import make_clone
@@ -20,7 +23,8 @@ from launcher_clone import make_clone
 DEFAULT_REPEATS = 50
 
 
-def main(repeats: int) -> None:
+def measure(repeats: int) -> dict[str, Any]:
+    """둘의 중앙값과 95 %, ms."""
     with tempfile.TemporaryDirectory() as folder:
         clone = make_clone(Path(folder))
         clone.install_fake_uv()
@@ -34,12 +38,29 @@ def main(repeats: int) -> None:
                 began = time.perf_counter()
                 subprocess.run(command, cwd=clone.home, env=environment, check=True)
                 times[name].append((time.perf_counter() - began) * 1000)
-    for name, values in times.items():
-        median, most = statistics.median(values), statistics.quantiles(values, n=20)[-1]
-        print(f"{name:14} 중앙값 {median:6.1f} ms   95% {most:6.1f} ms")
-    added = statistics.median(times["./시작"]) - statistics.median(times["python -m tui"])
-    print(f"런처의 몫      중앙값 {added:6.1f} ms   ({repeats}번)")
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        "repeats": repeats,
+        "medians_ms": medians,
+        "p95_ms": {name: statistics.quantiles(v, n=20)[-1] for name, v in times.items()},
+        "launcher_ms": medians["./시작"] - medians["python -m tui"],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="런처가 더하는 시간을 잰다")
+    parser.add_argument("repeats", nargs="?", type=int, default=DEFAULT_REPEATS)
+    parser.add_argument("--json", action="store_true", help="JSON으로 쓴다")
+    options = parser.parse_args()
+    result = measure(options.repeats)
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False))
+        return 0
+    for name, median in result["medians_ms"].items():
+        print(f"{name:14} 중앙값 {median:6.1f} ms   95% {result['p95_ms'][name]:6.1f} ms")
+    print(f"런처의 몫      중앙값 {result['launcher_ms']:6.1f} ms   ({options.repeats}번)")
+    return 0
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_REPEATS)
+    sys.exit(main())

@@ -4,6 +4,9 @@
 지연은 5 ms마다 깨어나려는 task가 늦은 만큼이다. CPU는 화면 프로세스가 쓴 시간 ÷ 지난 시간이다.
 
     python tests/bench/live_table.py [--rows 50000] [--rate 200] [--seconds 20] [--json]
+    python tests/bench/live_table.py --rate 1000 --seconds 50        사건 100,000개까지
+
+목표(p99 지연 30 ms, 코어의 20 %)는 초마다 200개일 때의 것이다. 메모리는 화면 프로세스의 상주 메모리다.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
-GOAL_LAG_MS, GOAL_CPU = 30.0, 0.20
+GOAL_LAG_MS, GOAL_CPU, GOAL_RATE = 30.0, 0.20, 200
 _CELLS = (("s1", "1m@15m"), ("s2", "1m@1h"))
 
 
@@ -83,6 +86,7 @@ async def measure(app: Any, folder: Path, arguments: argparse.Namespace) -> None
     (folder / "go").touch()
     await asyncio.sleep(0.5)
     rows, cpu, start = len(screen.model.trials), time.process_time(), time.perf_counter()
+    resident = resident_mb()
     lags = []
     while (now := time.perf_counter()) - start < arguments.seconds:
         await asyncio.sleep(0.005)
@@ -91,7 +95,10 @@ async def measure(app: Any, folder: Path, arguments: argparse.Namespace) -> None
     lags.sort()
     result = {
         "rows": rows,
+        "rows_after": len(screen.model.trials),
         "rate": (len(screen.model.trials) - rows) / elapsed,
+        "resident_mb": resident,
+        "resident_after_mb": resident_mb(),
         "fill_s": filled,
         "cpu": (time.process_time() - cpu) / elapsed,
         "lag_p50_ms": lags[len(lags) // 2],
@@ -101,6 +108,12 @@ async def measure(app: Any, folder: Path, arguments: argparse.Namespace) -> None
     }
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     app.exit()
+
+
+def resident_mb() -> float:
+    """이 프로세스의 상주 메모리, MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def view(folder: Path, arguments: argparse.Namespace) -> None:
@@ -182,14 +195,16 @@ def main() -> int:
         return 0
     result = soak(arguments)
     good = result["lag_p99_ms"] <= GOAL_LAG_MS and result["cpu"] <= GOAL_CPU
+    good = good or arguments.rate > GOAL_RATE
     if arguments.json:
         print(json.dumps({**result, "ok": good}))
     else:
         print(
-            f"{result['rows']:,}줄, {result['rate']:.0f}개/초, {arguments.columns}x{arguments.lines}: "
+            f"{result['rows']:,} → {result['rows_after']:,}줄, {result['rate']:.0f}개/초, {arguments.columns}x{arguments.lines}: "
             f"지연 p50 {result['lag_p50_ms']:.1f} ms, p99 {result['lag_p99_ms']:.1f} ms, "
             f"최대 {result['lag_max_ms']:.1f} ms, CPU {result['cpu']:.0%}, "
-            f"채우기 {result['fill_s']:.1f}초 (목표: p99 {GOAL_LAG_MS:.0f} ms, {GOAL_CPU:.0%})"
+            f"상주 메모리 {result['resident_mb']:.0f} → {result['resident_after_mb']:.0f} MB, "
+            f"채우기 {result['fill_s']:.1f}초 (초마다 {GOAL_RATE}개일 때의 목표: p99 {GOAL_LAG_MS:.0f} ms, {GOAL_CPU:.0%})"
         )
     return 0 if good else 1
 

@@ -19,9 +19,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import optuna
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from sampler_problems import (
     MARKET,
     Problem,
