@@ -64,7 +64,11 @@ def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
         table.add_row(*_row(summary))
     console.print(table)
     if validated:
-        console.print("순이익부터 거래 수까지는 학습 구간의 지표입니다.")
+        console.print(
+            "순이익부터 거래 수까지는 학습 구간의 지표이고, 검증 점수는 split마다 학습에서 이긴 시행의 "
+            "검증 구간을 이은 것입니다(CPCV는 경로 점수의 중앙값).",
+            soft_wrap=True,
+        )
     for summary in summaries:
         if summary.front:
             print_front(summary.study, summary.goals, summary.front, out)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PLAIN_SECONDS = 10.0
+_SHOWN_SPLITS = 6
 
 
 class Terminal(Protocol):
@@ -92,6 +93,21 @@ class BestScores:
         return "" if value is None else f"최선 {self._labels.get(study, '')}{value:.4g}"
 
 
+def validation_lines(event: StudyEvent) -> Iterator[str]:
+    """나눔과, split마다의 학습과 검증의 날짜. 많으면 앞의 것만."""
+    splits = event.validation.get("splits") or []
+    if splits:
+        yield f"검증: {event.validation['label']}"
+    for number, split in enumerate(splits[:_SHOWN_SPLITS], 1):
+        train, test = (
+            ", ".join(f"{first}~{last}" for first, last in split[side])
+            for side in ("train", "test")
+        )
+        yield f"  {number}. 학습 {train} → 검증 {test}"
+    if len(splits) > _SHOWN_SPLITS:
+        yield f"  … 모두 {len(splits)}개 (나머지는 실행 기록의 study 사건에 있습니다)"
+
+
 class Wording:
     """사건을 사람이 읽는 줄로. 진행은 칸마다 `every`초에 한 번만 말한다."""
 
@@ -110,6 +126,7 @@ class Wording:
         elif isinstance(event, StudyEvent):
             self._best.open(event)
             yield f"{event.study}: {event.done}/{event.target} · {event.data} · {event.storage}"
+            yield from validation_lines(event)
         elif isinstance(event, TrialEvent):
             if event.is_best:
                 self._best.note(event)
@@ -221,7 +238,11 @@ class BarTerminal:
             task = self._task(event.study, event.target)
             self._best.open(event)
             self._progress.update(task, completed=event.done, best=self._best.text(event.study))
-            self._print(f"{event.study} · {event.data} · {event.storage}")
+            for line in (
+                f"{event.study} · {event.data} · {event.storage}",
+                *validation_lines(event),
+            ):
+                self._print(line)
         elif isinstance(event, ProgressEvent):
             task = self._task(event.study, event.target)
             self._progress.update(task, completed=event.done, rate=f"{event.rate:.1f}/초")
