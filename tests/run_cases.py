@@ -150,7 +150,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> N
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    # 끝의 줄은 적는 중일 수 있다.
+    return [json.loads(line) for line in lines[:-1]]
 
 
 def children(pid: int) -> list[psutil.Process]:
