@@ -17,6 +17,7 @@ from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
 from optimize.storage.url import sqlite_url
 from optimize.trial import FinishedTrial
+from optimize.validation.splits import Rules
 
 DESCRIBED: dict[str, Any] = {
     "version": 1,
@@ -97,6 +98,23 @@ def test_거래소의_수량_단위가_바뀌면_잇지_않는다(store: TrialSt
     claim_study(store, changed(market=units))
     with pytest.raises(SettingsError, match=r"호가·수량 단위: step_size None → 0\.001"):
         claim_study(store, changed(market={**units, "step_size": 0.001}))
+
+
+def test_다른_나눔으로는_잇지_않고_검증이_없던_스터디는_none으로만_잇는다(
+    store: TrialStore,
+) -> None:
+    claim_study(store, DESCRIBED)
+    claim_study(store, changed(validation={"method": "none"}))
+    held = changed(validation={"method": "hold_out", "test_fraction": 0.3, "embargo_days": 1})
+    with pytest.raises(SettingsError, match="검증: method none → hold_out, test_fraction None"):
+        claim_study(store, held)
+    assert digest(held) != digest(DESCRIBED) == digest(changed(validation={"method": "none"}))
+
+
+def test_쓰지_않는_방법의_규칙은_지문에_들지_않는다() -> None:
+    assert Rules(folds=9, windows=2).relevant == Rules().relevant
+    assert Rules(test_fraction=0.4).relevant != Rules().relevant
+    assert Rules("cpcv", groups=7).relevant != Rules("cpcv").relevant
 
 
 def test_목표를_적어도_지문은_그대로이고_목록은_완료를_보인다(store: TrialStore) -> None:
