@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optimize.verdict.judge import Verdict
 
 VERDICT_FILE = "verdict.json"
+SEVERAL_SYMBOLS = "심볼이 여럿인 시행은 다시 셈하지 않습니다(심볼마다 따로 돌리면 봅니다)"
 # 이웃들을 모두 셈하는 데 이보다 오래 걸릴 전략이면 저장된 이웃으로 본다.
 STEP_SECONDS = 1.0
 
@@ -78,7 +79,6 @@ def judge_studies(
     studies: Sequence[StudyTrials], benches: Mapping[str, Bench | str]
 ) -> list[Verdict]:
     """함께 돈 칸들의 판정, studies의 차례로. benches: 스터디의 이름 → 다시 셈할 것, 없으면 그 까닭."""
-    from optimize.errors import WizardError
     from optimize.verdict.figures import Judge
     from optimize.verdict.judge import judge
 
@@ -86,16 +86,26 @@ def judge_studies(
     verdicts = []
     for study in studies:
         bench = benches.get(study.study, "최선을 다시 셈하지 않았습니다")
-        rerun, reason = None, bench if isinstance(bench, str) else ""
-        if study.best is not None and not isinstance(bench, str):
-            try:
-                rerun = rerun_best(bench, study.best)
-            except WizardError as error:
-                reason = f"최선을 다시 셈하지 못했습니다({error.title})"
-            except Exception as error:  # noqa: BLE001 — 사용자의 전략은 무엇이든 올릴 수 있다
-                reason = f"최선을 다시 셈하지 못했습니다({type(error).__name__}: {error})"
+        rerun, reason = try_rerun(bench, study.best)
         verdicts.append(judge(panel.figures(study, rerun, reason)))
     return verdicts
+
+
+def try_rerun(
+    bench: Bench | str, best: FinishedTrial | None, step_seconds: float = STEP_SECONDS
+) -> tuple[Rerun | None, str]:
+    """다시 셈한 것과 빈 글, 또는 None과 셈하지 못한 까닭."""
+    from optimize.errors import WizardError
+
+    if isinstance(bench, str) or best is None:
+        return None, bench if isinstance(bench, str) else ""
+    try:
+        return rerun_best(bench, best, step_seconds), ""
+    except WizardError as error:
+        return None, f"최선을 다시 셈하지 못했습니다({error.title})"
+    except Exception as error:  # noqa: BLE001 — 사용자의 전략은 무엇이든 올릴 수 있다
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return None, f"최선을 다시 셈하지 못했습니다({text[:200]})"
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 _PAGE = 2000
 _ATTRIBUTE = "wizard"
+# 실행의 끝과 달리 사용자가 판정을 기다린다: 이웃을 더 오래 셈한다.
+_STEP_SECONDS = 15.0
 
 
 def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """한 스터디의 판정. stdout에 글이나 JSON 하나를 쓴다."""
-    from optimize.report.verdict import rerun_best
+    from optimize.report.verdict import try_rerun
     from optimize.verdict.figures import Judge
     from optimize.verdict.judge import judge
 
@@ -38,15 +40,11 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     siblings, notes = _siblings(info, plan, sources)
     own = _collect(info, sources)
     others = [_collect(sibling, sources) for sibling in siblings]
-    bench = "다시 셈하지 말라고 했습니다(--stored-only)"
-    rerun = None
-    if not arguments.stored_only and own.best is not None:
-        found = _bench(info, plan)
-        if isinstance(found, str):
-            bench = found
-        else:
-            rerun = rerun_best(found, own.best)
-    verdict = judge(Judge([own, *others]).figures(own, rerun, bench), notes)
+    bench: Bench | str = "다시 셈하지 말라고 했습니다(--stored-only)"
+    if not arguments.stored_only:
+        bench = _bench(info, plan)
+    rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
+    verdict = judge(Judge([own, *others]).figures(own, rerun, reason), notes)
     if arguments.json:
         json.dump(verdict.as_json(), sys.stdout, ensure_ascii=False, indent=2)
         print()
@@ -140,13 +138,15 @@ def _bench(info: StudyInfo, plan: Mapping[str, Any] | None) -> Bench | str:
 def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
     from optimize.backtest.costs import CostModel
     from optimize.report.equity import planned_params, stored_candles
-    from optimize.report.verdict import Bench
+    from optimize.report.verdict import SEVERAL_SYMBOLS, Bench
     from optimize.runner.fingerprint import describe_study, digest
     from optimize.runner.opening import make_objective, make_rules, scheme_of
     from optimize.search.space import SearchSpace
     from optimize.strategy.registry import load_strategy, strategy_fingerprint
 
     params = planned_params(plan["params"])
+    if len(params.symbols) > 1:
+        return SEVERAL_SYMBOLS
     cell = next(item["cell"] for item in plan["cells"] if item["study"] == info.name)
     ref = stored_candles(params, cell)
     strategy = load_strategy(params.strategy.name)

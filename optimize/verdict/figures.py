@@ -24,6 +24,7 @@ from optimize.verdict.resampling import Bootstrap, TradeOrder, bootstrap_returns
 from optimize.verdict.sharpe import (
     TrackRecord,
     deflated_sharpe,
+    expected_maximum,
     minimum_track_record,
     probabilistic_sharpe,
 )
@@ -50,6 +51,7 @@ class Rerun:
 class LuckFigures:
     """probability: 잡음만으로 이만한 최선이 나올 확률. expected_sharpe: 잡음의 최선의 기대(연율).
 
+    independent_trials: 같은 기대를 갖는, 서로 무관한 시행의 수.
     days_needed: 같은 Sharpe로 확률이 5 % 아래가 되려면 필요한 날 수(Sharpe가 0 이하면 None).
     """
 
@@ -251,10 +253,12 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
     repeats = max(found.tried / len(shared.search.sums), 1.0)
     edge = float(np.quantile(luck.maxima, (1.0 - LUCK_LEVEL) ** (1.0 / repeats)))
     root = math.sqrt(record.days)
+    independent = luck.independent * repeats
+    expected = luck.expected if repeats == 1.0 else expected_maximum(independent)
     found.luck = LuckFigures(
         probability=luck.probability(record.sharpe * root, repeats),
-        expected_sharpe=luck.expected / root * YEAR,
-        independent_trials=luck.independent,
+        expected_sharpe=expected / root * YEAR,
+        independent_trials=independent,
         days_needed=(edge / record.sharpe) ** 2 if record.sharpe > 0 else None,
     )
 

@@ -51,8 +51,8 @@ def _luck(figures: Figures) -> Finding | None:
         return None
     bad = luck.probability > LUCK_LEVEL
     text = (
-        f"잡음에서도 시행 {figures.tried:,}개를 찾으면 최선의 Sharpe는 평균 {luck.expected_sharpe:.2f}까지 "
-        f"나옵니다. 이번 최선은 {record.sharpe:.2f}이고, 운만으로 이만큼 나올 확률은 "
+        f"잡음에서도 시행 {figures.tried:,}개(서로 무관한 {luck.independent_trials:,.0f}개와 같음)를 찾으면 "
+        f"최선의 Sharpe는 평균 {luck.expected_sharpe:.2f}까지 나옵니다. 이번 최선은 {record.sharpe:.2f}이고, 운만으로 이만큼 나올 확률은 "
         f"{_percent(luck.probability)}입니다."
     )
     return Finding(

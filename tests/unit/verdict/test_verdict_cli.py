@@ -87,6 +87,6 @@ def test_the_korean_name_prints_sentences(home: Path, capsys: pytest.CaptureFixt
     assert main(["판정", "one", "--stored-only"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("one: 과최적화 의심. 문턱을 넘은 잣대: 우연 확률")
-    assert "✕ 우연 확률: 잡음에서도 시행 20개를 찾으면" in out
+    assert "✕ 우연 확률: 잡음에서도 시행 20개(서로 무관한" in out
     assert "→ 같은 Sharpe가" in out
     assert "－ 표본 밖: 검증을 쓰지 않은 스터디입니다." in out
