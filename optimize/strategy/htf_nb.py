@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,24 @@ def htf_trend_nb(close: NDArray[np.float64], length: int) -> NDArray[np.int8]:
         if j >= length - 1:
             trend[j] = np.int8(close[j] > ema) - np.int8(close[j] < ema)
     return trend
+
+
+def trend_filters(
+    dataset: Dataset, lengths: Sequence[int | None]
+) -> tuple[NDArray[np.int8], NDArray[np.int32], list[int]]:
+    """(추세 int8[u, m], htf_index int32[n], 시행마다의 줄 번호). 거르지 않는 시행의 번호는 -1.
+
+    같은 length의 시행은 한 줄을 나눠 쓴다. HTF가 없는 칸이면 아무도 거르지 않고 htf_index의 길이는 0이다.
+    """
+    if dataset.htf is None or dataset.htf_index is None:
+        trend, index = trend_filter(dataset, None)
+        return trend.reshape(1, 0), index, [-1] * len(lengths)
+    order = list(dict.fromkeys(length for length in lengths if length is not None))
+    trends = np.zeros((max(len(order), 1), len(dataset.htf)), dtype=np.int8)
+    for row, length in enumerate(order):
+        trends[row] = htf_trend_nb(dataset.htf.close, length)
+    rows = [-1 if length is None else order.index(length) for length in lengths]
+    return trends, dataset.htf_index, rows
 
 
 def trend_filter(

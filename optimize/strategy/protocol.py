@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -57,6 +58,9 @@ class Strategy(Protocol):
         ...
 
 
+_LINE = 64
+
+
 @dataclass(slots=True, eq=False)
 class Workspace:
     """작업자 하나가 시행마다 다시 쓰는 배열들. 여러 thread가 함께 쓰지 않는다."""
@@ -73,6 +77,21 @@ class Workspace:
             self._arrays[name] = found
         return found
 
+    def rows(self, name: str, count: int, length: int, dtype: DTypeLike) -> NDArray[Any]:
+        """이름마다 하나인 [count, length] 배열. 가장 컸던 자리를 다시 쓴다. 내용은 지난 시행의 것이다.
+
+        첫 원소는 cache line(64바이트)에 맞춘다: 어긋나면 SIMD가 읽고 쓸 때마다 두 줄에 걸친다.
+        """
+        import numpy as np
+
+        item = np.dtype(dtype).itemsize
+        found = self._arrays.get(name)
+        if found is None or len(found) < count * length or found.dtype != dtype:
+            room = np.empty(count * length + _LINE // item, dtype=dtype)
+            found = room[-room.ctypes.data % _LINE // item :]
+            self._arrays[name] = found
+        return found[: count * length].reshape(count, length)
+
 
 @runtime_checkable
 class WorkspaceStrategy(Strategy, Protocol):
@@ -80,4 +99,15 @@ class WorkspaceStrategy(Strategy, Protocol):
 
     def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
         """signals와 같은 값. 돌려준 배열은 같은 workspace로 다시 부르면 덮인다."""
+        ...
+
+
+@runtime_checkable
+class BatchStrategy(WorkspaceStrategy, Protocol):
+    """여러 조합의 신호를 자료를 한 번 훑으며 만들 수 있는 전략(선택)."""
+
+    def signals_batch(
+        self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace
+    ) -> list[Signals]:
+        """조합마다 signals와 비트까지 같은 값. 돌려준 배열은 같은 workspace로 다시 부르면 덮인다."""
         ...

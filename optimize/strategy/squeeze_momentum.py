@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from optimize.strategy.parameter import (
     ChoiceParameter,
@@ -18,8 +19,11 @@ from optimize.strategy.protocol import Signals, Workspace
 from optimize.trial import Params
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from optimize.data.dataset import Dataset
-    from optimize.strategy.squeeze_stages_nb import SqueezeConfig
+    from optimize.strategy.signal_arrays import SignalArrays
 
 DETREND_STYLES = ("kc", "avg", "deluxe", "mod")
 SIGNAL_STYLES = ("sma", "ema", "hma")
@@ -211,73 +215,61 @@ class SqueezeMomentum:
 
     def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
         """workspace의 배열에 신호를 쓴다. 같은 workspace로 다시 부르면 덮인다."""
-        import numpy as np
+        return self.signals_batch(dataset, [params], workspace)[0]
 
-        from optimize.strategy.htf_nb import trend_filter
-        from optimize.strategy.squeeze_momentum_nb import squeeze_signals_nb
+    def signals_batch(
+        self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace
+    ) -> list[Signals]:
+        """여러 조합의 신호를 자료를 한 번 훑으며 만든다. 값은 signals_into와 비트까지 같다."""
+        from optimize.strategy.htf_nb import trend_filters
+        from optimize.strategy.signal_arrays import SignalArrays
+        from optimize.strategy.squeeze_config import grouped
 
-        candles = dataset.ltf
-        n = len(candles)
-        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
-        entry = workspace.array("entry", n, np.int8)
-        exit_long = workspace.array("exit_long", n, np.bool_)
-        exit_short = workspace.array("exit_short", n, np.bool_)
-        atr = workspace.array("atr", n, np.float64)
-        squeeze_signals_nb(
-            candles.open,
-            candles.high,
-            candles.low,
-            candles.close,
-            trend,
-            index,
-            squeeze_config(params),
-            entry,
-            exit_long,
-            exit_short,
-            atr,
-        )
-        return Signals(
-            entry=entry,
-            exit_long=exit_long,
-            exit_short=exit_short,
-            atr=atr,
-            stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
-            trail_atr=float(params["trail_atr"]) if params["use_trail"] else None,
-            target_atr=float(params["target_atr"]) if params["use_target"] else None,
-            max_bars=int(params["max_bars"]) if params["use_time_stop"] else None,
-        )
+        arrays = SignalArrays.of(workspace, len(batch), len(dataset.ltf))
+        lengths = [int(params["htf_len"]) if params["use_htf"] else None for params in batch]
+        trends, index, rows = trend_filters(dataset, lengths)
+        for configs in grouped(batch, rows):
+            _fill(dataset, configs, trends, index, arrays, workspace)
+        return [
+            arrays.signals(
+                row,
+                stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
+                trail_atr=float(params["trail_atr"]) if params["use_trail"] else None,
+                target_atr=float(params["target_atr"]) if params["use_target"] else None,
+                max_bars=int(params["max_bars"]) if params["use_time_stop"] else None,
+            )
+            for row, params in enumerate(batch)
+        ]
 
 
-def squeeze_config(params: Params) -> SqueezeConfig:
-    """파라미터를 kernel의 숫자로 옮긴다. 쓰지 않는 규칙의 길이는 1로 두어 자료를 낭비하지 않는다."""
-    from optimize.strategy.squeeze_stages_nb import SqueezeConfig
+def _fill(
+    dataset: Dataset,
+    configs: NDArray[Any],
+    trends: NDArray[np.int8],
+    index: NDArray[np.int32],
+    arrays: SignalArrays,
+    workspace: Workspace,
+) -> None:
+    """토막의 길이가 같은 시행들(CONFIG_DTYPE[T])의 줄을 채운다."""
+    import numpy as np
 
-    mode = str(params["threshold_mode"])
-    sides = {
-        "static": (params["threshold"], params["threshold"]),
-        "per_side": (params["threshold_long"], params["threshold_short"]),
-        "dynamic": (0.0, 0.0),
-    }[mode]
-    gate, dynamic, fade = bool(params["use_gate"]), mode == "dynamic", bool(params["exit_fade"])
-    return SqueezeConfig(
-        detrend=DETREND_STYLES.index(str(params["detrend_style"])),
-        kc_len=int(params["kc_len"]),
-        bb_len=int(params["bb_len"]),
-        osc_len=int(params["osc_len"]),
-        signal_style=SIGNAL_STYLES.index(str(params["signal_style"])),
-        signal_len=int(params["signal_len"]),
-        flux_len=int(params["flux_len"]),
-        heikin_ashi=params["flux_source"] == "heikin_ashi",
-        use_gate=gate,
-        bb_mult=float(params["bb_mult"]),
-        kc_mult=float(params["kc_mult"]),
-        gate_bars=int(params["gate_bars"]) if gate else 1,
-        threshold_mode=THRESHOLD_MODES.index(mode),
-        threshold_long=float(sides[0]),
-        threshold_short=float(sides[1]),
-        threshold_len=int(params["threshold_len"]) if dynamic else 1,
-        threshold_mult=float(params["threshold_mult"]) if dynamic else 0.0,
-        exit_opposite=bool(params["exit_opposite"]),
-        exit_fade=fade,
-        fade_bars=int(params["fade_bars"]) if fade else 1,
+    from optimize.strategy.squeeze_config import extent
+    from optimize.strategy.squeeze_momentum_nb import scratch_length_nb, squeeze_batch_nb
+
+    size, candles = extent(configs), dataset.ltf
+    length = scratch_length_nb(size, len(configs))
+    squeeze_batch_nb(
+        candles.open,
+        candles.high,
+        candles.low,
+        candles.close,
+        trends,
+        index,
+        configs,
+        size,
+        workspace.rows("squeeze", 1, length, np.float64)[0],
+        arrays.entry,
+        arrays.exit_long,
+        arrays.exit_short,
+        arrays.atr,
     )

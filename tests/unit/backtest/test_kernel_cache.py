@@ -17,11 +17,11 @@ from optimize.backtest.costs import CostModel
 from optimize.backtest.engine import run_backtest
 from optimize.backtest.engine_nb import simulate_nb
 from optimize.strategy.registry import load_strategy
-from optimize.strategy.squeeze_momentum_nb import squeeze_signals_nb
+from optimize.strategy.squeeze_momentum_nb import squeeze_batch_nb
 strategy = load_strategy("squeeze_momentum")
 params = {{p.name: p.default for p in strategy.parameters}}
 run_backtest(dataset(random_candles(1, 1500), "1m@15m"), strategy, params, CostModel())
-hits = [sum(f.stats.cache_hits.values()) for f in (squeeze_signals_nb, simulate_nb)]
+hits = [sum(f.stats.cache_hits.values()) for f in (squeeze_batch_nb, simulate_nb)]
 print(*hits)
 """
 
