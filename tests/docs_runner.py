@@ -5,7 +5,9 @@
 명령은 고치지 않고 bash에 준다. 바꾸는 것은 이것뿐이다:
 
 - 기준 서버의 URL(`postgres:5432@localhost:5432/optuna`) → 시험용 PostgreSQL의 URL
-- `docker`: 데몬이 없으므로 인자가 기준 서버와 맞는지만 보는 대역
+- `docker`: 데몬이 없으므로 인자가 기준 서버나 작업자의 이미지와 맞는지만 보는 대역
+- `helm` `kubectl` `sbatch`: 무리가 없으므로 파일이 있고 읽히는지만 보는 대역
+- `dask scheduler|worker`: 진짜를 뒤에서 띄운다. 문서의 주소(`192.168.0.10:8786`)는 빈 loopback 포트가 된다
 - 인자 없는 `./시작`: 단말기(pty)에서 열어 첫 화면을 보고 Ctrl+Q로 닫는다
 - `./시작 웹`: 주소를 알리면 Ctrl+C로 닫는다
 - `./시작 벤치`: 무엇을 돌릴지 보이는 데까지만(`--dry-run`)
@@ -26,6 +28,7 @@ import select
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -43,6 +46,10 @@ PROGRAMS = frozenset(
         "psql",
         "optuna",
         "docker",
+        "dask",
+        "helm",
+        "kubectl",
+        "sbatch",
         "export",
         "cat",
         "cp",
@@ -63,17 +70,32 @@ LINKED = ("optimize", "tui", "tests", "docs", "pyproject.toml", "requirements.tx
 TIMEOUT_SECONDS = 600  # 처음에는 커널을 컴파일한다
 SCREEN_SIGN = "백테스트 마법사"
 CANDLE_DAYS = 20
+CANDLE_START = 1_704_067_200_000  # 2024-01-01 00:00 UTC
 DOCKER = """\
 #!/bin/sh
 # 대역: 문서의 기준 서버를 다루는 명령인지만 본다.
 case "$*" in
-  "run "*) for part in "--name optuna-postgres" "-p 5432:5432" POSTGRES_USER=postgres \\
+  "run "*optuna-postgres*) for part in "--name optuna-postgres" "-p 5432:5432" POSTGRES_USER=postgres \\
       POSTGRES_PASSWORD=5432 POSTGRES_DB=optuna postgres:15; do
       case "$*" in *"$part"*) ;; *) echo "docker run에 '$part'가 없다" >&2; exit 1;; esac; done;;
+  "build -f docs/examples/cluster/Dockerfile -t backtest-wizard .")
+      test -f docs/examples/cluster/Dockerfile;;
+  *" backtest-wizard dask scheduler "*|*" backtest-wizard dask worker "*) ;;
   "start optuna-postgres"|"stop optuna-postgres"|"ps"*|"logs optuna-postgres"*) ;;
   *) echo "대역이 모르는 docker 명령: $*" >&2; exit 1;;
 esac
 """
+CLUSTER_TOOL = """\
+#!/bin/sh
+# 대역: 문서의 무리에 주는 파일이 있고 제 언어로 읽히는지만 본다.
+for part in "$@"; do
+  case "$part" in
+    *.yaml) python -c "import sys, yaml; yaml.safe_load(open(sys.argv[1]))" "$part" || exit 1;;
+    *.sbatch) bash -n "$part" || exit 1;;
+  esac
+done
+"""
+SCHEDULER = "192.168.0.10:8786"
 
 
 class DocsError(AssertionError):
@@ -146,6 +168,7 @@ class Sandbox:
     root: Path
     storage_url: str
     environment: dict[str, str] = field(default_factory=dict)
+    servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True)
@@ -156,8 +179,12 @@ class Sandbox:
             (self.root / name).symlink_to(REPO / name)
         shims = self.root / ".shims"
         shims.mkdir()
-        (shims / "docker").write_text(DOCKER)
-        (shims / "docker").chmod(0o755)
+        for tool in ("docker", "helm", "kubectl", "sbatch"):
+            (shims / tool).write_text(DOCKER if tool == "docker" else CLUSTER_TOOL)
+            (shims / tool).chmod(0o755)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.scheduler = f"127.0.0.1:{probe.getsockname()[1]}"
         self._make_venv()
         paths = [shims, self.root / ".venv/bin", Path(sys.executable).parent]
         kept = {
@@ -207,9 +234,11 @@ class Sandbox:
         unknown = set(command.programs()) - PROGRAMS
         if unknown:
             raise DocsError(f"{command.where}\n돌리는 법을 모르는 명령: {', '.join(unknown)}")
-        text = REFERENCE_URL.sub(self.storage_url, command.text)
+        text = REFERENCE_URL.sub(self.storage_url, command.text).replace(SCHEDULER, self.scheduler)
         if text.strip() == "./시작":
             return self._open_screen(command)
+        if text.startswith("dask "):
+            return self._start_server(text)
         if text.startswith(("./시작 웹", "./시작 web")):
             return self._open_web(command)
         if text.strip() in ("./시작 테스트", "./시작 test"):
@@ -220,6 +249,7 @@ class Sandbox:
             text += " --dry-run"  # 재는 데 몇 분이 걸린다
         text = text.replace("pip install ", f"{_pip()} install --dry-run --no-deps ")
         self._make_candles(text)
+        self._make_funding(text)
         if re.match(r"export \w+=", text):
             text += "\nenv -0 > .environment"
         done = subprocess.run(
@@ -238,6 +268,24 @@ class Sandbox:
         self._take_exports()
         return done.stdout
 
+    def _start_server(self, text: str) -> str:
+        """dask의 scheduler나 작업자를 뒤에서 띄운다. 시험이 끝나면 닫는다."""
+        host, _, port = self.scheduler.partition(":")
+        text = text.replace(
+            f"--host {SCHEDULER.partition(':')[0]} --port 8786", f"--host {host} --port {port}"
+        )
+        program, kind, *rest = shlex.split(text, comments=True)
+        command = [sys.executable, "-m", f"distributed.cli.{program}_{kind}", *rest]
+        process = subprocess.Popen(
+            [*command, "--no-dashboard"],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.servers.append(process)
+        return shlex.join(command)
+
     def _take_exports(self) -> None:
         saved = self.root / ".environment"
         if saved.exists():
@@ -253,6 +301,14 @@ class Sandbox:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 rows = candle_csv().encode()
                 path.write_bytes(gzip.compress(rows) if path.suffix == ".gz" else rows)
+
+    def _make_funding(self, text: str) -> None:
+        """문서가 말하는 펀딩 기록: 네 시간마다, 몇 ms 늦은 시각."""
+        for name in re.findall(r"--funding[ =](\S+\.csv\.gz)", text):
+            rows = [
+                f"{CANDLE_START + hour * 3_600_000 + hour % 9},0.0001" for hour in range(0, 480, 4)
+            ]
+            (self.root / name).write_bytes(gzip.compress("\n".join(["time,rate", *rows]).encode()))
 
     def _open_screen(self, command: Command) -> str:
         """`./시작`을 120×40 단말기에서 열고, 첫 화면이 그려지면 Ctrl+Q로 닫는다."""
@@ -305,7 +361,10 @@ class Sandbox:
         return said
 
     def close(self) -> None:
-        """명령이 켜 둔 내장 PostgreSQL을 끈다."""
+        """명령이 켜 둔 dask와 내장 PostgreSQL을 끈다."""
+        for process in self.servers:
+            process.terminate()
+            process.wait(timeout=60)
         if (self.root / "studies/.postgres").exists():
             stop = [sys.executable, "-m", "optimize.storage", "embedded", "stop"]
             subprocess.run(stop, env=self.environment, cwd=self.root, check=True, timeout=60)
@@ -327,7 +386,7 @@ def candle_csv() -> str:
     for minute in range(CANDLE_DAYS * 1440):
         opened, price = price, price * (1 + draw.gauss(0, 0.0007))
         high, low = max(opened, price) * 1.0003, min(opened, price) * 0.9997
-        stamp = 1_704_067_200_000 + minute * 60_000
+        stamp = CANDLE_START + minute * 60_000
         rows.append(
             f"{stamp},{opened:.2f},{high:.2f},{low:.2f},{price:.2f},{draw.uniform(1, 9):.3f}"
         )
