@@ -48,7 +48,8 @@ class Slow:
         self._cross = MaCross()
 
     def signals(self, dataset, params):
-        time.sleep(float(os.environ["FAULTS_SLEEP"]))
+        if not os.path.exists(os.path.join(os.path.dirname(__file__), "hurry")):
+            time.sleep(float(os.environ["FAULTS_SLEEP"]))
         return self._cross.signals(dataset, params)
 """
 _FIXED = "average: ema, use_htf: false, use_stop: false, use_target: false, atr_len: 14"
@@ -69,7 +70,7 @@ class Bench:
         )
         (folder / "slow.py").write_text(STRATEGY, encoding="utf-8")
 
-    def start(self, url: str, sleep: float) -> subprocess.Popen[str]:
+    def start(self, url: str, sleep: float, *extra: str) -> subprocess.Popen[str]:
         command = [
             *(sys.executable, "-m", "optimize.run", "--symbol", "DEMO:BTCUSDT"),
             *("--strategy", f"{self.folder / 'slow.py'}:Slow", "--timeframe-grid", "15m"),
@@ -77,6 +78,7 @@ class Bench:
             *("--sampler", "random", "--set", "data.demo_days=5"),
             *("--set", "objective.constraints.min_trades=0"),
             *("--set", f"strategy.space={self.space}"),
+            *extra,
         ]
         environment = {
             **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
@@ -93,6 +95,10 @@ class Bench:
             text=True,
             start_new_session=True,
         )
+
+    def hurry(self) -> None:
+        """이제부터 시행이 쉬지 않는다."""
+        (self.folder / "hurry").touch()
 
     def finish(self, process: subprocess.Popen[str]) -> str:
         _, errors = process.communicate(timeout=600)

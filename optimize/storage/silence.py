@@ -1,0 +1,91 @@
+"""답하지 않는 서버를 기다리다 영영 멈추지 않게 한다.
+
+길이 끊기면 TCP의 keepalive와 `tcp_user_timeout`이 알아챈다. 그러나 사이의 것(프록시, 얼어붙은 서버)이
+패킷만 받아 두면 운영체제는 살아 있는 연결로 보고, `statement_timeout`은 서버의 시계라 오지 않는다.
+문장 하나가 제한보다 오래 걸리면 여기서 socket을 닫는다: 드라이버는 끊긴 연결의 오류를 내고, 부른
+쪽은 그것을 다른 끊김처럼 다룬다.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy.engine import Engine
+
+_CHECK_SECONDS = 0.5
+_LINGER_SECONDS = 5.0
+# 드라이버에 말을 거는 dialect의 자리들. 첫 인자가 연결이거나 연결을 아는 cursor다.
+_SPEAKING = (
+    "do_ping",
+    "do_execute",
+    "do_executemany",
+    "do_execute_no_params",
+    "do_commit",
+    "do_rollback",
+)
+
+
+class Silence:
+    """말을 걸고 답을 기다리는 연결들을 지켜보다 limit초가 지나면 socket을 닫는다."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._waiting: dict[int, tuple[float, Any]] = {}
+        self._watcher: threading.Thread | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """engine이 드라이버에 거는 말을 모두 지켜본다."""
+        for name in _SPEAKING:
+            setattr(engine.dialect, name, self._wrapped(getattr(engine.dialect, name)))
+
+    def _wrapped(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(first: Any, *rest: Any, **named: Any) -> Any:
+            with self._expecting(getattr(first, "connection", first)):
+                return action(first, *rest, **named)
+
+        return guarded
+
+    @contextmanager
+    def _expecting(self, connection: Any) -> Iterator[None]:
+        me = threading.get_ident()
+        with self._lock:
+            outer = self._waiting.get(me)
+            self._waiting[me] = outer or (time.monotonic(), connection)
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._guard, name="silence", daemon=True)
+                self._watcher.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                if outer is None:
+                    self._waiting.pop(me, None)
+
+    def _guard(self) -> None:
+        """지켜볼 것이 없어지면 끝난다: 다음 말이 다시 띄운다."""
+        quiet = 0
+        while True:
+            time.sleep(_CHECK_SECONDS)
+            now = time.monotonic()
+            with self._lock:
+                # 묶음 사이의 잠깐에 thread를 새로 띄우지 않는다.
+                quiet = 0 if self._waiting else quiet + 1
+                if quiet * _CHECK_SECONDS > _LINGER_SECONDS:
+                    self._watcher = None
+                    return
+                late = [item for item in self._waiting.values() if now - item[0] > self._limit]
+                for _, connection in late:
+                    _hang_up(connection)
+
+
+def _hang_up(connection: Any) -> None:
+    # 드라이버가 쥔 socket을 닫지는 않고 양쪽을 끊기만 한다: 기다리던 읽기가 곧바로 끝난다.
+    with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
