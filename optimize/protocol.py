@@ -108,6 +108,7 @@ class TrialEvent(Event):
     out_of_sample: list[float] = field(default_factory=list)
     out_of_sample_metrics: Mapping[str, float] = field(default_factory=dict)
     blocks: str = ""
+    by_symbol: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 ParamValue = bool | int | float | str
 Params = Mapping[str, ParamValue]
 TrialState = Literal["COMPLETE", "PRUNED", "FAIL"]
+# {"values": [점수…], "out_of_sample": [검증 점수…], "metrics": {이름: 값}}
+SymbolScore = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,9 @@ class FinishedTrial:
     out_of_sample_metrics: 그 split의 검증 날들의 지표(metrics와 같은 이름).
     blocks: 학습 날들의 합집합(검증이 없으면 모든 날)의 일간 수익률을 줄인 글
     (`optimize.validation.blocks.encode_blocks`), 없으면 빈 글. 검증이 없어도 있다.
+
+    by_symbol: 심볼이 여럿이면 심볼 → 그 심볼만의 목표 값(values), 검증 값(out_of_sample), 몇 지표(metrics).
+    위의 값들은 이것들을 `objective.across_symbols`로 모은 것이고, blocks는 날마다의 평균 수익률의 것이다.
     """
 
     uid: str
@@ -59,6 +64,7 @@ class FinishedTrial:
     out_of_sample: tuple[float, ...] = ()
     out_of_sample_metrics: Mapping[str, float] = field(default_factory=dict)
     blocks: str = ""
+    by_symbol: Mapping[str, SymbolScore] = field(default_factory=dict)
 
     @property
     def feasible(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from optimize.backtest.metrics import METRICS
+from optimize.report.by_symbol import symbol_lines
 from optimize.report.front import GoalInfo, print_front
 from optimize.trial import FinishedTrial
 
@@ -122,5 +123,8 @@ def _notes(summary: StudySummary) -> list[str]:
         lines.append(
             f"{summary.study}: 실패한 시행이 {summary.n_failed}개입니다. 마지막 까닭: {summary.last_error}"
         )
+    if summary.best is not None and summary.best.by_symbol:
+        lines.append(f"{summary.study}: 최선(시행 {summary.best.number})의 심볼마다의 점수")
+        lines += [f"  {line}" for line in symbol_lines(summary.best)]
     lines.append(f"{summary.study}: {summary.folder}")
     return lines

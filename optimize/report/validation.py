@@ -87,13 +87,13 @@ def validation_report(
         return {**body, "stitched": None, "efficiency": None, "paths": [], "path_scores": None}
     if scheme.rules.method == "cpcv":
         paths = [_path(scheme, path, runs, calendar, score) for path in scheme.paths()]
-        spread = _spread([path["score"][0] for path in paths])
+        found = spread([path["score"][0] for path in paths])
         median = [
             statistics.median(column) for column in zip(*(p["score"] for p in paths), strict=True)
         ]
         return {
             **body, "score": median, "stitched": None, "efficiency": None,
-            "paths": paths, "path_scores": spread,
+            "paths": paths, "path_scores": found,
         }  # fmt: skip
     pieces = [(run, split.test[0]) for run, split in zip(runs, scheme.splits, strict=True)]
     joined_days, result = _stitched(pieces, calendar)
@@ -150,7 +150,7 @@ def _path(
     return {"splits": list(path), "score": list(score(metrics)), "metrics": metrics}
 
 
-def _spread(scores: Sequence[float]) -> dict[str, float]:
+def spread(scores: Sequence[float]) -> dict[str, float]:
     """경로 점수의 분포. std는 n - 1, 사분위수는 선형 보간. 경로가 하나면 std는 0이다."""
     ordered = sorted(scores)
     quarters = (

@@ -8,21 +8,23 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from optimize.protocol import TrialEvent
+from optimize.runner.joint import SymbolJoiner
 from optimize.runner.pool import Task
 from optimize.runner.worker import Gate, Job, Outcome
+from optimize.search.across import AcrossSymbols, JointObjective
 from optimize.search.pareto import Leaders
 from optimize.search.pruning import CHECKPOINTS, Pruner
-from optimize.trial import FinishedTrial, Params, params_key
+from optimize.trial import FinishedTrial, Params, SymbolScore, params_key
 
 if TYPE_CHECKING:
     from optimize.search.folds import FoldedProposer
-    from optimize.search.objective import Objective
+    from optimize.search.objective import Objective, Score
     from optimize.search.space import SearchSpace
     from optimize.settings.plan import CellPlan
     from optimize.storage.claims import ClaimResult
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _SMOOTH = 0.2
 # 첫 시행의 길이를 모를 때의 짐작(초).
 _GUESS_SECONDS = 0.05
+# 심볼마다 적는 지표.
+SYMBOL_METRICS = ("net_profit_pct", "sharpe", "max_drawdown_pct", "profit_factor", "trades")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class CellSearch:
     space: SearchSpace
     objective: Objective
     proposer: FoldedProposer
+    across: AcrossSymbols = "mean"
 
 
 class CellRun:
@@ -52,13 +57,18 @@ class CellRun:
         search: CellSearch,
         target: int,
         pruner: Pruner | None,
+        groups: int = 1,
     ) -> None:
+        """groups: 심볼이 여럿일 때 한 시행을 나누어 맡을 작업자의 수."""
         self.index = index
         self.search = search
         self.target = target
         self.study = search.plan.study_name
         self.ready: deque[Task] = deque()
         self.leaders = Leaders(search.objective.directions)
+        self.joint = JointObjective(search.objective, search.across)
+        self.symbols = tuple(market.ref.symbol for market in search.job.markets)
+        self.joiner = SymbolJoiner(self.symbols, self.joint, groups)
         self.stored = 0
         self.unsaved = 0
         self.in_flight = 0
@@ -248,7 +258,8 @@ class CellRun:
         if outcome.pruned:
             last = outcome.intermediate[max(outcome.intermediate)]
             return replace(base, state="PRUNED", values=(last,), metrics=outcome.metrics)
-        score = self.search.objective.score(outcome.metrics)
+        parts = outcome.parts or (outcome,)
+        score = self._score([part.metrics for part in parts])
         complete = replace(
             base,
             state="COMPLETE",
@@ -256,18 +267,37 @@ class CellRun:
             constraints=score.constraints,
             metrics=outcome.metrics,
             blocks=outcome.blocks,
+            by_symbol=self._by_symbol(parts),
         )
         if outcome.out_of_sample is None:
             return complete
-        inside = outcome.in_sample
-        seen = score if inside is None else self.search.objective.score(inside)
+        inside = [part.in_sample for part in parts]
+        seen = score if outcome.in_sample is None else self._score(inside)
         return replace(
             complete,
             in_sample=seen.values,
             in_sample_constraints=seen.constraints,
-            out_of_sample=self.search.objective.score(outcome.out_of_sample).values,
+            out_of_sample=self._score([part.out_of_sample for part in parts]).values,
             out_of_sample_metrics=outcome.out_of_sample,
         )
+
+    def _score(self, parts: Sequence[Mapping[str, float] | None]) -> Score:
+        return self.joint.score([part or {} for part in parts])
+
+    def _by_symbol(self, parts: Sequence[Outcome]) -> dict[str, SymbolScore]:
+        """심볼마다의 점수. 심볼이 하나면 비었다."""
+        score = self.search.objective.score
+        found: dict[str, SymbolScore] = {}
+        for symbol, part in zip(self.symbols, parts, strict=True):
+            metrics = part.metrics or {}
+            found[symbol] = {
+                "values": list(score(metrics).values),
+                "out_of_sample": list(score(part.out_of_sample).values)
+                if part.out_of_sample
+                else [],
+                "metrics": {name: metrics[name] for name in SYMBOL_METRICS if name in metrics},
+            }
+        return found if len(found) > 1 else {}
 
 
 def trial_event(study: str, trial: FinishedTrial, number: int, is_best: bool) -> TrialEvent:
@@ -296,4 +326,5 @@ def trial_event(study: str, trial: FinishedTrial, number: int, is_best: bool) ->
         out_of_sample=list(trial.out_of_sample),
         out_of_sample_metrics=trial.out_of_sample_metrics,
         blocks=trial.blocks,
+        by_symbol=trial.by_symbol,
     )

@@ -149,7 +149,8 @@ class Coordinator:
                 return
             cell = ready[self._turn % len(ready)]
             self._turn += 1
-            self._pool.submit(cell.take(self._chunk(cell)), cell.gates())
+            for tasks in cell.joiner.spread(cell.take(self._chunk(cell))):
+                self._pool.submit(tasks, cell.gates())
 
     def _chunk(self, cell: CellRun) -> int:
         """한 묶음의 시행 수: 보내는 비용이 묻히되, 끝에 가서 한 작업자에 몰리지 않게."""
@@ -247,7 +248,10 @@ class Coordinator:
         lines: list[Event] = []
         for task, outcome in collected.done:
             cell = self.cells[task.cell]
-            trial, event = cell.finish(task, outcome)
+            whole = cell.joiner.join(task, outcome)
+            if whole is None:
+                continue
+            trial, event = cell.finish(task, whole)
             by_cell.setdefault(task.cell, []).append(trial)
             # 같은 묶음의 다음 시행이 최선인지 바르게 보도록 곧바로 고친다.
             cell.note(trial)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimize.errors import SettingsError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
     from optimize.search.space import SearchSpace
     from optimize.settings.model import ObjectiveSection, Params
+    from optimize.settings.symbols import SymbolEntry
     from optimize.storage.store import TrialStore
 
 ATTRIBUTE = "wizard"
@@ -40,28 +41,35 @@ _LABELS = {
 
 
 def describe_study(
-    params: Params, ref: DatasetRef, space: SearchSpace, strategy_hash: str
+    params: Params,
+    ref: DatasetRef,
+    space: SearchSpace,
+    strategy_hash: str,
+    others: Sequence[DatasetRef] = (),
 ) -> dict[str, Any]:
-    """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다."""
+    """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다.
+
+    others: 한 시행이 ref와 함께 보는 나머지 심볼의 자료. 있으면 심볼마다의 단위와 비용도 적는다.
+    """
     from optimize.backtest.engine import ENGINE_VERSION
     from optimize.data.period import format_period
     from optimize.validation.splits import Rules
 
     return {
         "version": _VERSION,
-        "symbol": ref.symbol,
+        "symbol": ", ".join(item.symbol for item in (ref, *others)),
         "cell": ref.cell,
         "strategy": params.strategy.name,
         "strategy_hash": strategy_hash,
         "space": space.fingerprint,
         "data": {
-            "fingerprint": ref.fingerprint,
+            "fingerprint": _together(ref, others),
             "period": format_period(ref.start_ms, ref.end_ms),
-            "source": ref.source,
+            "source": ", ".join(dict.fromkeys(item.source for item in (ref, *others))),
         },
-        "market": _market(params, ref),
-        "costs": params.backtest.model_dump(mode="json"),
-        "objective": _objective(params.objective, len(params.symbols) > 1),
+        "market": _markets(params, ref, others),
+        "costs": params.backtest.model_dump(mode="json") | _own_costs(params),
+        "objective": _objective(params.objective, bool(others)),
         "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
@@ -80,16 +88,47 @@ def _objective(section: ObjectiveSection, several: bool) -> dict[str, Any]:
     return described
 
 
-def _market(params: Params, ref: DatasetRef) -> dict[str, float | str | None]:
+def _together(ref: DatasetRef, others: Sequence[DatasetRef]) -> str:
+    """모든 심볼의 자료의 지문. 하나면 그것의 것."""
+    if not others:
+        return ref.fingerprint
+    text = "\n".join(item.fingerprint for item in (ref, *others))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _own_costs(params: Params) -> dict[str, float]:
+    """심볼마다 따로 적은 비용: `심볼 키` → 값."""
+    return {
+        f"{entry.symbol} {key}": value
+        for entry in params.chosen
+        for key, value in entry.own_costs.items()
+    }
+
+
+def _markets(
+    params: Params, ref: DatasetRef, others: Sequence[DatasetRef]
+) -> dict[str, float | str | None]:
+    entries = params.chosen
+    if not others:
+        return _market(params, entries[0], ref)
+    return {
+        f"{item.symbol} {key}": value
+        for entry, item in zip(entries, (ref, *others), strict=True)
+        for key, value in _market(params, entry, item).items()
+    }
+
+
+def _market(params: Params, entry: SymbolEntry, ref: DatasetRef) -> dict[str, float | str | None]:
     """체결에 드는 거래소의 단위와 증거금 구간표. 호가 단위는 호가 단위로 미끄러질 때만 값을 바꾼다."""
     from optimize.backtest.costs import CostModel
     from optimize.backtest.margin import tiers_digest
 
+    costs = entry.costs(params.backtest.model_dump())
     return {
-        "tick_size": ref.tick_size if params.backtest.slippage_ticks else None,
+        "tick_size": ref.tick_size if costs["slippage_ticks"] else None,
         "step_size": ref.step_size or None,
         "min_notional": ref.min_notional or None,
-        "margin_tiers": tiers_digest(CostModel(**params.backtest.model_dump()).tiers(ref)),
+        "margin_tiers": tiers_digest(CostModel(**costs).tiers(ref)),
     }
 
 

@@ -197,4 +197,5 @@ def finished_trial(event: TrialEvent) -> FinishedTrial:
         out_of_sample=tuple(event.out_of_sample),
         out_of_sample_metrics=dict(event.out_of_sample_metrics),
         blocks=event.blocks,
+        by_symbol=dict(event.by_symbol),
     )

@@ -25,6 +25,7 @@ from optimize.protocol import (
     StudyResult,
     new_run_id,
 )
+from optimize.runner.candles import load_markets
 from optimize.runner.cargo import Kit
 from optimize.runner.cell import CellRun, CellSearch
 from optimize.runner.coordinator import Coordinator, Limits
@@ -35,7 +36,6 @@ from optimize.runner.journal import Journal, run_lock, write_private
 from optimize.runner.keeper import StoreKeeper
 from optimize.runner.opening import (
     OpenedStudy,
-    load_candles,
     make_objective,
     make_rules,
     open_studies,
@@ -48,7 +48,7 @@ from optimize.runner.pool import WorkerPool
 from optimize.runner.results import cell_goals, print_results, write_results, write_verdicts
 from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
 from optimize.runner.terminal import make_terminals
-from optimize.runner.worker import Job, Rehearsal
+from optimize.runner.worker import Job, Market, Rehearsal
 
 if TYPE_CHECKING:
     from optimize.backtest.costs import CostModel
@@ -150,18 +150,16 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         pool.warm_up(rehearsal)
         plan = reach_storage(plan, events)
         _record_plan(plan, events)
-        refs = load_candles(plan, events)
-        for ref in refs:
-            # 호가 단위를 모르거나 쓸 수 없는 레버리지면 모든 시행이 실패한다: 탐색 전에 거절한다.
-            search.costs.check(ref)
-        schemes = [scheme_of(search.rules, ref) for ref in refs]
-        kit = workforce.equip(refs, plan.params.strategy.name)
+        markets = load_markets(plan, events)
+        schemes = [scheme_of(search.rules, symbols[0].ref) for symbols in markets]
+        refs = [[market.ref for market in symbols] for symbols in markets]
+        kit = workforce.equip([ref for cell in refs for ref in cell], plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()
         recover(opened, events, events.run_dir)
         keeper = StoreKeeper(inbox, run_id)
-        cells = _open_cells(plan, search, refs, schemes, kit, opened, pool, keeper, events)
+        cells = _open_cells(plan, search, markets, schemes, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
         finished = coordinator.run()
         for item, cell in zip(opened, cells, strict=True):
@@ -218,7 +216,7 @@ def _record_plan(plan: Plan, events: EventWriter) -> None:
 def _open_cells(
     plan: Plan,
     search: _Search,
-    refs: Sequence[DatasetRef],
+    markets: Sequence[Sequence[Market]],
     schemes: Sequence[Scheme],
     kit: Kit,
     opened: Sequence[OpenedStudy],
@@ -232,7 +230,8 @@ def _open_cells(
 
     settings = plan.params.search
     cells = []
-    for index, (ref, item) in enumerate(zip(refs, opened, strict=True)):
+    for index, (symbols, item) in enumerate(zip(markets, opened, strict=True)):
+        first, *others = symbols
         scheme = schemes[index]
         proposer = FoldedProposer(
             [
@@ -246,25 +245,35 @@ def _open_cells(
             ]
         )
         job = Job(
-            ref,
+            first.ref,
             kit.strategy,
-            search.costs,
+            first.costs,
             search.objective,
             kit.cargo,
             scheme,
             settings.trial_timeout,
+            tuple(others),
         )
         cell = CellRun(
             index,
-            CellSearch(item.cell, job, search.space, search.objective, proposer),
+            CellSearch(
+                item.cell,
+                job,
+                search.space,
+                search.objective,
+                proposer,
+                plan.params.objective.across_symbols,
+            ),
             settings.n_trials,
             make_pruner(settings.pruner),
+            # 0이면 심볼을 나누지 않는다: 시행들이 이미 작업자를 채우고, 나누면 보내는 비용만 는다.
+            groups=max(settings.dataset_jobs, 1),
         )
         for page in item.store.pages():
             cell.learn(page)
         pool.register(index, job)
         keeper.add(index, item.store, settings.n_trials, cell.stored, cell.last_number)
-        events.emit(_study_event(cell, ref, item))
+        events.emit(_study_event(cell, first.ref, item))
         cells.append(cell)
     return cells
 
@@ -282,15 +291,21 @@ def _study_event(cell: CellRun, ref: DatasetRef, item: OpenedStudy) -> StudyEven
         storage=item.cell.storage_url.masked,
         done=cell.done,
         target=cell.target,
-        symbol=ref.symbol,
-        data=f"{ref.source} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉",
-        is_demo=ref.is_demo,
+        symbol=", ".join(cell.symbols),
+        data=f"{_sources(cell)} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉",
+        is_demo=any(market.ref.is_demo for market in cell.search.job.markets),
         best_value=cell.best.values[0] if cell.best else None,
         direction=cell.leaders.directions[0],
         validation={} if scheme is None else scheme_json(scheme),
         goals=[*goals_json(cell_goals(cell))],
         front_size=cell.front_size,
     )
+
+
+def _sources(cell: CellRun) -> str:
+    """캔들의 출처. 심볼이 여럿이면 그 수와 출처들."""
+    found = list(dict.fromkeys(market.ref.source for market in cell.search.job.markets))
+    return " · ".join([f"심볼 {len(cell.symbols)}개", *found] if len(cell.symbols) > 1 else found)
 
 
 def _limits(plan: Plan) -> Limits:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from optimize import paths
 from optimize.errors import SettingsError, StorageError, WizardError
-from optimize.protocol import DataProgressEvent, WarningEvent
+from optimize.protocol import WarningEvent
 from optimize.runner.events import EventWriter
 from optimize.runner.fingerprint import claim_study, describe_study, digest, note_target
 from optimize.runner.journal import (
@@ -143,30 +143,6 @@ def _fall_back(plan: Plan, fallback: str) -> Plan:
     return replace(plan, cells=cells)
 
 
-def load_candles(plan: Plan, events: EventWriter) -> list[DatasetRef]:
-    """칸마다의 캔들. 준비하는 동안 `data_progress`를, 자료의 흠은 `warning`을 낸다."""
-    from optimize.data.prepare import prepare
-
-    data = plan.params.data
-    refs = prepare(
-        plan.symbol,
-        [item.cell for item in plan.cells],
-        file=plan.data_file,
-        funding_file=data.funding_path(),
-        start=data.start,
-        end=data.end,
-        offline=data.offline,
-        demo_seed=data.demo_seed,
-        demo_days=data.demo_days,
-        cache_dir=paths.cache_dir(),
-        on_progress=lambda label, done, total: events.emit(DataProgressEvent(label, done, total)),
-        floor_off_grid=data.floor_off_grid,
-    )
-    for note in dict.fromkeys(note for ref in refs for note in ref.notes):
-        events.emit(WarningEvent(f"캔들: {note}"))
-    return refs
-
-
 def make_objective(section: ObjectiveSection) -> Objective:
     """설정의 목표와 제약. 모르는 지표면 SettingsError."""
     from optimize.search.objective import Objective, ObjectiveGoal, ObjectiveLimit
@@ -207,19 +183,22 @@ def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
 
 def open_studies(
     plan: Plan,
-    refs: Sequence[DatasetRef],
+    cells: Sequence[Sequence[DatasetRef]],
     space: SearchSpace,
     objective: Objective,
     strategy_hash: str,
 ) -> list[OpenedStudy]:
-    """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다."""
+    """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다.
+
+    cells: 칸마다 심볼마다의 자료.
+    """
     from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
     from optimize.storage.store import TrialStore
 
     opened: list[OpenedStudy] = []
     try:
-        for cell, ref in zip(plan.cells, refs, strict=True):
-            described = describe_study(plan.params, ref, space, strategy_hash)
+        for cell, refs in zip(plan.cells, cells, strict=True):
+            described = describe_study(plan.params, refs[0], space, strategy_hash, refs[1:])
             store = TrialStore.open(
                 cell.storage_url,
                 plan.storage_options,

@@ -38,6 +38,7 @@ class Task:
     """보낼 시행 하나. cell: 칸의 번호. params: 켜진 것만, full: 기본값까지 모두.
 
     losses: 작업자와 함께 잃은 횟수. fold: 맡은 split의 번호, 검증이 없으면 None.
+    symbol: 몇 번째 심볼의 일인가. 심볼이 여럿이면 시행 하나가 심볼마다의 일로 나뉘고 uid는 같다.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class Task:
     full: Params
     losses: int = 0
     fold: int | None = None
+    symbol: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +117,8 @@ class WorkerPool:
     def register(self, cell: int, job: Job) -> None:
         """칸의 `Job`을 알린다. 묶음마다 같은 bytes를 보내고 작업자는 한 번만 푼다."""
         packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
-        self._jobs[cell] = (f"{cell}:{job.ref.fingerprint}", packed)
+        fingerprints = ",".join(market.ref.fingerprint for market in job.markets)
+        self._jobs[cell] = (f"{cell}:{fingerprints}", packed)
 
     def warm_up(self, rehearsal: Rehearsal) -> None:
         """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
@@ -149,7 +152,7 @@ class WorkerPool:
         """
         chunk = Chunk(tasks, gates, self._generation)
         key, packed = self._jobs[tasks[0].cell]
-        batch = [Work(task.full, task.fold) for task in tasks]
+        batch = [Work(task.full, task.fold, task.symbol) for task in tasks]
         while True:
             with terminal_signals_blocked():
                 try:

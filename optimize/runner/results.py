@@ -12,9 +12,12 @@ from optimize.protocol import WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
 from optimize.runner.signals import Stopped
-from optimize.trial import FinishedTrial
+from optimize.runner.worker import Market
+from optimize.trial import FinishedTrial, Params
 
 if TYPE_CHECKING:
+    from optimize.backtest.result import BacktestResult
+    from optimize.data.dataset import Dataset
     from optimize.report.front import GoalInfo
     from optimize.report.summary import StudySummary
     from optimize.report.validation import Winners
@@ -70,11 +73,20 @@ def write_verdicts(
 
     쓰지 못하면 경고하고 넘어간다. 셈하는 사이에 멈추라는 신호를 받으면 판정 없이 끝낸다: 탐색은 이미 끝났다.
     """
-    from optimize.report.verdict import VERDICT_FILE, Bench, judge_studies, write_verdict
+    from optimize.report.verdict import (
+        SEVERAL_SYMBOLS,
+        VERDICT_FILE,
+        Bench,
+        judge_studies,
+        write_verdict,
+    )
 
     benches: dict[str, Bench | str] = {}
     for cell in cells:
         job = cell.search.job
+        if job.others:
+            benches[cell.study] = SEVERAL_SYMBOLS
+            continue
         benches[cell.study] = Bench(
             job.ref, job.strategy, job.costs, cell.search.objective, cell.search.space, job.scheme
         )
@@ -118,6 +130,7 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
     from optimize.report.trials import write_trials_csv
     from optimize.report.validation import Winners
     from optimize.search.pareto import Leaders
+    from optimize.settings.plan import resolved_file
 
     folder = paths.results_dir(cell.slug, cell.study)
     space, job = cell.search.space, cell.search.job
@@ -146,11 +159,26 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
         write_front_json(folder / FRONT_JSON, cell.study, goals, leaders.front)
     full = space.complete(cell.best.params)
     settings = plan.params.model_dump(mode="json")
-    settings["data"]["file"] = None if plan.data_file is None else str(plan.data_file)
+    if not settings["symbols"]:
+        settings["data"]["file"] = None if plan.data_file is None else str(plan.data_file)
+    for entry in settings["symbols"]:
+        for key in ("file", "funding_file"):
+            entry[key] = None if entry[key] is None else str(resolved_file(entry[key]))
     write_best_yaml(
         folder / BEST_FILE, settings, cell.study, str(cell.search.plan.cell), cell.best, full
     )
-    write_best_trades(folder / TRADES_FILE, job.ref, job.strategy, job.costs, full, job.scheme)
+    for market in job.markets:
+        path = folder / trades_file(market.ref.symbol, several=bool(job.others))
+        write_best_trades(path, market.ref, job.strategy, market.costs, full, job.scheme)
+
+
+def trades_file(symbol: str, *, several: bool) -> str:
+    """최선의 거래 목록의 파일 이름. 심볼이 여럿이면 심볼마다 하나다."""
+    if not several:
+        return TRADES_FILE
+    from optimize.data.symbols import parse_symbol
+
+    return f"best_trades_{parse_symbol(symbol).slug}.csv"
 
 
 def _validate(cell: CellRun, winners: Winners, folder: Path) -> dict[str, Any]:
@@ -158,18 +186,29 @@ def _validate(cell: CellRun, winners: Winners, folder: Path) -> dict[str, Any]:
     from optimize.backtest.engine import run_backtest
     from optimize.backtest.segments import Calendar
     from optimize.report.validation import validation_report, write_validation
+    from optimize.report.validation_joint import joint_report
     from optimize.strategy.registry import load_strategy
 
     space, job, objective = cell.search.space, cell.search.job, cell.search.objective
     assert job.scheme is not None  # noqa: S101 — folds가 있으면 나눔이 있다
-    dataset, strategy = job.ref.open(), load_strategy(job.strategy)
-    body = validation_report(
-        job.scheme,
-        winners,
-        Calendar.of(dataset),
-        lambda params: run_backtest(dataset, strategy, space.complete(params), job.costs),
-        lambda metrics: objective.score(metrics).values,
-    )
+    strategy = load_strategy(job.strategy)
+    bodies: dict[str, dict[str, Any]] = {}
+    for market in job.markets:
+        dataset = market.ref.open()
+
+        def rerun(
+            params: Params, dataset: Dataset = dataset, market: Market = market
+        ) -> BacktestResult:
+            return run_backtest(dataset, strategy, space.complete(params), market.costs)
+
+        bodies[market.ref.symbol] = validation_report(
+            job.scheme,
+            winners,
+            Calendar.of(dataset),
+            rerun,
+            lambda metrics: objective.score(metrics).values,
+        )
+    body = joint_report(bodies, cell.joint)
     write_validation(folder / VALIDATION_FILE, {"study": cell.study, **body})
     return body
 
@@ -186,7 +225,7 @@ def _summary(cell: CellRun) -> StudySummary:
         n_failed=cell.states["FAIL"],
         best=cell.best,
         folder=paths.results_dir(cell.slug, cell.study),
-        is_demo=cell.search.job.ref.is_demo,
+        is_demo=any(market.ref.is_demo for market in cell.search.job.markets),
         last_error=cell.last_error,
         front=cell.leaders.front if cell.leaders.is_pareto else (),
         goals=cell_goals(cell),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from optimize.errors import WizardError
@@ -24,6 +25,9 @@ from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from optimize.backtest.costs import CostModel
     from optimize.data.dataset import Candles, Dataset, DatasetRef
     from optimize.search.objective import Objective
@@ -46,6 +50,13 @@ _PARENT_POLL_SECONDS = 0.5
 _MAX_ERROR_LENGTH = 500
 
 
+class Market(NamedTuple):
+    """한 칸의 한 심볼: 자료와 그 심볼의 비용."""
+
+    ref: DatasetRef
+    costs: CostModel
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """한 칸의 시행들이 함께 쓰는 것. 작업자로 한 번 건너가 남는다.
@@ -54,6 +65,7 @@ class Job:
     trial_timeout: 시행 하나의 시간 제한(초), None이면 없다.
     cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
     scheme: 기간을 학습과 검증으로 나눈 것, None이면 나누지 않는다.
+    ref, costs: 첫 심볼의 것. others: 한 시행이 함께 보는 나머지 심볼들의 것, 하나면 비었다.
     """
 
     ref: DatasetRef
@@ -63,6 +75,12 @@ class Job:
     cargo: tuple[CargoFile, ...] = ()
     scheme: Scheme | None = None
     trial_timeout: float | None = None
+    others: tuple[Market, ...] = ()
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """한 시행이 보는 심볼들, 이름의 차례."""
+        return (Market(self.ref, self.costs), *self.others)
 
     @property
     def folds(self) -> int:
@@ -71,10 +89,14 @@ class Job:
 
 
 class Work(NamedTuple):
-    """평가할 시행 하나. params: 꺼진 것의 기본값까지 모두. fold: 맡은 split의 번호, 검증이 없으면 None."""
+    """평가할 시행 하나. params: 꺼진 것의 기본값까지 모두. fold: 맡은 split의 번호, 검증이 없으면 None.
+
+    symbol: 몇 번째 심볼인가(`Job.markets`). 심볼이 여럿이면 시행 하나가 심볼마다 하나씩이다.
+    """
 
     params: Params
     fold: int | None = None
+    symbol: int = 0
 
 
 class Gate(NamedTuple):
@@ -91,6 +113,8 @@ class Outcome(NamedTuple):
     pruned: 문턱을 넘지 못해 멈췄다(metrics는 그 앞 구간의 것이다).
     in_sample: split이 여럿이면 그 split의 학습 날들의 지표, 하나면 metrics와 같아 None이다.
     out_of_sample: 검증 날들의 지표. blocks: `optimize.validation.measure.Measured`의 것. 멈췄으면 모두 없다.
+    returns: 심볼이 여럿일 때만, blocks로 줄이기 전의 일간 수익률 float64[날]. 심볼들의 것을 평균 낸다.
+    parts: 심볼이 여럿일 때 심볼마다의 결과(작업자가 아니라 coordinator가 모아 담는다).
     """
 
     metrics: dict[str, float] | None
@@ -102,6 +126,8 @@ class Outcome(NamedTuple):
     in_sample: dict[str, float] | None = None
     out_of_sample: dict[str, float] | None = None
     blocks: str = ""
+    returns: NDArray[np.float64] | None = None
+    parts: tuple[Outcome, ...] = ()
 
 
 class Rehearsal(NamedTuple):
@@ -144,9 +170,19 @@ def evaluate(
 
     key, packed: 칸의 이름과 pickle한 `Job`. 같은 것은 한 번만 푼다.
     """
+    return [
+        outcome
+        for symbol, works in groupby(batch, key=lambda work: work.symbol)
+        for outcome in _evaluate_symbol(key, packed, gates, list(works), symbol)
+    ]
+
+
+def _evaluate_symbol(
+    key: str, packed: bytes, gates: Sequence[Gate], batch: Sequence[Work], symbol: int
+) -> list[Outcome]:
     started = time.time()
     try:
-        bench = _bench(key, packed)
+        bench = _bench(key, packed, symbol)
     except (Exception, SystemExit) as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
         failed = Outcome(None, _reason(error), started, 0.0, {}, False)
         return [failed] * len(batch)
@@ -167,20 +203,33 @@ def _evaluate_together(bench: _Bench, batch: Sequence[Work]) -> list[Outcome] | 
     except (Exception, SystemExit, TrialTimeout):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
         return None
     each = (time.perf_counter() - clock) / len(batch)
+    several = bool(bench.job.others)
     return [
-        _complete(measured, started + index * each, each, {})
+        _complete(measured, started + index * each, each, {}, several)
         for index, measured in enumerate(found)
     ]
 
 
 def _complete(
-    measured: Measured, started: float, seconds: float, intermediate: dict[int, float]
+    measured: Measured,
+    started: float,
+    seconds: float,
+    intermediate: dict[int, float],
+    several: bool,
 ) -> Outcome:
-    """끝까지 평가한 결과. 같은 지표를 두 번 보내지 않는다."""
-    metrics, in_sample, out_of_sample, blocks = measured
-    inside = None if in_sample is metrics else in_sample
+    """끝까지 평가한 결과. 같은 지표를 두 번 보내지 않는다. several: 심볼이 여럿인가."""
+    inside = None if measured.in_sample is measured.metrics else measured.in_sample
     return Outcome(
-        metrics, "", started, seconds, intermediate, False, inside, out_of_sample, blocks
+        measured.metrics,
+        "",
+        started,
+        seconds,
+        intermediate,
+        False,
+        inside,
+        measured.out_of_sample,
+        "" if several else measured.blocks,
+        measured.returns if several else None,
     )
 
 
@@ -197,7 +246,7 @@ def _evaluate_one(bench: _Bench, gates: Sequence[Gate], work: Work) -> Outcome:
     seconds = time.perf_counter() - clock
     if measured is None:
         return Outcome(front, "", started, seconds, intermediate, True)
-    return _complete(measured, started, seconds, intermediate)
+    return _complete(measured, started, seconds, intermediate, bool(bench.job.others))
 
 
 def _hopeless_front(
@@ -285,9 +334,11 @@ def _reason(error: BaseException) -> str:
 
 # 칸이 많아도 프로세스가 연 파일이 한없이 늘지 않게 한다.
 @lru_cache(maxsize=64)
-def _bench(key: str, packed: bytes) -> _Bench:
+def _bench(key: str, packed: bytes, symbol: int) -> _Bench:
     del key
     job: Job = pickle.loads(packed)  # noqa: S301 — 같은 실행의 coordinator가 보낸 것이다
+    ref, costs = job.markets[symbol]
+    job = replace(job, ref=ref, costs=costs)
     if job.cargo:
         ref = unpack_ref(job.ref, job.cargo)
         job = replace(job, ref=ref, strategy=unpack_strategy(job.strategy, job.cargo))

@@ -195,6 +195,8 @@ def user_attributes(trial: FinishedTrial) -> dict[str, Any]:
     body: dict[str, Any] = {"uid": trial.uid, "metrics": dict(trial.metrics)}
     if trial.error:
         body["error"] = trial.error
+    if trial.by_symbol:
+        body["by_symbol"] = dict(trial.by_symbol)
     attributes: dict[str, Any] = {ATTRIBUTE: body}
     if trial.fold is not None:
         attributes[VALIDATION] = {

@@ -160,6 +160,7 @@ def _build(head: Any, parts: _Parts) -> FinishedTrial:
         out_of_sample=tuple(checked.get("out_of_sample", ())),
         out_of_sample_metrics=checked.get("out_of_sample_metrics", {}),
         blocks=json.loads(user.get(BLOCKS, '""')),
+        by_symbol=ours.get("by_symbol", {}),
     )
 
 

@@ -63,6 +63,7 @@ def print_study(
     """요약, 최선의 파라미터와 지표, 상위 시행. front: 목표가 여럿일 때의 파레토 최적 시행들."""
     from rich.table import Table
 
+    from optimize.report.by_symbol import symbol_lines
     from optimize.report.front import print_front
     from optimize.studies.front import study_goals
 
@@ -102,6 +103,10 @@ def print_study(
         for name, number in best.metrics.items():
             beside = f" → {_number(checked[name])}" if name in checked else ""
             console.print(f"  {name}: {_number(number)}{beside}")
+    if best.by_symbol:
+        console.print("심볼마다:")
+        for line in symbol_lines(best):
+            console.print(f"  {line}")
     table = Table(box=None, pad_edge=False, title=f"상위 시행 {len(top)}개", title_justify="left")
     split = any(trial.fold is not None for trial in top)
     titles = ("split", "점수", "학습 점수", "검증 점수") if split else ("점수",)
@@ -149,6 +154,7 @@ def trial_json(trial: FinishedTrial) -> dict[str, Any]:
         "out_of_sample_metrics": {
             name: finite(value) for name, value in trial.out_of_sample_metrics.items()
         },
+        "by_symbol": dict(trial.by_symbol),
         "intermediate": {str(step): finite(value) for step, value in trial.intermediate.items()},
         "started_at": trial.started_at.isoformat(),
         "finished_at": trial.finished_at.isoformat(),

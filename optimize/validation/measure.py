@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from optimize.backtest.result import BacktestResult
 from optimize.backtest.segments import Calendar, Segment, segment_metrics, segment_returns
 from optimize.data.dataset import Dataset
@@ -16,12 +19,14 @@ class Measured(NamedTuple):
 
     in_sample, out_of_sample: 그 split의 학습과 검증 날들의 지표, 검증이 없으면 None. split이 하나면
     in_sample은 metrics와 같은 객체다. blocks: 학습 날들의 합집합의 일간 수익률을 줄인 글.
+    returns: 줄이기 전의 그 일간 수익률 float64[날].
     """
 
     metrics: dict[str, float]
     in_sample: dict[str, float] | None
     out_of_sample: dict[str, float] | None
     blocks: str
+    returns: NDArray[np.float64]
 
 
 class Ruler:
@@ -51,12 +56,15 @@ class Ruler:
     def measure(self, result: BacktestResult, fold: int | None) -> Measured:
         """전체 기간의 백테스트를 fold번째 split으로 잰다. 나누지 않았으면 fold는 None이다."""
         if self._training is None or fold is None:
-            return Measured(dict(result.metrics), None, None, encode_blocks(result.daily_returns()))
+            daily = result.daily_returns()
+            return Measured(dict(result.metrics), None, None, encode_blocks(daily), daily)
         train, test = self._splits[fold]
         metrics = segment_metrics(result, self._training)
+        daily = segment_returns(result, self._training)
         return Measured(
             metrics,
             metrics if len(self._splits) == 1 else segment_metrics(result, train),
             segment_metrics(result, test),
-            encode_blocks(segment_returns(result, self._training)),
+            encode_blocks(daily),
+            daily,
         )

@@ -42,7 +42,8 @@ def make_cell(target: int = 10, *, limit: int = 10**6, before: int = 0) -> tuple
         space=SimpleNamespace(complete=dict),
         objective=Objective([ObjectiveGoal("sharpe")], max_drawdown_pct=50),
         proposer=FoldedProposer([proposer]),
-        job=SimpleNamespace(folds=0),
+        job=SimpleNamespace(folds=0, markets=[SimpleNamespace(ref=SimpleNamespace(symbol="A"))]),
+        across="mean",
     )
     finished = [make_trial(1000 + i, number=i) for i in range(before)]
     cell = CellRun(0, search, target, make_pruner("none"))
