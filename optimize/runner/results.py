@@ -45,7 +45,9 @@ def write_results(
 
     돌려주는 것: 쓰며 읽은 시행들, 칸의 차례로(판정이 읽는다). 결과 파일을 쓰지 못해도 시행은 저장소에 있으므로
     경고하고 넘어가며, 그때는 시행을 다 읽지 못했을 수 있어 빈 목록이다.
+    StorageOperationError: 저장소에서 시행을 되읽을 수 없고 기다려도 풀리지 않는다(깨진 파일 따위).
     """
+    from optimize.storage.failures import StorageOperationError
     from optimize.verdict.collect import StudyTrials
 
     gathered, whole = [], True
@@ -55,6 +57,9 @@ def write_results(
         try:
             _write_cell(plan, cell, store, trials)
         except (OSError, WizardError) as error:
+            if isinstance(error, StorageOperationError) and not error.retryable:
+                # 저장소가 깨졌다: 시행이 저장소에 있다고 말할 수 없다.
+                raise
             whole = False
             events.emit(
                 WarningEvent(

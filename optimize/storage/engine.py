@@ -128,7 +128,9 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
     except sqlite3.Error as error:
         found = diagnose(error)
         raise StorageError(
-            "SQLite 파일을 열지 못했습니다", f"{path}: {found.cause}", found.fix
+            "SQLite 파일을 열지 못했습니다",
+            f"{path}: {found.cause}",
+            f"{found.fix}\nls -ld '{path.parent}' '{path}'",
         ) from error
     except OSError as error:
         raise StorageError(
