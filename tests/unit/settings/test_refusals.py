@@ -15,6 +15,7 @@ from optimize.settings.load import (
     validate,
 )
 
+_TWO_SYMBOLS = ["DEMO:BTCUSDT", "DEMO:ETHUSDT"]
 _TWO_GOALS = {"mode": "pareto", "goals": ["sharpe", "max_drawdown_pct"]}
 
 
@@ -54,6 +55,18 @@ def _cause(tree: dict[str, object]) -> str:
             "search.pruner = 'median': objective.mode가 pareto면",
         ),
         ({"objective": _TWO_GOALS, "search": {"sampler": "cmaes"}}, "search.sampler = 'cmaes'"),
+        ({"symbols": ["DEMO:BTCUSDT", "demo:btcusdt"]}, "symbols = "),
+        ({"symbols": ["BTC"]}, "symbols.0.symbol = 'BTC'"),
+        (
+            {"symbols": [{"symbl": "DEMO:BTCUSDT", "symbol": "DEMO:A1"}]},
+            "'symbols.0.symbol'인가요?",
+        ),
+        ({"symbols": _TWO_SYMBOLS, "data": {"file": "a.csv"}}, "data.file: 심볼이 여럿이면"),
+        ({"symbols": _TWO_SYMBOLS, "backtest": {"tick_size": 0.1}}, "backtest.tick_size: 심볼마다"),
+        (
+            {"symbols": _TWO_SYMBOLS, "search": {"pruner": "median"}},
+            "search.pruner = 'median': 심볼이",
+        ),
     ],
 )
 def test_틀린_값은_키의_경로와_허용되는_것을_말한다(tree: dict[str, object], expected: str) -> None:
