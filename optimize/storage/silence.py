@@ -20,15 +20,9 @@ from sqlalchemy.engine import Engine
 
 _CHECK_SECONDS = 0.5
 _LINGER_SECONDS = 5.0
-# 드라이버에 말을 거는 dialect의 자리들. 첫 인자가 연결이거나 연결을 아는 cursor다.
-_SPEAKING = (
-    "do_ping",
-    "do_execute",
-    "do_executemany",
-    "do_execute_no_params",
-    "do_commit",
-    "do_rollback",
-)
+# 드라이버에 말을 거는 dialect의 자리들. 첫 인자가 cursor인 것과 연결인 것(풀이 감쌌을 수 있다).
+_BY_CURSOR = ("do_execute", "do_executemany", "do_execute_no_params")
+_BY_CONNECTION = ("do_ping", "do_commit", "do_rollback")
 
 
 class Silence:
@@ -42,15 +36,19 @@ class Silence:
 
     def watch(self, engine: Engine) -> None:
         """engine이 드라이버에 거는 말을 모두 지켜본다."""
-        for name in _SPEAKING:
-            setattr(engine.dialect, name, self._wrapped(getattr(engine.dialect, name)))
+        for name in _BY_CURSOR:
+            self._wrap(engine.dialect, name, lambda cursor: cursor.connection)
+        for name in _BY_CONNECTION:
+            self._wrap(engine.dialect, name, lambda item: getattr(item, "driver_connection", item))
 
-    def _wrapped(self, action: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap(self, dialect: Any, name: str, connection_of: Callable[[Any], Any]) -> None:
+        action = getattr(dialect, name)
+
         def guarded(first: Any, *rest: Any, **named: Any) -> Any:
-            with self._expecting(getattr(first, "connection", first)):
+            with self._expecting(connection_of(first)):
                 return action(first, *rest, **named)
 
-        return guarded
+        setattr(dialect, name, guarded)
 
     @contextmanager
     def _expecting(self, connection: Any) -> Iterator[None]:

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from store_kit import OPTIONS, SPACE, make_trial
+from tcp_proxy import TcpProxy
 
-from optimize.storage.failures import StorageOperationError
+from optimize.storage.engine import make_engine
+from optimize.storage.failures import StorageOperationError, storage_errors
 from optimize.storage.resilient import Backoff, Outage, Resilient
 from optimize.storage.store import TrialStore
+from optimize.storage.url import StorageUrl
 
 QUICK = Backoff(first=0.02, limit=0.2)
 
@@ -109,3 +112,42 @@ def test_first_open_against_a_stopped_server_fails_fast(make_postgres: Callable[
     assert time.monotonic() - began < 4
     assert caught.value.retryable
     assert "닿지 못했습니다" in caught.value.cause
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_peer_that_swallows_everything_is_given_up(postgres_url: StorageUrl, driver: str) -> None:
+    """답이 오지 않는 연결은 문장의 제한과 연결의 제한을 더한 초 뒤에 끊긴 것으로 본다.
+
+    문장을 기다리던 연결도, 풀에서 쉬다 빌려지며 살아 있는지 묻는(pre-ping) 연결도 그렇다.
+    """
+    assert postgres_url.host
+    assert postgres_url.port
+    with TcpProxy(postgres_url.host, postgres_url.port) as proxy:
+        url = replace(postgres_url, driver=driver, port=proxy.port)  # type: ignore[arg-type]
+        limits = replace(OPTIONS, statement_timeout_ms=300, connect_timeout=2)
+        engine = make_engine(url, limits)
+        try:
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+                proxy.frozen = True
+                with pytest.raises(StorageOperationError) as caught, storage_errors(url, "조회"):
+                    connection.exec_driver_sql("SELECT 2")
+                assert caught.value.retryable
+                connection.invalidate()
+            proxy.frozen = False
+            with engine.connect() as connection:
+                assert connection.exec_driver_sql("SELECT 3").scalar_one() == 3
+            proxy.frozen = True
+            with pytest.raises(StorageOperationError), storage_errors(url, "조회"):
+                engine.connect()
+        finally:
+            proxy.frozen = False
+            engine.dispose()
+
+
+def test_slow_statements_within_the_limit_are_left_alone(postgres_url: StorageUrl) -> None:
+    limits = replace(OPTIONS, statement_timeout_ms=30_000, connect_timeout=1)
+    engine = make_engine(postgres_url, limits)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT pg_sleep(1.2), 7").one()[1] == 7
+    engine.dispose()
