@@ -45,6 +45,7 @@ from tui.bridge_storage import (
     storage_url,
     translated,
 )
+from tui.bridge_validation import validation_pairs
 from tui.draft import DEFAULT_ENV, Draft, StorageChoice
 from tui.environment import child_environment
 from tui.machine import cores, host_name, memory_bytes
@@ -161,6 +162,11 @@ def new_draft() -> Draft:
         dataset_jobs=params.search.dataset_jobs,
         sampler=params.search.sampler,
         seed=params.search.seed,
+        executor=params.search.executor,
+        scheduler=params.search.dask_scheduler or "",
+        configured_executor=params.search.executor,
+        validation=params.validation.model_dump(),
+        configured_validation=params.validation.model_dump(),
         storage=StorageChoice(env_name=params.search.storage_url_env or DEFAULT_ENV),
     )
 
@@ -191,7 +197,7 @@ def make_plan(draft: Draft) -> Plan:
     from optimize.settings.arguments import parse_run_arguments
     from optimize.settings.plan import make_plan as plan_of
 
-    environ = {**os.environ, **_storage_environment(draft.storage)}
+    environ = {**os.environ, **storage_environment(draft.storage)}
     return translated(lambda: plan_of(parse_run_arguments(run_arguments(draft)), environ))
 
 
@@ -312,6 +318,10 @@ def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:
     pairs += [("--end", draft.end)] if draft.end else []
     if draft.storage.kind != "auto":
         pairs.append(("--storage-url-env", draft.storage.env_name))
+    if "dask" in (draft.executor, draft.configured_executor):
+        pairs.append(("--executor", draft.executor))
+    pairs += [("--dask-scheduler", draft.scheduler)] if draft.executor == "dask" else []
+    pairs += validation_pairs(draft.validation, draft.configured_validation)
     pairs += space_pairs(draft.space)
     pairs += [("--run-id", run_id)] if run_id else []
     return [part for pair in pairs for part in pair]
@@ -332,7 +342,8 @@ def shown_command(draft: Draft) -> str:
             return command
 
 
-def _storage_environment(choice: StorageChoice) -> dict[str, str]:
+def storage_environment(choice: StorageChoice) -> dict[str, str]:
+    """고른 저장소를 자식에게 알리는 환경 변수."""
     match choice.kind:
         case "url":
             return {choice.env_name: choice.url}
@@ -354,7 +365,7 @@ def start_run(draft: Draft) -> StartedRun:
     run_id = new_run_id()
     run_dir = paths.run_dir(plan.cells[0].slug, run_id)
     arguments = run_arguments(draft, run_id)
-    return launch_run(run_dir, run_id, arguments, _storage_environment(draft.storage))
+    return launch_run(run_dir, run_id, arguments, storage_environment(draft.storage))
 
 
 def launch_run(

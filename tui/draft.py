@@ -8,6 +8,14 @@ from typing import Any, Literal
 StorageKind = Literal["auto", "env", "url", "embedded", "sqlite"]
 STORAGE_KINDS: tuple[StorageKind, ...] = ("auto", "env", "url", "embedded", "sqlite")
 DEFAULT_ENV = "OPTUNA_STORAGE"
+# 검증의 방법마다 쓰는 수들(`validation:`의 이름).
+VALIDATION_FIELDS: dict[str, tuple[str, ...]] = {
+    "hold_out": ("test_fraction", "embargo_days"),
+    "walk_forward": ("windows", "window", "test_fraction", "embargo_days"),
+    "purged_kfold": ("folds", "embargo_days"),
+    "cpcv": ("groups", "test_groups", "embargo_days"),
+    "none": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,9 @@ class Draft:
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
     start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
     picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
+    executor: local | dask, scheduler: dask면 그 주소. configured_executor: 설정 파일의 executor.
+    cluster_workers: 확인한 dask 작업자의 수, 모르면 0.
+    validation: 검증의 방법과 수(`validation:`의 칸들). configured_validation: 설정 파일의 것.
     spaces: 전략마다 좁힌 탐색 공간(파라미터 이름 → 고정한 값이나 {low, high}·{choices}).
     """
 
@@ -46,6 +57,12 @@ class Draft:
     dataset_jobs: int = 0
     sampler: str = "tpe"
     seed: int | None = None
+    executor: str = "local"
+    scheduler: str = ""
+    configured_executor: str = "local"
+    cluster_workers: int = 0
+    validation: dict[str, Any] = field(default_factory=dict)
+    configured_validation: dict[str, Any] = field(default_factory=dict)
     storage: StorageChoice = field(default_factory=StorageChoice)
     spaces: dict[str, dict[str, Any]] = field(default_factory=dict)
 

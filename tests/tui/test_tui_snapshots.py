@@ -18,7 +18,9 @@ from tui_kit import MASKED, MOMENT, URL, until, until_text, write_run
 from tui import bridge
 from tui.app import WizardApp
 from tui.draft import Draft, StorageChoice
+from tui.previews import Measured
 from tui.problem import Problem
+from tui.screens import wizard_review
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 SIZE_NAMES = [f"{width}x{height}" for width, height in SIZES]
@@ -56,12 +58,23 @@ def still(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         rule = "default" if choice is None or choice.kind == "auto" else "cli_env"
         return bridge.StorageTarget("postgresql", rule, "정한 것이 없습니다", MASKED, URL)
 
+    async def measure(_draft: Draft) -> AsyncGenerator[Measured, None]:
+        yield Measured("1m@15m", 9.5)
+        yield Measured("1m@1h", 9.5)
+
+    monkeypatch.setattr(wizard_review, "measure_trials", measure)
     monkeypatch.setattr(bridge, "probe_exchange", probe)
     monkeypatch.setattr(bridge, "check_storage", check)
     monkeypatch.setattr(bridge, "resolve_storage", resolve)
     monkeypatch.setattr(bridge, "embedded_state", lambda: "running")
     monkeypatch.setattr(bridge, "cores", lambda: 8)
     monkeypatch.setattr(bridge, "memory_bytes", lambda: (16 * 2**30, 32 * 2**30))
+
+
+VALIDATION = {
+    "method": "hold_out", "test_fraction": 0.3, "windows": 5, "window": "rolling", "folds": 5,
+    "groups": 6, "test_groups": 2, "embargo_days": 1,
+}  # fmt: skip
 
 
 def draft(**changes: Any) -> Draft:
@@ -99,7 +112,8 @@ def _storage() -> Screen[None]:
 def _parallel() -> Screen[None]:
     from tui.screens.wizard_parallel import ParallelScreen
 
-    return ParallelScreen(draft())
+    hold_out = {"method": "hold_out", "test_fraction": 0.3, "embargo_days": 1}
+    return ParallelScreen(draft(validation={**VALIDATION, **hold_out}))
 
 
 def _space() -> Screen[None]:
@@ -112,7 +126,7 @@ def _space() -> Screen[None]:
 def _review() -> Screen[None]:
     from tui.screens.wizard_review import ReviewScreen
 
-    return ReviewScreen(draft())
+    return ReviewScreen(draft(validation={**VALIDATION, "method": "walk_forward"}))
 
 
 STEPS = {
@@ -121,7 +135,7 @@ STEPS = {
     "storage": (_storage, "PostgreSQL 18.6"),
     "parallel": (_parallel, "남음 199"),
     "space": (_space, "10 ~ 40"),
-    "review": (_review, "127.0.0.1:5432/optuna"),
+    "review": (_review, "9.5 ms"),
 }
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui import bridge
+from tui.bridge_validation import describe_validation
+from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
+from tui.previews import cluster_hosts
 from tui.problem import ProblemError
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.storage_test import readable
@@ -34,6 +38,7 @@ class ParallelScreen(StepScreen):
         NEXT,
         BACK,
         Command("parallel.space", "f6", "open_space", *ko.OPEN_SPACE),
+        Command("parallel.validation", "f7", "open_validation", *ko.OPEN_VALIDATION),
         *FIELD_MOVES,
     )
 
@@ -57,22 +62,31 @@ class ParallelScreen(StepScreen):
                 id="sampler",
             ),
         )
+        if draft.validation:
+            method = str(draft.validation["method"])
+            choice = Choice(ko.VALIDATION_METHODS, method, id="validation")
+            yield from _row(ko.VALIDATION, choice, hint_id="validation-hint")
         jobs_hint = ko.N_JOBS[1].format(cores=bridge.cores())
         yield from _row((ko.N_JOBS[0], jobs_hint), _number(str(draft.n_jobs), "n-jobs"))
         yield from _row(ko.DATASET_JOBS, _number(str(draft.dataset_jobs), "dataset-jobs"))
         yield from _row(ko.SEED, _number("" if draft.seed is None else str(draft.seed), "seed"))
+        yield from _row(ko.EXECUTOR, Choice(ko.EXECUTOR_NAMES, draft.executor, id="executor"))
+        with Vertical(id="scheduler-row", classes="fields"):
+            yield from _row(ko.SCHEDULER, TextField(draft.scheduler, id="scheduler"))
         with Vertical(classes="panel", id="preflight"):
             yield Static(ko.PREFLIGHT_TITLE, classes="section-title")
-            for name in ("total", "cores", "memory", "server"):
+            for name in ("total", "cores", "memory", "cluster", "server"):
                 yield Static("", id=f"preflight-{name}", markup=False)
 
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#n-trials").focus()
+        self._show_scheduler()
         self._preflight()
-        self.run_worker(self._ask_server(), group="test", exclusive=True)
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "scheduler":
+            self._ask_cluster()
         self._preflight()
 
     # ── 탐색 공간
@@ -80,11 +94,24 @@ class ParallelScreen(StepScreen):
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
         self._hint_space()
+        self._hint_validation()
+        # 다른 화면에 다녀오는 사이에 그만둔 것을 다시 묻는다.
+        if not self._server[1]:
+            self.run_worker(self._ask_server(), group="server", exclusive=True)
+        if not self.draft.cluster_workers:
+            self._ask_cluster(0)
 
     def on_choice_changed(self, event: Choice.Changed) -> None:
         if event.choice.id == "strategy":
             self.draft.strategy = event.value
             self._hint_space()
+        elif event.choice.id == "validation":
+            self.draft.validation["method"] = event.value
+            self._hint_validation()
+        elif event.choice.id == "executor":
+            self._show_scheduler()
+            self._ask_cluster()
+            self._preflight()
 
     def _hint_space(self) -> None:
         count = len(self.draft.space)
@@ -96,6 +123,70 @@ class ParallelScreen(StepScreen):
         from tui.screens.wizard_space import SpaceScreen
 
         self.app.push_screen(SpaceScreen(self.draft))
+
+    # ── 검증
+
+    def _hint_validation(self) -> None:
+        values = self.draft.validation
+        if values:
+            text = describe_validation(values).partition(", ")[2]
+            hint = ko.VALIDATION_HINT.format(text=text) if text else ko.VALIDATION[1]
+            self.query_one("#validation-hint", Label).update(hint)
+
+    def action_open_validation(self) -> None:
+        """검증의 방법과 수를 고르는 창."""
+        from tui.screens.validation_edit import ValidationEdit
+
+        if self.draft.validation:
+            self.app.push_screen(ValidationEdit(self.draft.validation), self._set_validation)
+
+    def _set_validation(self, values: dict[str, Any] | None) -> None:
+        if values is not None:
+            self.draft.validation = values
+            self.query_one("#validation", Choice).value = str(values["method"])
+            self._hint_validation()
+
+    # ── 클러스터
+
+    @property
+    def _scheduler(self) -> str:
+        """dask scheduler의 주소. 이 컴퓨터에서 돌면 빈 글."""
+        is_dask = self.query_one("#executor", Choice).value == "dask"
+        return self.query_one("#scheduler", TextField).value.strip() if is_dask else ""
+
+    def _show_scheduler(self) -> None:
+        is_dask = self.query_one("#executor", Choice).value == "dask"
+        self.query_one("#scheduler-row").display = is_dask
+        for name in ("cores", "memory"):
+            self.query_one(f"#preflight-{name}").display = not is_dask
+
+    def _ask_cluster(self, delay: float | None = None) -> None:
+        """잠시 뒤에 클러스터를 본다. 앞의 것은 취소된다(자식도 끝난다)."""
+        self.draft.cluster_workers = 0
+        address = self._scheduler
+        self._line("cluster", "", ko.CLUSTER_TESTING if address else "")
+        self.query_one("#preflight-cluster").display = bool(address)
+        if not address:
+            self.workers.cancel_group(self, "test")
+        elif delay is None:
+            self.debounce(self._check_cluster(address))
+        else:
+            self.debounce(self._check_cluster(address), delay)
+
+    async def _check_cluster(self, address: str) -> None:
+        try:
+            hosts = await cluster_hosts(address)
+        except ProblemError as error:
+            problem = error.problem
+            cause = problem.cause.partition("\n")[0]
+            self._line(
+                "cluster", "bad", plain(f"{problem.title}. {cause}" if cause else problem.title)
+            )
+            return
+        self.draft.cluster_workers = sum(hosts.values())
+        each = ", ".join(ko.CLUSTER_HOST.format(host=h, n=n) for h, n in sorted(hosts.items()))
+        text = ko.CLUSTER_OK.format(n=self.draft.cluster_workers, hosts=each)
+        self._line("cluster", "good", plain(text))
 
     # ── 미리 보기
 
@@ -182,6 +273,12 @@ class ParallelScreen(StepScreen):
             self.wizard.toast(str(error), severity="warning")
             return
         draft = self.draft
+        draft.executor = self.query_one("#executor", Choice).value
+        draft.scheduler = self.query_one("#scheduler", TextField).value.strip()
+        if draft.executor == "dask" and not draft.scheduler:
+            self.wizard.toast(ko.BAD_SCHEDULER, severity="warning")
+            self.query_one("#scheduler").focus()
+            return
         draft.n_trials, draft.dataset_jobs, draft.seed = n_trials, dataset_jobs, seed
         draft.n_jobs = int(self.query_one("#n-jobs", TextField).value)
         draft.sampler = self.query_one("#sampler", Choice).value

@@ -10,11 +10,14 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
 from tui import bridge
+from tui.bridge_validation import describe_validation
 from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
+from tui.previews import Measured, expected_seconds, measure_trials
 from tui.problem import ProblemError
-from tui.runs import expected_seconds, list_runs
+from tui.runs import expected_seconds as past_seconds
+from tui.runs import list_runs
 from tui.screens.wizard_base import BACK, StepScreen
 from tui.storage_test import readable
 from tui.text import common
@@ -36,16 +39,15 @@ class ReviewScreen(StepScreen):
     def __init__(self, draft: Draft) -> None:
         super().__init__(draft)
         self._starting = False
+        self._estimated = False
 
     def compose_step(self) -> ComposeResult:
         with VerticalScroll(id="review"):
             for label, value, classes in _rows(self.draft):
                 yield _row(label, Static(plain(value), classes=classes, markup=False))
             yield _row(ko.REVIEW_STORAGE, Static("", id="review-storage", markup=False))
-            estimate = _row(ko.REVIEW_ESTIMATE, Static("", id="review-estimate", markup=False))
-            estimate.id = "estimate-row"
-            estimate.display = False  # 견줄 실행이 있을 때만 보인다
-            yield estimate
+            measuring = Static(ko.REVIEW_MEASURING, id="review-estimate", markup=False)
+            yield _row(ko.REVIEW_ESTIMATE, measuring)
             with Vertical(classes="panel"):
                 yield Static(ko.REVIEW_COMMAND, classes="section-title")
                 yield Static(bridge.shown_command(self.draft), id="command", markup=False)
@@ -54,7 +56,13 @@ class ReviewScreen(StepScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self.query_one("#review", VerticalScroll).focus()
-        self.run_worker(self._describe(), group="describe")
+
+    def on_screen_resume(self) -> None:
+        """도움말이나 진단을 열었다 오면 그사이에 그만둔 것을 다시 잰다."""
+        super().on_screen_resume()
+        if not self._estimated:
+            self.run_worker(self._describe(), group="describe", exclusive=True)
+            self.run_worker(self._measure(), group="measure", exclusive=True)
 
     async def _describe(self) -> None:
         try:
@@ -63,14 +71,34 @@ class ReviewScreen(StepScreen):
         except ProblemError as error:
             storage = error.problem.title
         self.query_one("#review-storage", Static).update(storage)
-        runs = await asyncio.to_thread(list_runs, bridge.studies_dir())
-        draft = self.draft
-        cells, jobs = len(bridge.parse_grid(draft.grid)), _jobs(draft)
-        seconds = expected_seconds(runs, draft.symbol, cells, draft.n_trials, jobs)
-        if seconds is not None:
-            text = ko.REVIEW_ESTIMATE_VALUE.format(time=_duration(seconds))
-            self.query_one("#review-estimate", Static).update(text)
-            self.query_one("#estimate-row").display = True
+
+    async def _measure(self) -> None:
+        """시행을 조금 돌려 걸릴 시간을 어림한다. 재지 못하면 지난 실행의 속도로."""
+        draft, measured = self.draft, list[Measured]()
+        cells = len(bridge.parse_grid(draft.grid))
+        try:
+            async for item in measure_trials(draft):
+                measured.append(item)
+                self._estimate(
+                    ko.REVIEW_MEASURED_PART.format(done=len(measured), total=cells)
+                    if len(measured) < cells
+                    else self._measured_text(measured)
+                )
+        except ProblemError as error:
+            runs = await asyncio.to_thread(list_runs, bridge.studies_dir())
+            seconds = past_seconds(runs, draft.symbol, cells, draft.n_trials, _jobs(draft))
+            reason = ko.REVIEW_UNMEASURED.format(reason=error.problem.title)
+            past = ko.REVIEW_ESTIMATE_VALUE.format(time=_duration(seconds or 0))
+            self._estimate(reason if seconds is None else past)
+        self._estimated = True
+
+    def _measured_text(self, measured: list[Measured]) -> str:
+        seconds = expected_seconds(measured, self.draft.n_trials, _jobs(self.draft))
+        each = sum(item.ms for item in measured) / len(measured)
+        return ko.REVIEW_MEASURED.format(time=_duration(seconds), ms=each)
+
+    def _estimate(self, text: str) -> None:
+        self.query_one("#review-estimate", Static).update(plain(text))
 
     def action_copy_command(self) -> None:
         """명령을 클립보드에."""
@@ -112,6 +140,7 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
         seed=seed,
     )
     narrowed = ", ".join(pair[1].split(".", 2)[2] for pair in bridge.space_pairs(draft.space))
+    validation = describe_validation(draft.validation) if draft.validation else ""
     return [
         (ko.REVIEW_SYMBOL, symbol, "strong"),
         (ko.REVIEW_DATA, draft.data_note, "warn" if draft.is_demo else ""),
@@ -119,12 +148,25 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
         *([(ko.REVIEW_SPACE, narrowed, "")] if narrowed else []),
         (ko.REVIEW_TRIALS, trials, ""),
-        (ko.REVIEW_PARALLEL, ko.REVIEW_JOBS.format(jobs=_jobs(draft), cells=together), ""),
+        *([(ko.REVIEW_VALIDATION, validation, "")] if validation else []),
+        (ko.REVIEW_PARALLEL, _workforce(draft, together), ""),
     ]
 
 
+def _workforce(draft: Draft, together: str) -> str:
+    """어디서 몇 개로 도는지."""
+    jobs = ko.REVIEW_JOBS.format(jobs=_jobs(draft), cells=together)
+    if draft.executor != "dask":
+        return jobs
+    known = ko.REVIEW_CLUSTER if draft.cluster_workers else ko.REVIEW_CLUSTER_UNKNOWN
+    cluster = known.format(scheduler=draft.scheduler, n=draft.cluster_workers)
+    return f"{cluster}, {jobs}"
+
+
 def _jobs(draft: Draft) -> int:
-    return bridge.cores() if draft.n_jobs == -1 else draft.n_jobs
+    """함께 도는 시행의 수."""
+    most = bridge.cores() if draft.executor == "local" else draft.cluster_workers or 1
+    return most if draft.n_jobs == -1 else draft.n_jobs
 
 
 def _duration(seconds: float) -> str:

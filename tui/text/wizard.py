@@ -133,11 +133,50 @@ PARALLEL_QUESTION = "얼마나, 어떻게 찾을까요?"
 STRATEGY = ("전략", "신호를 내는 규칙. 범위는 F6")
 STRATEGY_NARROWED = "파라미터 {count}개를 바꿈 (F6)"
 OPEN_SPACE = ("탐색 공간", "전략의 파라미터마다 탐색할 범위를 보고 좁힙니다")
-N_TRIALS = ("시행 수", "스터디마다의 목표 총수. 모자란 만큼만 더 돌립니다")
+N_TRIALS = ("시행 수", "스터디마다의 목표 총수")
 SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
 N_JOBS = ("작업 수", "-1은 모든 코어 ({cores}개)")
 DATASET_JOBS = ("동시 칸 수", "0은 모든 칸을 함께")
-SEED = ("seed", "비우면 매번 다릅니다. 작업 1개면 똑같이 되풀이됩니다")
+SEED = ("seed", "비우면 매번 다릅니다")
+EXECUTOR = ("계산할 곳", "또는 dask로 이은 여러 컴퓨터")
+EXECUTOR_NAMES = {"local": "이 컴퓨터", "dask": "dask 클러스터"}
+SCHEDULER = ("scheduler", "예: tcp://192.168.0.10:8786")
+BAD_SCHEDULER = "dask scheduler의 주소를 적어 주세요 (예: tcp://192.168.0.10:8786)"
+CLUSTER_TESTING = "dask 클러스터에 닿는지 봅니다"
+CLUSTER_OK = "dask 작업자 {n}개: {hosts}"
+CLUSTER_HOST = "{host} {n}"
+CLUSTER_FAILED = "dask 클러스터를 확인하지 못했습니다"
+VALIDATION = ("검증", "나누지 않음. F7로 바꿉니다")
+VALIDATION_HINT = "F7  {text}"
+OPEN_VALIDATION = ("검증", "학습과 검증을 어떻게 나눌지 정합니다")
+VALIDATION_TITLE = "학습과 검증을 어떻게 나눌까요?"
+VALIDATION_METHOD = "방법"
+VALIDATION_METHODS = {
+    "hold_out": "hold-out",
+    "walk_forward": "walk-forward",
+    "purged_kfold": "purged k-fold",
+    "cpcv": "CPCV",
+    "none": "나누지 않음",
+}
+VALIDATION_ABOUT = {
+    "hold_out": "뒤의 일부를 검증에 남깁니다. 가장 빠르고 알기 쉽습니다.",
+    "walk_forward": "창을 앞으로 밀며, 창마다 앞에서 다시 최적화하고 뒤에서 검증합니다.",
+    "purged_kfold": "기간을 여럿으로 나누어 하나씩 검증에 씁니다.",
+    "cpcv": "묶음 몇 개를 고르는 모든 조합을 검증에 씁니다. 과최적화 확률(PBO)을 잽니다.",
+    "none": "모든 기간으로 고릅니다. 점수를 믿기 어렵습니다.",
+}
+VALIDATION_NUMBERS = {
+    "windows": ("창의 수", "앞으로 미는 창"),
+    "window": ("학습의 시작", "따라가기, 또는 첫 날 고정"),
+    "test_fraction": ("검증 비율 %", "기간(창)에서 검증의 몫"),
+    "folds": ("묶음의 수", "하나씩 검증에 씁니다"),
+    "groups": ("묶음의 수", "고르게 나눕니다"),
+    "test_groups": ("검증 묶음", "한 번에 검증하는 묶음"),
+    "embargo_days": ("embargo 날", "검증의 앞뒤에서 뺄 날"),
+}
+VALIDATION_WINDOWS = {"rolling": "rolling (따라감)", "anchored": "anchored (고정)"}
+VALIDATION_NUMBER = "수가 필요합니다"
+VALIDATION_RANGES = {"ge": "{limit} 이상이어야 합니다", "le": "{limit} 이하여야 합니다"}
 STRATEGY_NAMES = {
     "squeeze_momentum": "스퀴즈 모멘텀",
     "ma_cross": "이동평균 교차",
@@ -167,7 +206,15 @@ REVIEW_SYMBOL, REVIEW_DATA, REVIEW_GRID = "심볼", "캔들", "시간 격자"
 REVIEW_SPACE = "탐색 공간"
 REVIEW_STRATEGY, REVIEW_STORAGE, REVIEW_TRIALS = "전략", "저장소", "시행"
 REVIEW_PARALLEL, REVIEW_COMMAND, REVIEW_ESTIMATE = "병렬", "명령", "예상"
+REVIEW_VALIDATION = "검증"
+REVIEW_CLUSTER = "dask {scheduler}, 작업자 {n}개"
+REVIEW_CLUSTER_UNKNOWN = "dask {scheduler}"
+REVIEW_MEASURING = "시행 몇 번을 돌려 재는 중"
+REVIEW_MEASURED = "약 {time} (시행 하나에 {ms:.1f} ms, 이 컴퓨터에서 잰 것)"
+REVIEW_MEASURED_PART = "칸 {done}/{total}개를 쟀습니다"
 REVIEW_ESTIMATE_VALUE = "약 {time} (지난 실행의 속도로)"
+REVIEW_UNMEASURED = "재지 못했습니다: {reason}"
+MEASURE_FAILED = "시행을 재지 못했습니다"
 SECONDS, MINUTES, HOURS = "{n}초", "{n}분", "{n:.1f}시간"
 REVIEW_JOBS = "작업 {jobs}개, 동시 칸 {cells}"
 REVIEW_ALL_CELLS = "모두"
