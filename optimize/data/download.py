@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from optimize.data import clock
 from optimize.data.binance import BinanceMarket
+from optimize.data.ccxt_market import CcxtMarket, open_exchange
 from optimize.data.crew import Crew
 from optimize.data.dataset import Candles
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
@@ -66,12 +67,8 @@ def download(
     닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다).
     """
     exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
-    if exchange is None:
-        raise DataError(
-            f"{store.symbol.exchange}에서는 내려받을 수 없습니다",
-            "내려받을 수 있는 거래소는 BINANCE와 UPBIT입니다",
-            fix,
-        )
+    others = None if exchange else open_exchange(store.symbol, fix)
+    exchange = exchange or store.symbol.exchange
     end_ms = min(end_ms, clock.now_ms())
     cancel = threading.Event()
     on_progress = _calm(on_progress)
@@ -80,6 +77,8 @@ def download(
     try:
         with locked_patiently(store.folder, ".download.lock", waiting):
             session = _Session(store, http, on_progress)
+            if others is not None:
+                return session.through_ccxt(*others, start_ms, end_ms)
             if exchange == "Upbit":
                 return session.upbit(start_ms, end_ms)
             return session.binance(start_ms, end_ms, refresh=refresh)
@@ -122,6 +121,46 @@ class _Session:
             return Piece([candles], [(span[0], until)])
 
         return self._run([partial(one, span) for span in spans], market.label, 1)
+
+    def through_ccxt(self, ccxt: Any, exchange: Any, start_ms: int, end_ms: int) -> list[str]:
+        """하루씩 차례로 받는다(요청의 간격은 ccxt가 지킨다)."""
+        found: list[CcxtMarket] = []
+
+        def opened() -> CcxtMarket:
+            if not found:
+                found.append(
+                    CcxtMarket(self.store.symbol, ccxt, exchange, self.http.fix, self.http.cancel)
+                )
+            return found[0]
+
+        market = self._ask("시장 찾기", opened)
+        spans = [
+            span
+            for missing in self.store.missing(start_ms, end_ms)
+            for span in _split(missing, DAY_MS)
+        ]
+
+        def one(span: Span) -> Piece:
+            candles, until = market.rest_candles(*span)
+            return Piece([candles], [(span[0], until)])
+
+        notes = self._run([partial(one, span) for span in spans], market.label, 1)
+        if spans and not self.store.manifest().months:
+            raise DataError(
+                f"{self.store.symbol}의 캔들이 거래소에 없습니다",
+                "그 기간에 상장되지 않았거나, 거래소가 그만큼 오래된 1분봉을 주지 않습니다",
+                f"기간을 최근으로 고르세요.\n{self.http.fix}",
+            )
+        if self.store.manifest().market.tick_size is None:
+            self.store.set_market(market.market_rules())
+        if self.store.symbol.is_perpetual:
+            for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
+                funding = self._ask("펀딩", partial(market.rest_funding, *span))
+                if funding is None:
+                    notes.append(f"{market.label}은(는) 펀딩 기록을 주지 않습니다")
+                    break
+                self.store.merge_funding(funding, span)
+        return notes
 
     def binance(self, start_ms: int, end_ms: int, *, refresh: bool) -> list[str]:
         market = BinanceMarket(self.store.symbol, self.http)

@@ -247,10 +247,9 @@ def _held(manifest: Manifest) -> list[tuple[int, int]]:
 
 def missing_fix(symbol: Symbol) -> str:
     """캔들이 없을 때의 길들. 내려받을 수 있는 거래소면 그것도 든다."""
+    needs = "" if symbol.exchange in EXCHANGES else "(ccxt가 있어야 합니다)"
     fetch = (
-        f"인터넷이 되는 곳에서 내려받기: python -m optimize.data fetch --symbol {symbol}\n"
-        if symbol.exchange in EXCHANGES
-        else ""
+        f"인터넷이 되는 곳에서 내려받기{needs}: python -m optimize.data fetch --symbol {symbol}\n"
     )
     return (
         "다음 가운데 하나를 고르세요:\n"
