@@ -23,34 +23,12 @@ from optimize.backtest.result import BacktestResult
 from optimize.backtest.segments import Calendar, Segment, segment_metrics
 from optimize.backtest.stitch import stitch
 from optimize.report.trials import private_file
-from optimize.search.folds import as_seen
-from optimize.search.pareto import Leaders
+from optimize.search.winners import Winners
 from optimize.trial import FinishedTrial, Params
 from optimize.validation.splits import DayRange, Scheme, dates, joined, scheme_json
 
 Rerun = Callable[[Params], BacktestResult]
 Scorer = Callable[[Mapping[str, float]], tuple[float, ...]]
-
-
-class Winners:
-    """시행을 차례로 받아 split마다 이긴 시행과 시행의 수를 지킨다."""
-
-    def __init__(self, n_splits: int, directions: Sequence[str]) -> None:
-        self.counts = [0] * n_splits
-        self._leaders = [Leaders(directions) for _ in range(n_splits)]
-
-    def offer(self, trial: FinishedTrial) -> None:
-        """시행 하나를 보인다. 검증의 칸이 없는 시행은 지나간다."""
-        if trial.fold is None or trial.fold >= len(self.counts):
-            return
-        self.counts[trial.fold] += 1
-        if trial.in_sample:
-            self._leaders[trial.fold].offer(as_seen(trial))
-
-    @property
-    def trials(self) -> list[FinishedTrial | None]:
-        """split마다 이긴 시행(학습이 본 값으로), 없으면 None."""
-        return [leaders.best for leaders in self._leaders]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optimize.data.dataset import Dataset
     from optimize.report.front import GoalInfo
     from optimize.report.summary import StudySummary
-    from optimize.report.validation import Winners
+    from optimize.search.winners import Winners
     from optimize.settings.plan import Plan
     from optimize.storage.store import TrialStore
     from optimize.verdict.collect import StudyTrials
@@ -79,7 +79,6 @@ def write_verdicts(
     쓰지 못하면 경고하고 넘어간다. 셈하는 사이에 멈추라는 신호를 받으면 판정 없이 끝낸다: 탐색은 이미 끝났다.
     """
     from optimize.report.verdict import (
-        SEVERAL_SYMBOLS,
         VERDICT_FILE,
         Bench,
         judge_studies,
@@ -89,9 +88,6 @@ def write_verdicts(
     benches: dict[str, Bench | str] = {}
     for cell in cells:
         job = cell.search.job
-        if job.others:
-            benches[cell.study] = SEVERAL_SYMBOLS
-            continue
         benches[cell.study] = Bench(
             job.ref, job.strategy, job.costs, cell.search.objective, cell.search.space, job.scheme
         )
@@ -133,8 +129,8 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
     from optimize.report.best import write_best_trades, write_best_yaml
     from optimize.report.front import write_front_csv, write_front_json
     from optimize.report.trials import write_trials_csv
-    from optimize.report.validation import Winners
     from optimize.search.pareto import Leaders
+    from optimize.search.winners import Winners
     from optimize.settings.plan import resolved_file
 
     folder = paths.results_dir(cell.slug, cell.study)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 
 from optimize.search.proposer import Proposer
+from optimize.search.winners import as_seen
 from optimize.trial import FinishedTrial, Params, ParamValue, params_key
 
 # 2^64 / 황금비. split마다 서로 먼 씨앗이 된다.
@@ -85,10 +85,3 @@ class FoldedProposer:
 def fold_seed(seed: int | None, fold: int) -> int | None:
     """split의 sampler의 씨앗. 첫 split은 seed 그대로다. seed가 None이면 None."""
     return None if seed is None else (seed + fold * _STRIDE) % 2**64
-
-
-def as_seen(trial: FinishedTrial) -> FinishedTrial:
-    """그 split의 sampler가 보는 시행: 값과 제약이 제 학습 날들의 것이다."""
-    if not trial.in_sample:
-        return trial
-    return replace(trial, values=trial.in_sample, constraints=trial.in_sample_constraints)

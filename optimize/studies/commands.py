@@ -82,6 +82,7 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """한 스터디의 요약, 최선의 파라미터, 상위 시행, 목표가 여럿이면 파레토 최적 시행들."""
+    from optimize.search.winners import winners_of
     from optimize.studies.front import front_body, study_front
 
     if arguments.top < 0:
@@ -94,7 +95,8 @@ def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
         top_body = [present.trial_json(trial) for trial in top]
         _write_json({**info.as_json(), **front_body(info, front), "top": top_body})
     else:
-        present.print_study(info, top, front)
+        winners = winners_of(trials, info.directions)
+        present.print_study(info, top, front, winners if len(winners.counts) > 1 else None)
     return 0
 
 

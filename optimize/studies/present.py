@@ -16,6 +16,9 @@ from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+    from optimize.search.winners import Winners
 
 _LIST_TITLES = ("이름", "상태", "완료", "가지치기", "실패", "최선", "마지막", "저장소")
 _DIRECTIONS = {"MAXIMIZE": "최대화", "MINIMIZE": "최소화"}
@@ -58,9 +61,15 @@ def _aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
 
 
 def print_study(
-    info: StudyInfo, top: Sequence[FinishedTrial], front: Sequence[FinishedTrial] = ()
+    info: StudyInfo,
+    top: Sequence[FinishedTrial],
+    front: Sequence[FinishedTrial] = (),
+    winners: Winners | None = None,
 ) -> None:
-    """요약, 최선의 파라미터와 지표, 상위 시행. front: 목표가 여럿일 때의 파레토 최적 시행들."""
+    """요약, 최선의 파라미터와 지표, 상위 시행. front: 목표가 여럿일 때의 파레토 최적 시행들.
+
+    winners: split이 여럿일 때의 이긴 시행들.
+    """
     from rich.table import Table
 
     from optimize.report.by_symbol import symbol_lines
@@ -91,6 +100,9 @@ def print_study(
     if front:
         console.print()
         print_front(info.name, study_goals(info), front, sys.stdout)
+    if winners is not None:
+        console.print()
+        console.print(_winners(winners))
     if not top:
         return
     best = front[0] if front else top[0]
@@ -99,7 +111,8 @@ def print_study(
         console.print(f"  {name}: {value}")
     if best.metrics:
         checked = best.out_of_sample_metrics
-        console.print("지표 (학습 → 검증):" if checked else "지표:")
+        sides = "학습 → 검증" if winners is None else "모든 split의 학습 → 제 split의 검증"
+        console.print(f"지표 ({sides}):" if checked else "지표:")
         for name, number in best.metrics.items():
             beside = f" → {_number(checked[name])}" if name in checked else ""
             console.print(f"  {name}: {_number(number)}{beside}")
@@ -121,6 +134,21 @@ def print_study(
         table.add_row(str(trial.number), *scores, mark, _moment(trial.started_at))
     console.print()
     console.print(table)
+
+
+def _winners(winners: Winners) -> Table:
+    """split마다 이긴 시행의 학습과 검증."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title="split마다 이긴 시행", title_justify="left")
+    for title in ("split", "시행", "이긴 시행", "학습 점수", "검증 점수"):
+        table.add_column(title, justify="right")
+    for number, (count, trial) in enumerate(zip(winners.counts, winners.trials, strict=True), 1):
+        found = ["없음"]
+        if trial is not None:
+            found = [str(trial.number), _scores(trial.in_sample), _scores(trial.out_of_sample)]
+        table.add_row(str(number), f"{count:,}", *found)
+    return table
 
 
 def _scores(values: Sequence[float]) -> str:

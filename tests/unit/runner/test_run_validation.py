@@ -19,7 +19,7 @@ from optimize.data.dataset import DatasetRef
 from optimize.data.prepare import prepare
 from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_grid
-from optimize.report.validation import Winners, validation_report
+from optimize.report.validation import validation_report
 from optimize.runner.cell import CellRun, CellSearch
 from optimize.runner.worker import Job, Outcome, evaluate
 from optimize.search.folds import FoldedProposer, fold_seed
@@ -27,6 +27,7 @@ from optimize.search.objective import Objective, ObjectiveGoal
 from optimize.search.proposer import make_proposer
 from optimize.search.pruning import make_pruner
 from optimize.search.space import SearchSpace
+from optimize.search.winners import Winners
 from optimize.storage.claims import ClaimResult
 from optimize.strategy.registry import load_strategy
 from optimize.trial import FinishedTrial

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from search_problem import NOW
 
-from optimize.search.folds import FoldedProposer, as_seen, fold_seed
+from optimize.search.folds import FoldedProposer, fold_seed
 from optimize.search.proposer import make_proposer
 from optimize.search.space import SearchSpace
+from optimize.search.winners import as_seen
 from optimize.strategy.parameter import FloatParameter, IntParameter
 from optimize.trial import FinishedTrial, Params, params_key
 
