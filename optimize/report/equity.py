@@ -11,39 +11,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimize import paths
 from optimize.errors import SettingsError
 
 if TYPE_CHECKING:
-    from optimize.data.dataset import DatasetRef
+    from optimize.report.markets import SymbolCandles
     from optimize.settings.model import Params
 
 
 def compute_equity(
     settings: Mapping[str, Any], cell: str, trial: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """한 시행의 날마다의 평가금.
+    """한 시행의 날마다의 평가금. 심볼이 여럿이면 심볼마다 같은 돈으로 시작한 평가금의 평균이다.
 
     settings: `plan.json`의 params. cell: `1m@15m`. trial: 켜진 파라미터.
     돌려주는 것: first_day(1970-01-01부터의 날, UTC), initial_cash, equity(날마다), metrics, source.
     SettingsError: 설정이나 파라미터가 틀렸다. DataError: 캔들이 없다.
     """
-    from optimize.backtest.costs import CostModel
+    import numpy as np
+
     from optimize.backtest.engine import run_backtest
+    from optimize.search.across import joint_metrics
     from optimize.search.space import SearchSpace
     from optimize.strategy.registry import load_strategy
 
     params = planned_params(settings)
-    ref = stored_candles(params, cell)
+    found = stored_symbols(params, cell)
     strategy = load_strategy(params.strategy.name)
     full = SearchSpace(strategy.parameters, params.strategy.space).complete(dict(trial))
-    result = run_backtest(ref.open(), strategy, full, CostModel(**params.backtest.model_dump()))
+    results = [run_backtest(item.refs[0].open(), strategy, full, item.costs) for item in found]
+    equity = np.mean([result.daily_equity for result in results], axis=0)
+    metrics = joint_metrics([result.metrics for result in results], params.objective.across_symbols)
     return {
-        "first_day": result.first_day,
-        "initial_cash": result.initial_cash,
-        "equity": [round(float(value), 8) for value in result.daily_equity],
-        "metrics": {name: value for name, value in result.metrics.items() if math.isfinite(value)},
-        "source": ref.source,
+        "first_day": results[0].first_day,
+        "initial_cash": results[0].initial_cash,
+        "equity": [round(float(value), 8) for value in equity],
+        "metrics": {name: value for name, value in metrics.items() if math.isfinite(value)},
+        "source": ", ".join(dict.fromkeys(item.refs[0].source for item in found)),
     }
 
 
@@ -55,28 +58,12 @@ def planned_params(settings: Mapping[str, Any]) -> Params:
     return Params.model_validate({**settings, "search": search})
 
 
-def stored_candles(params: Params, cell: str) -> DatasetRef:
-    """설정의 심볼과 기간의, 그 칸의 캔들. 거래소에 묻지 않는다. 없으면 DataError."""
-    from optimize.data.prepare import prepare
-    from optimize.data.symbols import parse_symbol
+def stored_symbols(params: Params, cell: str) -> list[SymbolCandles]:
+    """설정의 심볼들의, 그 칸의 캔들과 비용. 거래소에 묻지 않는다. 없으면 DataError."""
     from optimize.data.timeframes import parse_grid
+    from optimize.report.markets import symbol_candles
 
-    data = params.data
-    (ref,) = prepare(
-        parse_symbol(params.symbol),
-        parse_grid(cell),
-        file=None if data.file is None else paths.home() / Path(data.file).expanduser(),
-        start=data.start,
-        end=data.end,
-        offline=True,
-        demo_seed=data.demo_seed,
-        demo_days=data.demo_days,
-        cache_dir=paths.cache_dir(),
-        on_progress=lambda _label, _done, _total: None,
-        floor_off_grid=data.floor_off_grid,
-        funding_file=data.funding_path(),
-    )
-    return ref
+    return symbol_candles(params, parse_grid(cell), lambda *_: None, offline=True)
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:

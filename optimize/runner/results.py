@@ -89,7 +89,14 @@ def write_verdicts(
     for cell in cells:
         job = cell.search.job
         benches[cell.study] = Bench(
-            job.ref, job.strategy, job.costs, cell.search.objective, cell.search.space, job.scheme
+            job.ref,
+            job.strategy,
+            job.costs,
+            cell.search.objective,
+            cell.search.space,
+            job.scheme,
+            job.others,
+            cell.search.across,
         )
     try:
         verdicts = judge_studies(gathered, benches)

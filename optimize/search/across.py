@@ -36,6 +36,20 @@ def combine(values: Sequence[float], rule: AcrossSymbols, *, maximize: bool) -> 
     return math.fsum(values) / len(values)
 
 
+def joint_metrics(parts: Sequence[Metrics], rule: AcrossSymbols) -> dict[str, float]:
+    """심볼마다의 지표(하나 이상, 이름이 모두 같다)를 지표마다 하나로."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {
+        name: combine(
+            [part[name] for part in parts],
+            rule,
+            maximize=name not in METRICS or METRICS[name].goal == "max",
+        )
+        for name in parts[0]
+    }
+
+
 class JointObjective:
     """목표와 모으는 법. 만든 뒤에는 바뀌지 않는다."""
 
@@ -45,16 +59,7 @@ class JointObjective:
 
     def metrics(self, parts: Sequence[Metrics]) -> dict[str, float]:
         """심볼마다의 지표(하나 이상, 이름이 모두 같다)를 하나로."""
-        if len(parts) == 1:
-            return dict(parts[0])
-        return {
-            name: combine(
-                [part[name] for part in parts],
-                self.rule,
-                maximize=name not in METRICS or METRICS[name].goal == "max",
-            )
-            for name in parts[0]
-        }
+        return joint_metrics(parts, self.rule)
 
     def values(self, parts: Sequence[Sequence[float]]) -> tuple[float, ...]:
         """심볼마다의 목표 값들을 하나로."""

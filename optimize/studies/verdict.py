@@ -136,30 +136,36 @@ def _bench(info: StudyInfo, plan: Mapping[str, Any] | None) -> Bench | str:
 
 
 def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
-    from optimize.backtest.costs import CostModel
-    from optimize.report.equity import planned_params, stored_candles
-    from optimize.report.verdict import SEVERAL_SYMBOLS, Bench
+    from optimize.report.equity import planned_params, stored_symbols
+    from optimize.report.verdict import Bench
     from optimize.runner.fingerprint import describe_study, digest
     from optimize.runner.opening import make_objective, make_rules, scheme_of
     from optimize.search.space import SearchSpace
     from optimize.strategy.registry import load_strategy, strategy_fingerprint
 
     params = planned_params(plan["params"])
-    if len(params.symbols) > 1:
-        return SEVERAL_SYMBOLS
     cell = next(item["cell"] for item in plan["cells"] if item["study"] == info.name)
-    ref = stored_candles(params, cell)
+    first, *others = stored_symbols(params, cell)
+    ref = first.refs[0]
     strategy = load_strategy(params.strategy.name)
     space = SearchSpace(strategy.parameters, params.strategy.space)
-    now = describe_study(params, ref, space, strategy_fingerprint(params.strategy.name))
+    now = describe_study(
+        params,
+        ref,
+        space,
+        strategy_fingerprint(params.strategy.name),
+        [item.refs[0] for item in others],
+    )
     recorded = info.attrs.get(_ATTRIBUTE)
     if not isinstance(recorded, Mapping) or digest(recorded) != digest(now):
         return "지금의 캔들·전략·설정이 스터디의 것과 달라 최선을 다시 셈하지 않았습니다"
     return Bench(
         ref=ref,
         strategy=params.strategy.name,
-        costs=CostModel(**params.backtest.model_dump()),
+        costs=first.costs,
         objective=make_objective(params.objective),
         space=space,
         scheme=scheme_of(make_rules(params), ref),
+        others=tuple((item.refs[0], item.costs) for item in others),
+        across=params.objective.across_symbols,
     )
