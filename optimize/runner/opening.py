@@ -20,6 +20,7 @@ from optimize.runner.journal import (
     note_stored,
     unstored_trials,
 )
+from optimize.storage.budget import BudgetError, require_connections
 
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
@@ -64,6 +65,8 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
     for url in servers.values():
         try:
             _touch(url, plan)
+        except BudgetError:
+            raise
         except StorageError as error:
             fallback = plan.params.search.storage_fallback
             if fallback == "none":
@@ -105,13 +108,15 @@ def _wake_embedded(plan: Plan) -> Plan:
 
 
 def _touch(url: StorageUrl, plan: Plan) -> None:
+    """닿는지, 이 계획이 쓸 연결이 남았는지 본다. PostgreSQL의 URL만 받는다."""
     from optimize.storage.engine import make_engine
     from optimize.storage.failures import storage_errors
 
     engine = make_engine(url, plan.storage_options)
     try:
-        with storage_errors(url, "저장소에 연결"), engine.connect():
-            pass
+        with storage_errors(url, "저장소에 연결"), engine.connect() as connection:
+            studies = sum(cell.storage_url == url for cell in plan.cells)
+            require_connections(connection, studies)
     finally:
         engine.dispose()
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from optimize.storage.budget import FREE_CONNECTIONS, seats
 from optimize.storage.check_schema import STALE_MINUTES, judge_revision, judge_running
 from optimize.storage.check_step import Outcome
 from optimize.storage.diagnosis_situation import Situation, quote_identifier
@@ -173,22 +174,12 @@ class ServerChecks:
         return judged
 
     def capacity(self) -> Outcome:
-        row = self._row(
-            "SELECT current_setting('max_connections')::int"
-            " - CASE WHEN r.rolsuper THEN 0 ELSE"
-            "   current_setting('superuser_reserved_connections')::int"
-            "   + coalesce(current_setting('reserved_connections', true), '0')::int END,"
-            " (SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database),"
-            " r.rolconnlimit, d.datconnlimit, current_setting('max_connections')"
-            " FROM pg_roles r, pg_database d"
-            " WHERE r.rolname = current_user AND d.datname = current_database()"
+        found = seats(self._row(FREE_CONNECTIONS))
+        free = found.free
+        shown = (
+            f"max_connections {found.maximum} · 쓰는 중 {found.used} · 남음 {free}"
+            f" · 필요 {self._needed}"
         )
-        usable, used, role_limit, database_limit = (int(value or 0) for value in row[:4])
-        limits = [limit for limit in (role_limit, database_limit) if limit >= 0]
-        free = (
-            min([usable - used, *(limit - 1 for limit in limits)]) + 1
-        )  # 이 점검의 연결은 돌려준다
-        shown = f"max_connections {row[4]} · 쓰는 중 {used} · 남음 {free} · 필요 {self._needed}"
         if free >= self._needed:
             return Outcome("ok", shown)
         size = max(1, free // 2)
@@ -198,7 +189,7 @@ class ServerChecks:
             f"이 설정은 연결을 {self._needed}개까지 열 수 있는데 {free}개만 남았습니다",
             f"config/params.yaml 에 storage_pool_size: {size} 와 storage_max_overflow: "
             f"{max(0, free - size)}\n또는 서버에서: ALTER SYSTEM SET max_connections = "
-            f"{int(row[4] or 0) + self._needed}; 그 뒤 서버를 다시 켭니다(docker restart optuna-postgres)",
+            f"{found.maximum + self._needed}; 그 뒤 서버를 다시 켭니다(docker restart optuna-postgres)",
         )
 
     def latency(self) -> Outcome:
