@@ -211,7 +211,7 @@ def _bootstrap(figures: Figures) -> Finding | None:
         return None
     good = found.sharpe.low > 0
     text = (
-        f"일간 수익률을 다시 뽑으면 Sharpe {found.sharpe.low:.2f}~{found.sharpe.high:.2f}, "
+        f"고른 시행의 일간 수익률(기간 전체)을 다시 뽑으면 Sharpe {found.sharpe.low:.2f}~{found.sharpe.high:.2f}, "
         f"연복리 {found.cagr_pct.low:.0f}~{found.cagr_pct.high:.0f} %, 최대 낙폭 "
         f"{found.max_drawdown_pct.low:.0f}~{found.max_drawdown_pct.high:.0f} %(90 % 구간)이고, "
         f"손실로 끝날 확률은 {_percent(found.loss)}입니다."
