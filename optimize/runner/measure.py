@@ -12,14 +12,14 @@ import pickle
 import random
 import statistics
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from optimize import paths
 from optimize.cli import command
 from optimize.errors import RunError
 
 if TYPE_CHECKING:
-    from optimize.data.dataset import DatasetRef
+    from optimize.report.markets import SymbolCandles
     from optimize.runner.worker import Job
     from optimize.search.space import SearchSpace
     from optimize.settings.plan import Plan
@@ -29,45 +29,26 @@ _SECONDS = 1.5
 _TRIALS = 40
 
 
-def _refs(plan: Plan) -> list[DatasetRef]:
-    """이미 가진(또는 만들어 내는) 캔들만. 없으면 DataError."""
-    from optimize.data.prepare import prepare
-
-    data = plan.params.data
-    return prepare(
-        plan.symbol,
-        [item.cell for item in plan.cells],
-        file=plan.data_file,
-        funding_file=data.funding_path(),
-        start=data.start,
-        end=data.end,
-        offline=True,
-        demo_seed=data.demo_seed,
-        demo_days=data.demo_days,
-        cache_dir=paths.cache_dir(),
-        on_progress=lambda *_: None,
-        floor_off_grid=data.floor_off_grid,
-    )
-
-
-def _job(plan: Plan, ref: DatasetRef) -> Job:
-    from optimize.backtest.costs import CostModel
+def _job(plan: Plan, found: Sequence[SymbolCandles], cell: int) -> Job:
+    """cell번째 칸. found: 심볼마다의 캔들."""
     from optimize.runner.opening import make_objective, make_rules, scheme_of
-    from optimize.runner.worker import Job
+    from optimize.runner.worker import Job, Market
 
     params = plan.params
+    first, *others = (Market(item.refs[cell], item.costs) for item in found)
     return Job(
-        ref,
+        first.ref,
         params.strategy.name,
-        CostModel(**params.backtest.model_dump()),
+        first.costs,
         make_objective(params.objective),
-        scheme=scheme_of(make_rules(params), ref),
+        scheme=scheme_of(make_rules(params), first.ref),
         trial_timeout=params.search.trial_timeout,
+        others=tuple(others),
     )
 
 
 def measure_cell(job: Job, space: SearchSpace) -> tuple[int, float]:
-    """(잰 시행의 수, 시행 하나의 ms). 파라미터는 무작위이고 늘 같은 차례다. 모두 실패하면 RunError."""
+    """(잰 시행의 수, 심볼을 모두 본 시행 하나의 ms). 파라미터는 무작위이고 늘 같은 차례다. 모두 실패하면 RunError."""
     from optimize.runner.worker import Work, evaluate
 
     draw = random.Random(0)  # noqa: S311 — 보안의 난수가 아니다
@@ -76,11 +57,13 @@ def measure_cell(job: Job, space: SearchSpace) -> tuple[int, float]:
     taken: list[float] = []
     error, began = "", time.monotonic()
     for index in range(_TRIALS + 1):
-        work = Work(space.complete(space.draw(draw)), fold)
-        (outcome,) = evaluate(key, packed, (), [work])
-        error = error or outcome.error
-        if index and not outcome.error:
-            taken.append(outcome.seconds)
+        full = space.complete(space.draw(draw))
+        works = [Work(full, fold, symbol) for symbol in range(len(job.markets))]
+        outcomes = evaluate(key, packed, (), works)
+        failed = next((outcome.error for outcome in outcomes if outcome.error), "")
+        error = error or failed
+        if index and not failed:
+            taken.append(sum(outcome.seconds for outcome in outcomes))
         elif not index:
             began = time.monotonic()
         if taken and time.monotonic() - began > _SECONDS:
@@ -91,6 +74,7 @@ def measure_cell(job: Job, space: SearchSpace) -> tuple[int, float]:
 
 
 def _main(argv: list[str]) -> int:
+    from optimize.report.markets import symbol_candles
     from optimize.search.space import SearchSpace
     from optimize.settings.arguments import parse_run_arguments
     from optimize.settings.plan import make_plan
@@ -99,9 +83,19 @@ def _main(argv: list[str]) -> int:
     plan = make_plan(parse_run_arguments(argv))
     strategy = load_strategy(plan.params.strategy.name)
     space = SearchSpace(strategy.parameters, plan.params.strategy.space)
-    for ref in _refs(plan):
-        trials, ms = measure_cell(_job(plan, ref), space)
-        body = {"type": "measured", "cell": ref.cell, "bars": ref.bars, "trials": trials, "ms": ms}
+    # 이미 가진(또는 만들어 내는) 캔들만 본다.
+    cells = [item.cell for item in plan.cells]
+    found = symbol_candles(plan.params, cells, lambda *_: None, offline=True)
+    for index in range(len(cells)):
+        job = _job(plan, found, index)
+        trials, ms = measure_cell(job, space)
+        body = {
+            "type": "measured",
+            "cell": job.ref.cell,
+            "bars": job.ref.bars,
+            "trials": trials,
+            "ms": ms,
+        }
         print(json.dumps(body), flush=True)
     return 0
 
