@@ -29,13 +29,15 @@ def extend_run(
     """
     from optimize.settings.arguments import parse_run_arguments
     from optimize.settings.plan import make_plan as plan_of
+    from optimize.settings.symbols import symbols_slug
 
     search = {**params.get("search", {}), "n_trials": n_trials, "study_name": study_name}
     body = {**params, "search": {**search, "storage_url": None}}
     cells = bridge.translated(lambda: parse_grid(str(params["timeframe_grid"])))
-    symbol = bridge.translated(lambda: parse_symbol(str(params["symbol"])))
+    names = [item["symbol"] for item in params.get("symbols") or ()] or [params["symbol"]]
+    symbols = bridge.translated(lambda: [parse_symbol(str(name)) for name in names])
     run_id = new_run_id()
-    run_dir = paths.run_dir(f"{symbol.slug}_{cells[0].slug}", run_id)
+    run_dir = paths.run_dir(f"{symbols_slug(symbols)}_{cells[0].slug}", run_id)
     same = len(set(storage)) == 1
     # 칸마다 다른 파일이면 칸마다의 SQLite 기본 자리다(빈 변수의 규칙).
     environ = {DEFAULT_ENV: stored_url(storage[0]) if same else ""}

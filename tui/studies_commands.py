@@ -206,14 +206,24 @@ def _described_params(item: StudyItem) -> dict[str, Any] | None:
     if len(days) == 2 and not item.is_demo:
         params["data"] = {**params["data"], "start": days[0], "end": days[1]}
     strategy = {**params["strategy"], "name": described.get("strategy")}
+    names = str(described["symbol"]).split(", ")
+    costs: Mapping[str, Any] = described.get("costs", params["backtest"])
+    several = [{"symbol": name, **_own_costs(costs, name)} for name in names]
     return {
         **params,
-        "symbol": described["symbol"],
+        "symbol": names[0],
+        "symbols": several if len(names) > 1 else [],
         "timeframe_grid": item.cell,
         "strategy": strategy,
-        "backtest": described.get("costs", params["backtest"]),
+        "backtest": {key: value for key, value in costs.items() if " " not in key},
         "objective": described.get("objective", params["objective"]),
     }
+
+
+def _own_costs(costs: Mapping[str, Any], symbol: str) -> dict[str, Any]:
+    """그 심볼만의 비용: `심볼 키`로 적힌 것."""
+    head = f"{symbol} "
+    return {key.removeprefix(head): value for key, value in costs.items() if key.startswith(head)}
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:
