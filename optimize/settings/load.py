@@ -20,8 +20,18 @@ from optimize.settings.model import Params
 from optimize.settings.yaml_problems import unreadable_reason, yaml_problem
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """같은 키가 두 번 나오면 거절하는 안전한 읽개(뒤의 것이 조용히 이기지 않게)."""
+class _PlainLoader(yaml.SafeLoader):
+    """`1:30`을 60진수 90이 아니라 글로 읽는 안전한 읽개(YAML 1.2처럼)."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        tag = str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+        if kind is yaml.ScalarNode and ":" in value and tag.endswith((":int", ":float")):
+            return "tag:yaml.org,2002:str"
+        return tag
+
+
+class _UniqueKeyLoader(_PlainLoader):
+    """같은 키가 두 번 나오면 거절하는 읽개(뒤의 것이 조용히 이기지 않게)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -87,7 +97,8 @@ def parse_assignment(text: str) -> tuple[tuple[str, ...], Any]:
             "--set 키=값 으로 쓰세요. 예: --set search.n_jobs=4",
         )
     try:
-        return path, yaml.safe_load(value) if value.strip() else None
+        read = yaml.load(value, _PlainLoader)  # noqa: S506 — SafeLoader의 하위 클래스
+        return path, read if value.strip() else None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SettingsError(
             "--set 의 값을 읽지 못했습니다",

@@ -203,3 +203,14 @@ def test_어떤_글이_와도_사전이거나_한국어_오류다(text: str) -> 
         assert isinstance(parse_yaml(text, "x"), dict)
     except SettingsError as error:
         assert error.cause
+
+
+@pytest.mark.parametrize("text", ["timeframe_grid: 1:30", "timeframe_grid: [1m, 1:30]"])
+def test_sexagesimal_is_not_a_number(text: str) -> None:
+    """YAML 1.1은 1:30을 90으로 읽는다. 90분이 되지 않고 거절한다."""
+    with pytest.raises(SettingsError, match="설정이 틀렸습니다") as caught:
+        validate(parse_yaml(text, "x.yaml"), "x.yaml")
+    assert "1:30" in caught.value.cause
+    assert parse_assignment("timeframe_grid=1:30") == (("timeframe_grid",), "1:30")
+    assert parse_assignment("search.n_jobs=4") == (("search", "n_jobs"), 4)
+    assert parse_assignment("data.start=2024-01-01")[1].isoformat() == "2024-01-01"
