@@ -78,15 +78,19 @@ def rerun_best(bench: Bench, best: FinishedTrial, step_seconds: float = STEP_SEC
     심볼이 여럿이면 심볼마다 같은 돈을 두고 날마다 맞춘 포트폴리오로 본다: 일간 수익률은 평균이고, 거래는 끝난
     차례로 늘어놓아 수익률을 심볼의 수로 나눈다.
     step_seconds: 이웃들에 쓸 시간(초). 첫 이웃을 셈한 시간으로 보아 넘을 것 같으면 이웃을 셈하지 않는다.
+    내장이 아닌 전략의 이웃도 셈하지 않는다(저장된 이웃으로 본다).
     """
     from optimize.search.across import JointObjective
+    from optimize.strategy.registry import BUILTIN_STRATEGIES
     from optimize.verdict.figures import Rerun
     from optimize.verdict.plateau import one_step
 
     joint = JointObjective(bench.objective, bench.across)
     stages = [_Stage(ref, costs, bench) for ref, costs in ((bench.ref, bench.costs), *bench.others)]
     daily, trades = _portfolio([stage.run(bench.space.complete(best.params)) for stage in stages])
-    neighbours = one_step(bench.space, best.params)
+    # 남이 지은 전략은 한 번도 돌려 보지 않은 조합에서 이 프로세스를 죽이거나 멈추게 할 수 있다.
+    safe = bench.strategy in BUILTIN_STRATEGIES
+    neighbours = one_step(bench.space, best.params) if safe else []
     steps: list[float] = []
     began = time.perf_counter()
     for count, params in enumerate(neighbours, 1):
