@@ -254,7 +254,8 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
     edge = float(np.quantile(luck.maxima, (1.0 - LUCK_LEVEL) ** (1.0 / repeats)))
     root = math.sqrt(record.days)
     independent = luck.independent * repeats
-    expected = luck.expected if repeats == 1.0 else expected_maximum(independent)
+    # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
+    expected = max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent)
     found.luck = LuckFigures(
         probability=luck.probability(record.sharpe * root, repeats),
         expected_sharpe=expected / root * YEAR,

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, Literal
 
+from optimize.verdict.cscv import MIN_TRIALS
 from optimize.verdict.figures import Figures
 from optimize.verdict.findings import Finding, findings_of
 
@@ -77,7 +78,16 @@ def judge(figures: Figures, notes: Sequence[str] = ()) -> Verdict:
     """숫자들의 판정."""
     findings = tuple(findings_of(figures))
     level, headline = _decide(figures, findings)
-    return Verdict(level, headline, findings, figures, tuple(notes))
+    return Verdict(level, headline, findings, figures, (*notes, *_cautions(figures)))
+
+
+def _cautions(figures: Figures) -> list[str]:
+    """숫자가 모르는 찾기를 알린다."""
+    if 0 < figures.tried < MIN_TRIALS:
+        return [
+            f"시행 {figures.tried}개만 셌습니다. 이 값을 다른 스터디에서 찾아 옮겼다면 그 스터디의 판정을 보세요"
+        ]
+    return []
 
 
 def _decide(figures: Figures, findings: Sequence[Finding]) -> tuple[Level, str]:

@@ -128,6 +128,8 @@ def test_few_trials_few_days_and_no_best():
     few = verdict_of(study(planted(1, trials=5)))
     assert few.level == "unclear"
     assert "제약을 지킨 시행이 5개입니다" in "\n".join(few.lines())
+    assert "다른 스터디에서 찾아 옮겼다면" in few.notes[0]
+    assert verdict_of(study(planted(1))).notes == ()
     short = verdict_of(study(noise(6, days=20) + 0.02))
     assert "날이 20일이라" in "\n".join(short.lines())
     none = verdict_of(gathered([trial(0, noise(1)[:, 0], constraints=(1.0,))]))

@@ -141,6 +141,17 @@ def test_effective_trials_of_known_cases():
     assert two.spectral == pytest.approx(2.0, rel=0.05)
 
 
+def test_common_profit_is_not_correlation():
+    """모두 버는 것은 닮은 것이 아니다: 상관은 평균을 뺀 것이며, 블록의 길이가 달라도 그렇다."""
+    returns = noise(60, 15, days=370) + 3.0
+    units = unit_blocks(folded(returns)[0], block_counts(370))
+    assert effective_trials(units, 60).correlation < 0.02
+    even = unit_blocks(folded(noise(2, 16))[0], COUNTS)
+    assert float(even[0] @ even[1]) == pytest.approx(
+        np.corrcoef(folded(noise(2, 16))[0])[0, 1], abs=1e-9
+    )
+
+
 def test_expected_luck_is_the_expected_maximum():
     luck = luck_of(unit_blocks(folded(noise(50, 12))[0], COUNTS))
     assert luck is not None
