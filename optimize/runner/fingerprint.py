@@ -92,7 +92,7 @@ def _together(ref: DatasetRef, others: Sequence[DatasetRef]) -> str:
     """모든 심볼의 자료의 지문. 하나면 그것의 것."""
     if not others:
         return ref.fingerprint
-    text = "\n".join(item.fingerprint for item in (ref, *others))
+    text = "\n".join(item.fingerprint for item in (ref,))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -182,6 +182,12 @@ def _comparable(described: Mapping[str, Any]) -> dict[str, Any]:
     data = described.get("data")
     kept["data"] = data.get("fingerprint") if isinstance(data, Mapping) else None
     return kept
+
+
+def changed_labels(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """달라진 칸들의 한국어 이름."""
+    before, after = _comparable(recorded), _comparable(now)
+    return [_LABELS[key] for key in _LABELS if key in after and before[key] != after[key]]
 
 
 def _changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -138,7 +138,7 @@ def _bench(info: StudyInfo, plan: Mapping[str, Any] | None) -> Bench | str:
 def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
     from optimize.report.equity import planned_params, stored_symbols
     from optimize.report.verdict import Bench
-    from optimize.runner.fingerprint import describe_study, digest
+    from optimize.runner.fingerprint import changed_labels, describe_study
     from optimize.runner.opening import make_objective, make_rules, scheme_of
     from optimize.search.space import SearchSpace
     from optimize.strategy.registry import load_strategy, strategy_fingerprint
@@ -157,8 +157,10 @@ def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
         [item.refs[0] for item in others],
     )
     recorded = info.attrs.get(_ATTRIBUTE)
-    if not isinstance(recorded, Mapping) or digest(recorded) != digest(now):
-        return "지금의 캔들·전략·설정이 스터디의 것과 달라 최선을 다시 셈하지 않았습니다"
+    if not isinstance(recorded, Mapping):
+        return "무엇으로 계산한 스터디인지 적혀 있지 않아 최선을 다시 셈하지 않았습니다"
+    if changed := changed_labels(recorded, now):
+        return f"스터디를 돌린 때와 달라져 최선을 다시 셈하지 않았습니다({', '.join(changed)})"
     return Bench(
         ref=ref,
         strategy=params.strategy.name,
