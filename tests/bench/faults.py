@@ -1,9 +1,11 @@
 """끊고 죽이고 나누어 돌려 저장소를 괴롭힌다: 진짜 `python -m optimize.run`과 진짜 서버로.
 
-    python tests/bench/faults.py [outages|kills|coordinators] [--trials N] [--workers N]
+    python tests/bench/faults.py [outages|kills|ordeal|coordinators] [--trials N] [--workers N]
 
 outages       2,000 시행, 작업자 4개: 도는 동안 PostgreSQL을 세 번 `immediate`로 끄고 켠다.
 kills         같은 탐색의 coordinator를 아무 때나 열 번 `kill -9`로 죽이고 다시 실행한다.
+ordeal        같은 탐색이 서버의 고장을 차례로 겪는다: 끊는 연결, 남의 잠금, 읽기 전용, 모자란 연결 자리,
+              찬 디스크, 60초 동안 꺼진 서버.
 coordinators  coordinator 둘이 작업자 32개(16씩)로 한 스터디의 10,000 시행을 나눈다. SQLite와 PostgreSQL.
 
 outages와 kills의 탐색 공간은 조합이 꼭 목표만큼이라, 아무 일 없이 돈 실행과 시행의 집합이 같아야 하고
@@ -200,6 +202,47 @@ def kills(folder: Path, target: int, workers: int, times: int = 10, longest: flo
     )
 
 
+def ordeal(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
+    """`tests/faults`의 고장들을 큰 실행 하나에 차례로. down: 마지막에 꺼 두는 초."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
+    import storage_lab as lab
+
+    expected = reference(folder / "reference", target, workers)
+    bench = Bench(folder / "ordeal", target, workers, target)
+    made = PostgresServer(embedded_binaries(), {"max_connections": "20"})
+    owner = made.server.data.stat().st_uid
+    try:
+        with lab.small_disk(made.directory / "disk", 96, owner) as disk:
+            space = disk / "space"
+            space.mkdir()
+            os.chown(space, owner, -1)
+            made.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+            url = made.create_database("TABLESPACE small")
+            limits = ("--set", "search.storage_lock_timeout_ms=1000")
+            process = bench.start(url.secret, 0.1, *limits)
+            suffering = lab.Ordeal(bench, process)
+            for fault in (lab.terminated, lab.locked, lab.read_only, lab.exhausted):
+                suffering.suffer(fault(made, url), fault.__name__)
+                print(f"  {fault.__name__}: 시행 {bench.written()}개째", flush=True)
+            suffering.suffer(lab.full(disk), "full")
+            print(f"  full: 시행 {bench.written()}개째", flush=True)
+            with lab.stopped(made, url):
+                time.sleep(down)
+            print(f"  stopped {down:.0f}초: 시행 {bench.written()}개째", flush=True)
+            bench.hurry()
+            bench.finish(process)
+            values = exact_values(url.secret, target)
+            left = leftover(url)
+            made.stop("immediate")
+    finally:
+        made.close()
+    assert values == expected
+    print(
+        f"ordeal: COMPLETE {len(values):,}, 번호 0~{target - 1} 이어짐, RUNNING 0, {left}, "
+        "값은 아무 일 없던 실행과 모두 같음"
+    )
+
+
 def recovered(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if "되살렸습니다" in line]
     return lines[0] if lines else "되살릴 것 없음"
@@ -338,6 +381,7 @@ def server() -> Iterator[PostgresServer]:
 BENCHES = {
     "outages": (outages, 2_000, 4),
     "kills": (kills, 2_000, 4),
+    "ordeal": (ordeal, 2_000, 4),
     "coordinators": (coordinators, 10_000, 32),
 }
 

@@ -1,4 +1,7 @@
-"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|threads|coordinators|load|listing|files] [--json]`.
+"""저장소의 벤치마크. 그냥 실행한다: `python tests/bench/storage.py [append|threads|coordinators|load|listing|command] [--json]`.
+
+command는 스터디 1,000개·시행 100만 개를 네 모양(우리가 쓴 SQLite·PostgreSQL, 다른 Optuna 도구만 쓴
+SQLite·PostgreSQL)으로, 그리고 SQLite 파일 1,000개로 두고 `python -m optimize.studies list`를 명령으로 잰다.
 
 PostgreSQL은 `BENCH_POSTGRES_URL`이 있으면 그것을, 없으면 내장 서버를 임시 폴더에 켜서 쓴다.
 """
@@ -9,6 +12,9 @@ import argparse
 import json
 import os
 import random
+import resource
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,7 +22,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,9 +34,11 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 
 from optimize.storage import tables as t
 from optimize.storage.embedded import EmbeddedServer
-from optimize.storage.engine import writing
-from optimize.storage.listing import list_all, list_studies
+from optimize.storage.engine import make_engine, writing
+from optimize.storage.listing import list_studies
 from optimize.storage.options import StorageOptions
+from optimize.storage.pointer import make_pointer
+from optimize.storage.schema import create_optuna_schema
 from optimize.storage.store import TrialStore
 from optimize.storage.summary import compute_summaries, write_summaries
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
@@ -186,10 +194,20 @@ def bench_load(label: str, url: StorageUrl) -> None:
     store.close()
 
 
-def fill_many_studies(url: StorageUrl, studies: int, each: int) -> None:
-    """스터디 studies개에 시행 each개씩(파라미터 없이 값과 제약만) 서버에서 바로 만든다."""
-    store = open_store(url, "seed")
-    pg = store.engine.dialect.name == "postgresql"
+def fill_many_studies(
+    url: StorageUrl, studies: int, each: int, *, ours: bool = True, constrained: bool = True
+) -> None:
+    """스터디 studies개에 시행 each개씩(파라미터 없이 값과 제약만) 서버에서 바로 만든다.
+
+    ours: 우리 테이블과 요약이 있다. 아니면 Optuna의 테이블뿐이다.
+    """
+    if ours:
+        open_store(url, "seed").close()
+    else:
+        make_engine(url, OPTIONS).dispose()
+        create_optuna_schema(url, OPTIONS)
+    engine = make_engine(url, OPTIONS)
+    pg = engine.dialect.name == "postgresql"
     series = (
         "generate_series(1, {n}) g"
         if pg
@@ -200,7 +218,7 @@ def fill_many_studies(url: StorageUrl, studies: int, each: int) -> None:
     total = studies * each
     noise = "abs(mod(mod(g, 10007) * 7919, 10007)) / 10007.0"
     base_study, base_trial = 1000, 1_000_000
-    with writing(store.engine) as c:
+    with writing(engine) as c:
         run = c.exec_driver_sql
         run(
             f"INSERT INTO studies (study_id, study_name) SELECT {base_study} + g, 'study-' || g FROM {series.format(n=studies)}"
@@ -218,46 +236,103 @@ def fill_many_studies(url: StorageUrl, studies: int, each: int) -> None:
         run(
             f"INSERT INTO trial_values (trial_value_id, trial_id, objective, value, value_type) SELECT {base_trial} + g, {base_trial} + g, 0, {noise}, {kind} FROM {series.format(n=total)}"
         )
-        sign = f"CASE WHEN {noise} > 0.8 THEN '[0.5, -1.0]' ELSE '[-0.5, 0.0]' END"
-        run(
-            f"INSERT INTO trial_system_attributes (trial_system_attribute_id, trial_id, key, value_json) SELECT {base_trial} + g, {base_trial} + g, 'constraints', {sign} FROM {series.format(n=total)}"
-        )
-    with store.engine.connect() as connection:
+        if constrained:
+            sign = f"CASE WHEN {noise} > 0.8 THEN '[0.5, -1.0]' ELSE '[-0.5, 0.0]' END"
+            run(
+                f"INSERT INTO trial_system_attributes (trial_system_attribute_id, trial_id, key, value_json) SELECT {base_trial} + g, {base_trial} + g, 'constraints', {sign} FROM {series.format(n=total)}"
+            )
+    with engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.exec_driver_sql("ANALYZE")
-    store.close()
+        if ours:
+            ids = list(connection.scalars(sa.select(t.studies.c.study_id)))
+    if ours:
+        with writing(engine) as connection:
+            write_summaries(connection, compute_summaries(connection, ids))
+    engine.dispose()
 
 
 def bench_listing(label: str, url: StorageUrl) -> None:
     fill_many_studies(url, 1000, 1000)
-    began = time.perf_counter()
-    list_studies(url, OPTIONS)
-    say(f"{label} 1,000 스터디·1,000,000 시행, 요약 없이: {time.perf_counter() - began:.2f} s")
-    store = open_store(url, "seed")
-    with writing(store.engine) as connection:
-        ids = list(connection.scalars(sa.select(t.studies.c.study_id)))
-        write_summaries(connection, compute_summaries(connection, ids))
-    store.close()
     for _ in range(3):
         began = time.perf_counter()
         found = list_studies(url, OPTIONS)
         say(f"{label} 요약으로 {len(found)}개: {(time.perf_counter() - began) * 1e3:.0f} ms")
 
 
-def bench_files(folder: Path) -> None:
-    """SQLite 파일 300개(스터디 하나씩)의 목록."""
-    urls = [sqlite_url(folder / "files" / f"{k}.db") for k in range(300)]
-    for url in urls:
-        store = open_store(url)
-        store.append([make_trial(1)])
-        store.close()
-    for _ in range(2):
+def time_command(label: str, home: Path, url: StorageUrl | None = None) -> None:
+    """명령의 처음과 그다음들. CPU는 명령의 것뿐이고 서버의 것은 벽시계에만 든다."""
+    (home / "studies").mkdir(parents=True, exist_ok=True)
+    environ = {
+        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        "BACKTEST_WIZARD_HOME": str(home),
+        "OPTUNA_STORAGE": url.secret if url and url.backend == "postgresql" else "",
+    }
+    walls, cpus = [], []
+    time.sleep(2.5)  # 방금 바뀐 파일의 표식은 믿지 않는다
+    for _ in range(7):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
-        found = list_all(urls, OPTIONS)
-        elapsed = (time.perf_counter() - began) * 1e3
-        say(
-            f"SQLite 파일 {len(found.studies)}개: {elapsed:.0f} ms ({elapsed / len(urls):.1f} ms씩)"
+        done = subprocess.run(
+            [sys.executable, "-m", "optimize.studies", "list"],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=True,
         )
+        walls.append(time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    lines = len(done.stdout.splitlines()) - 1
+    say(
+        f"{label}: 줄 {lines:,}, 처음 {walls[0]:.2f}초, 그다음 {min(walls[1:]):.2f}~"
+        f"{max(walls[1:]):.2f}초 (CPU {min(cpus[1:]):.2f}초), 부하 {os.getloadavg()[0]:.1f}",
+        first_s=walls[0],
+        next_s=min(walls[1:]),
+        cpu_s=min(cpus[1:]),
+    )
+
+
+def bench_command(folder: Path, postgres: StorageUrl) -> None:
+    """목록 명령의 벽시계, 모양마다."""
+    for ours in (True, False):
+        who = "우리가 쓴" if ours else "다른 도구가 쓴"
+        name = "ours" if ours else "foreign"
+        home = folder / f"{name}-sqlite"
+        url = sqlite_url(home / "studies" / "x" / "x.db")
+        fill_many_studies(url, 1000, 1000, ours=ours)
+        time_command(f"{who} SQLite", home)
+        admin = make_engine(postgres, OPTIONS)
+        with admin.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}_list TEMPLATE template0")
+        admin.dispose()
+        url = replace(postgres, database=f"{name}_list")
+        fill_many_studies(url, 1000, 1000, ours=ours)
+        time_command(f"{who} PostgreSQL", folder / f"{name}-pg", url)
+    home = folder / "plain"
+    url = sqlite_url(home / "studies" / "x" / "x.db")
+    fill_many_studies(url, 1000, 1000, ours=False, constrained=False)
+    time_command("다른 도구가 쓴 SQLite, 제약 없음", home)
+    bench_files(folder / "files")
+
+
+def bench_files(home: Path) -> None:
+    """SQLite 파일 1,000개(스터디 하나, 시행 100개씩)와 그 기록."""
+    first = sqlite_url(home / "studies" / "s0" / "s0.db")
+    store = open_store(first, "s0")
+    store.append([make_trial(k) for k in range(100)])
+    store.close()
+    assert first.path is not None
+    for k in range(1000):
+        path = home / "studies" / f"s{k}" / f"s{k}.db"
+        if k:
+            path.parent.mkdir()
+            shutil.copyfile(first.path, path)
+        pointer = make_pointer(sqlite_url(path), OPTIONS, "s0", "cli_env")
+        body = {**asdict(pointer), "sqlite_path": f"studies/s{k}/s{k}.db"}
+        (path.parent / "storage.json").write_text(json.dumps(body))
+    time_command("SQLite 파일 1,000개", home)
 
 
 @contextmanager
@@ -284,7 +359,7 @@ BENCHES: dict[str, Callable[[str, StorageUrl], None]] = {
 
 
 def main() -> None:
-    names = [*BENCHES, "files"]
+    names = [*BENCHES, "command"]
     parser = argparse.ArgumentParser(description="저장소의 속도를 잰다")
     parser.add_argument("names", nargs="*", help=", ".join(names))
     parser.add_argument("--json", action="store_true", help="끝에 JSON을 쓴다")
@@ -303,9 +378,9 @@ def measure(chosen: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-storage-") as text:
         folder = Path(text)
         folder.chmod(0o711)
-        if "files" in chosen:
-            bench_files(folder)
         with postgres_url(folder) as postgres:
+            if "command" in chosen:
+                bench_command(folder, postgres)
             for name in chosen:
                 if name in BENCHES:
                     BENCHES[name]("SQLite", sqlite_url(folder / f"{name}.db"))
