@@ -126,7 +126,8 @@ def simulate(
     trades = workspace.array("trades", n, TRADE_DTYPE)
     first_day, day_last = day_ends(dataset)
     outcome, daily = _simulate(dataset, signals, costs, trades, _NO_CURVE, day_last)
-    kept = trades[: outcome.trades].copy()
+    # 바이트로 복사한다: 이름 붙은 칸의 배열은 칸마다 따로 복사해 훨씬 느리다.
+    kept = trades[: outcome.trades].view(f"V{TRADE_DTYPE.itemsize}").copy().view(TRADE_DTYPE)
     held = np.empty(len(day_last), dtype=np.int32)
     held_days_nb(kept, day_last, held)
     span = int(dataset.ltf.open_time[-1] - dataset.ltf.open_time[0]) + ltf_ms(dataset)

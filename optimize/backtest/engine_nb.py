@@ -23,6 +23,7 @@ from optimize.backtest.engine_types_nb import (
     Bools,
     Floats,
     FundingRows,
+    Ints,
     Orders,
     Outcome,
     SubBars,
@@ -35,10 +36,10 @@ from optimize.backtest.position_nb import (
     set_liquidation_nb,
     skip_funding_nb,
 )
-from optimize.strategy.jit import compiled
+from optimize.strategy.jit import compiled, compiled_bare
 
 
-@compiled
+@compiled_bare
 def next_signal_nb(entry: NDArray[np.int8], i: int, last: int) -> int:
     """i 이상 last 미만에서 entry가 0이 아닌 첫 봉. 없으면 last. 여덟 봉씩 건너뛴다."""
     words = entry[: len(entry) // 8 * 8].view(np.int64)
@@ -56,7 +57,7 @@ def next_signal_nb(entry: NDArray[np.int8], i: int, last: int) -> int:
     return last
 
 
-@compiled
+@compiled_bare
 def allowed_nb(filled: Bools, orders: Orders, account: Account, i: int) -> bool:
     """봉 i의 진입 신호를 쓸 수 있는가: 방향, ATR, 채운 봉."""
     if filled[i] or filled[i + 1]:
@@ -66,23 +67,19 @@ def allowed_nb(filled: Bools, orders: Orders, account: Account, i: int) -> bool:
     return account.allow_long if orders.entry[i] > 0 else account.allow_short
 
 
-@compiled
-def simulate_nb(
+@compiled_bare
+def _trade_nb(
     bars: Bars,
     sub: SubBars,
     rows: FundingRows,
     orders: Orders,
     account: Account,
-    tiers: Floats,
+    state: Floats,
+    cursor: Ints,
     books: Books,
 ) -> Outcome:
-    """books.trades[0:거래 수], books.daily, (길이가 있으면) books.curve를 채운다."""
+    """거래를 차례로. state, cursor는 막 연 장부다."""
     n = len(bars.close)
-    state = np.zeros(STATE_SIZE + len(tiers))
-    state[STATE_SIZE:] = tiers
-    open_books_nb(state, account.cash)
-    cursor = np.zeros(CURSOR_SIZE, dtype=np.int64)
-    cursor[MARKED] = -1
     ruin = RUIN * account.cash
     count = held = closed_side = 0
     i = 0
@@ -129,3 +126,22 @@ def simulate_nb(
         i = k - 1 if at_open else k
     stay_flat_nb(state, cursor, books, n)
     return Outcome(count, state[DEEPEST], held, state[WALLET])
+
+
+@compiled
+def simulate_nb(
+    bars: Bars,
+    sub: SubBars,
+    rows: FundingRows,
+    orders: Orders,
+    account: Account,
+    tiers: Floats,
+    books: Books,
+) -> Outcome:
+    """books.trades[0:거래 수], books.daily, (길이가 있으면) books.curve를 채운다."""
+    state = np.zeros(STATE_SIZE + len(tiers))
+    state[STATE_SIZE:] = tiers
+    open_books_nb(state, account.cash)
+    cursor = np.zeros(CURSOR_SIZE, dtype=np.int64)
+    cursor[MARKED] = -1
+    return _trade_nb(bars, sub, rows, orders, account, state, cursor, books)

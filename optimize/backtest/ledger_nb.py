@@ -27,29 +27,29 @@ from optimize.backtest.engine_types_nb import (
     Floats,
     Ints,
 )
-from optimize.strategy.jit import compiled
+from optimize.strategy.jit import compiled_bare
 
 
-@compiled
+@compiled_bare
 def open_books_nb(state: Floats, cash: float) -> None:
     """첫 날을 연다: 모든 평가금은 처음 돈, 낙폭은 0."""
     state[WALLET] = state[EQUITY] = state[PEAK] = state[TROUGH] = state[TOP] = cash
     state[WORST] = state[DEEPEST] = 0.0
 
 
-@compiled
+@compiled_bare
 def floor_nb(peak: float, worst: float) -> float:
     """평가금이 이 아래일 때만 낙폭이 worst보다 깊을 수 있다. 반올림으로 놓치지 않게 조금 높이 잡는다."""
     return peak * (1.0 - worst) + abs(peak) * 1e-15
 
 
-@compiled
+@compiled_bare
 def drop_nb(peak: float, equity: float) -> float:
     """고점에서 내려온 비율. 고점이 0 이하면 0."""
     return 1.0 - equity / peak if peak > 0.0 else 0.0
 
 
-@compiled
+@compiled_bare
 def mark_nb(state: Floats, equity: float) -> None:
     """그날의 평가금의 고점, 저점, 낙폭."""
     if equity > state[PEAK]:
@@ -60,7 +60,7 @@ def mark_nb(state: Floats, equity: float) -> None:
     state[EQUITY] = equity
 
 
-@compiled
+@compiled_bare
 def close_days_nb(state: Floats, cursor: Ints, books: Books, before: int) -> None:
     """봉 before보다 먼저 끝난 날들을 적고, 다음 날을 마지막 평가금에서 시작한다."""
     d = cursor[DAY]
@@ -78,7 +78,7 @@ def close_days_nb(state: Floats, cursor: Ints, books: Books, before: int) -> Non
     cursor[DAY] = d
 
 
-@compiled
+@compiled_bare
 def stay_flat_nb(state: Floats, cursor: Ints, books: Books, until: int) -> None:
     """포지션 없이 지난 봉들을 평가한다. until은 포함하지 않는다."""
     close_days_nb(state, cursor, books, cursor[MARKED] + 1)
@@ -90,7 +90,7 @@ def stay_flat_nb(state: Floats, cursor: Ints, books: Books, until: int) -> None:
     close_days_nb(state, cursor, books, until)
 
 
-@compiled
+@compiled_bare
 def held_days_nb(trades: NDArray[np.void], day_last: Ints, held: NDArray[np.int32]) -> None:
     """held[d]: 그날 닫힌 봉 가운데 포지션을 가진 봉. trades는 들어간 차례다."""
     held[:] = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optimize.backtest.coast_nb import coast_nb
 from optimize.backtest.engine_types_nb import (
     BANKRUPT,
     BASE,
@@ -53,10 +54,10 @@ from optimize.backtest.engine_types_nb import (
     SubBars,
 )
 from optimize.backtest.ledger_nb import close_days_nb, drop_nb, floor_nb
-from optimize.strategy.jit import compiled
+from optimize.strategy.jit import compiled_bare
 
 
-@compiled
+@compiled_bare
 def touch_nb(
     o: float, h: float, low: float, level: float, liq: float, target: float
 ) -> tuple[int, float]:
@@ -76,7 +77,7 @@ def touch_nb(
     return TARGET, target
 
 
-@compiled
+@compiled_bare
 def set_liquidation_nb(state: Floats) -> None:
     """격리 증거금이 0이 되는 값과 유지 증거금에 닿는 값(long 공간).
 
@@ -99,7 +100,7 @@ def set_liquidation_nb(state: Floats) -> None:
     state[LIQ] = liq
 
 
-@compiled
+@compiled_bare
 def pay_funding_nb(state: Floats, price: float, rate: float) -> None:
     """펀딩은 남는 돈에서 내고 모자라면 증거금에서 낸다: 청산가가 다가온다."""
     paid = state[SIDE] * state[QUANTITY] * price * rate
@@ -110,7 +111,7 @@ def pay_funding_nb(state: Floats, price: float, rate: float) -> None:
         set_liquidation_nb(state)
 
 
-@compiled
+@compiled_bare
 def walk_sub_bars_nb(
     sub: SubBars,
     rows: FundingRows,
@@ -139,7 +140,7 @@ def walk_sub_bars_nb(
     return OPEN_POSITION, 0.0
 
 
-@compiled
+@compiled_bare
 def fund_inside_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> None:
     """바탕 봉이 없는 봉 k 안의 펀딩: 봉의 시가로, 손절보다 먼저."""
     f = cursor[FUND]
@@ -149,7 +150,7 @@ def fund_inside_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> No
     cursor[FUND] = f
 
 
-@compiled
+@compiled_bare
 def quantity_nb(equity: float, fill: float, account: Account) -> float:
     """증거금 + 진입 수수료 = 평가금 × fraction이 되는 수량. 구간의 상한까지이고 최소 주문에 못 미치면 0."""
     notional = equity * account.fraction * account.leverage
@@ -160,7 +161,7 @@ def quantity_nb(equity: float, fill: float, account: Account) -> float:
     return quantity if quantity * fill >= account.min_notional else 0.0
 
 
-@compiled
+@compiled_bare
 def enter_nb(
     side: float,
     opened: float,
@@ -195,7 +196,7 @@ def enter_nb(
     return True
 
 
-@compiled
+@compiled_bare
 def skip_funding_nb(bar: Ints, at_open: Bools, j: int, cursor: Ints) -> None:
     """봉 j의 시가까지의 펀딩은 그 시가에 들어간 포지션과 무관하다."""
     f = cursor[FUND]
@@ -204,7 +205,7 @@ def skip_funding_nb(bar: Ints, at_open: Bools, j: int, cursor: Ints) -> None:
     cursor[FUND] = f
 
 
-@compiled
+@compiled_bare
 def fund_at_open_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> None:
     """봉 k의 시가와 같은 때의 펀딩. 그 시가의 체결보다 먼저다."""
     f = cursor[FUND]
@@ -214,7 +215,7 @@ def fund_at_open_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> N
     cursor[FUND] = f
 
 
-@compiled
+@compiled_bare
 def hold_nb(
     bars: Bars,
     sub: SubBars,
@@ -249,6 +250,17 @@ def hold_nb(
     at_open = False
     k = cursor[ENTRY_BAR]
     while True:
+        if pending == OPEN_POSITION and not drawing and not nested:
+            until = min(min(fund_bar, day_end + 1), min(last_bar, n - 1))
+            if k < until:
+                before = k
+                k, best, trail, peak, trough, worst = coast_nb(
+                    bars.high, bars.low, closes, filled, exits, atr, k, until, side, base, quantity,
+                    wallet, liq, target, stop, distance, best, trail, peak, trough, worst,
+                )  # fmt: skip
+                if k > before:
+                    equity = wallet + quantity * (side * closes[k - 1] - base)
+                    floor = floor_nb(peak, worst)
         if fund_bar == k:
             fund_at_open_nb(rows, k, state, cursor)
             wallet, liq = state[WALLET], state[LIQ]
@@ -313,7 +325,7 @@ def hold_nb(
     return k, reason, price, at_open
 
 
-@compiled
+@compiled_bare
 def leave_nb(
     account: Account,
     k: int,
