@@ -12,17 +12,22 @@ from svg_plot import Axis, Goal, Line, draw
 
 
 def draw_all(figures: dict[str, Any], folder: Path) -> list[Path]:
-    """세 그림을 그린다."""
-    note = f"{figures['conditions']['cpu']} {figures['conditions']['cores']}코어, load {figures['load'][0]} → {figures['load'][1]}"
+    """곡선마다 그림 하나를 그린다. figures: 곡선의 이름 → 숫자와 조건."""
+    makers = {"trials": _trials, "bars": _bars, "jobs": _jobs}
     pictures = {
-        "bench_trials.svg": _trials(figures["trials"], note),
-        "bench_bars.svg": _bars(figures["bars"], note),
-        "bench_jobs.svg": _jobs(figures["jobs"], note),
+        f"bench_{name}.svg": makers[name](curve["figures"], _note(curve))
+        for name, curve in figures.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pictures.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in pictures]
+
+
+def _note(curve: dict[str, Any]) -> str:
+    """그림에 적을 조건: CPU와 그때의 load."""
+    at = curve["conditions"]
+    return f"{at['cpu']} {at['cores']}코어, load {at['load']} → {curve['load_after']}"
 
 
 def _decades(values: Sequence[float]) -> list[tuple[float, str]]:

@@ -1,8 +1,8 @@
 """자라는 꼴의 곡선: 시행 수, 봉 수, 작업자 수.
 
     python tests/bench/curves.py                     저장된 숫자(docs/benchmarks.json)로 그림을 다시 그린다
-    python tests/bench/curves.py --measure --save    모두 다시 재어 저장하고 그린다
-    python tests/bench/curves.py --measure [--quick] [--json]    재기만 한다
+    python tests/bench/curves.py --measure --save    모두 다시 재어 저장하고 그린다(조용한 컴퓨터에서 6분)
+    python tests/bench/curves.py --measure [--only trials|bars|jobs] [--quick] [--json]    재기만 한다
 
 - 시행 수(100 → 10,000): 내장 PostgreSQL, 한 칸, 작업자 둘의 진짜 실행에서 시행 하나의 overhead와, 같은
   서버의 같은 스터디를 Optuna의 `study.optimize`와 TPESampler로 이어 돌린 시행 하나의 벽시계 시간.
@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from conditions import conditions
+from conditions import conditions, load
 from curve_pictures import draw_all
 from end_to_end import MARKET, run_once
 from kernel import timed
@@ -34,18 +33,21 @@ SAVED = DOCS / "benchmarks.json"
 SIZES = (100, 300, 1_000, 2_000, 5_000, 10_000)
 BARS = (50_000, 100_000, 200_000, 527_040, 1_000_000, 2_000_000)
 BATCH = 8
+CURVES = ("trials", "bars", "jobs")
 
 
-def measure(quick: bool) -> dict[str, Any]:
-    """세 곡선의 숫자."""
-    load = os.getloadavg()[0]
-    return {
-        "conditions": conditions(),
-        "trials": by_trials(SIZES[:3] if quick else SIZES),
-        "bars": by_bars(BARS[:2] if quick else BARS, 3 if quick else 15),
-        "jobs": [by_jobs(jobs, 300 if quick else 2_000) for jobs in (1, 2)],
-        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+def measure(names: Sequence[str], quick: bool) -> dict[str, Any]:
+    """고른 곡선들의 숫자와 저마다의 조건."""
+    works: dict[str, Callable[[], Any]] = {
+        "trials": lambda: by_trials(SIZES[:3] if quick else SIZES),
+        "bars": lambda: by_bars(BARS[:2] if quick else BARS, 3 if quick else 15),
+        "jobs": lambda: [by_jobs(jobs, 300 if quick else 2_000) for jobs in (1, 2)],
     }
+    found = {}
+    for name in names:
+        before = conditions()
+        found[name] = {"figures": works[name](), "conditions": before, "load_after": load()}
+    return found
 
 
 def by_trials(sizes: Sequence[int]) -> dict[str, Any]:
@@ -121,6 +123,7 @@ def by_jobs(jobs: int, trials: int) -> dict[str, float]:
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="자라는 꼴의 곡선을 재고 그린다")
     parser.add_argument("--measure", action="store_true", help="다시 잽니다")
+    parser.add_argument("--only", choices=CURVES, help="하나만 잽니다")
     parser.add_argument("--quick", action="store_true", help="작게 잽니다")
     parser.add_argument("--save", action="store_true", help="잰 것을 docs에 저장하고 그립니다")
     parser.add_argument("--json", action="store_true", help="숫자를 JSON으로 씁니다")
@@ -129,10 +132,11 @@ def main(argv: Sequence[str]) -> int:
     if options.measure and not MARKET.exists():
         print(f"실제 캔들이 없습니다: {MARKET}", file=sys.stderr)
         return 4
-    if options.measure:
-        figures = measure(options.quick)
-    else:
+    figures = {}
+    if not options.measure or (options.save and options.only):
         figures = json.loads(SAVED.read_text(encoding="utf-8"))
+    if options.measure:
+        figures |= measure([options.only] if options.only else CURVES, options.quick)
     if options.save:
         SAVED.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if options.json:
