@@ -92,7 +92,7 @@ def _together(ref: DatasetRef, others: Sequence[DatasetRef]) -> str:
     """모든 심볼의 자료의 지문. 하나면 그것의 것."""
     if not others:
         return ref.fingerprint
-    text = "\n".join(item.fingerprint for item in (ref,))
+    text = "\n".join(item.fingerprint for item in (ref, *others))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
