@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.screen import Screen
 
+from tui.cells import plain_lines
 from tui.commands import Command, bindings
 from tui.problem import Problem, ProblemError
 from tui.state import Settings, load_settings, save_settings
@@ -186,7 +187,7 @@ class WizardApp(App[None]):
     def toast(self, message: str, *, severity: str = "information") -> None:
         """짧은 알림. 글은 markup으로 읽지 않는다. severity: information | warning | error."""
         level = severity if severity in ("warning", "error") else "information"
-        self.notify(message, severity=level, markup=False)  # type: ignore[arg-type]
+        self.notify(plain_lines(message), severity=level, markup=False)  # type: ignore[arg-type]
 
     def _handle_exception(self, error: Exception) -> None:
         """예상 밖의 예외: 기록을 남기고 한국어 한 문장과 함께 끝낸다.

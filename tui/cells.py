@@ -13,13 +13,21 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 Align = Literal["left", "right", "center"]
 ELLIPSIS = "…"
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
+# C1의 CSI(0x9b)와 OSC(0x9d)도 같은 것이다.
+_ESCAPE = re.compile(
+    r"\x9b[0-?]*[ -/]*[@-~]|\x9d[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])"
+)
 
 
 def plain(text: str) -> str:
     """한 줄의 안전한 글: escape 열을 지우고 줄바꿈·탭은 빈칸으로, 나머지 제어 문자는 지운다."""
     flat = re.sub(r"[\r\n\t]+", " ", _ESCAPE.sub("", text))
     return "".join(char for char in flat if char.isprintable())
+
+
+def plain_lines(text: str) -> str:
+    """여러 줄의 안전한 글: 줄마다 `plain`."""
+    return "\n".join(plain(line) for line in text.splitlines())
 
 
 def cut(text: str, width: int) -> str:

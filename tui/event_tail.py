@@ -48,6 +48,25 @@ class EventTail:
         return located
 
 
+def append_new_trials(fresh: Path, path: Path) -> int:
+    """fresh의 시행 가운데 path에 아직 없는 번호의 줄을 path 끝에 붙이고, 그 수를 준다."""
+    with path.open("rb") as file:
+        known = {number for line in file if (number := _number(line)) is not None}
+    with fresh.open("rb") as file:
+        new = [
+            line for line in file if (number := _number(line)) is not None and number not in known
+        ]
+    with path.open("ab") as file:
+        file.write(b"".join(new))
+    return len(new)
+
+
+def _number(line: bytes) -> int | None:
+    """시행의 줄이면 그 번호."""
+    event = bridge.decode_event(line.decode("utf-8", "replace"))
+    return event.number if isinstance(event, bridge.TrialEvent) else None
+
+
 def read_trial(path: Path, offset: int, length: int) -> bridge.TrialEvent | None:
     """그 자리의 시행 사건. 읽을 수 없으면 None."""
     try:

@@ -22,7 +22,9 @@ from tui.environment import child_environment
 from tui.problem import Problem, ProblemError
 from tui.processes import Finished, json_lines, run_to_file
 from tui.studies_model import StorageFailure, StudyItem, failure, study_item
+from tui.text import insight
 from tui.text import studies as ko
+from tui.verdicts import Verdict, parse_verdict
 
 _SOURCE_ENV, _TARGET_ENV = "BACKTEST_WIZARD_STUDY_URL", "BACKTEST_WIZARD_COPY_URL"
 PLAN_FILE = "plan.json"
@@ -83,17 +85,50 @@ async def importances(item: StudyItem) -> list[Importance]:
 
 async def best_trial(item: StudyItem) -> dict[str, Any] | None:
     """그 스터디의 최고 시행(`show --json`의 top 하나). 끝난 시행이 없으면 None."""
-    argv = [sys.executable, "-m", "optimize.studies", "show", item.name, "--json", "--top", "1"]
+    top = (await _document(item, ["show", "--top", "1"], ko.READ_FAILED))["top"]
+    return dict(top[0]) if top else None
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """파레토 최적. goals: 목표마다의 (이름, 작을수록 좋은가). trials: (번호, 값들)."""
+
+    goals: tuple[tuple[str, bool], ...]
+    trials: tuple[tuple[int, tuple[float, ...]], ...]
+
+
+async def pareto_front(item: StudyItem) -> Front:
+    """목표들과 파레토 최적 시행들. 목표가 하나면 trials가 비었다. ProblemError: 읽지 못했다."""
+    body = await _document(item, ["show", "--top", "1"], ko.READ_FAILED)
+    goals = tuple(
+        (str(goal["label"]), goal["direction"] == "minimize") for goal in body.get("goals", ())
+    )
+    trials = tuple(
+        (int(trial["number"]), tuple(float(value) for value in trial["values"]))
+        for trial in body.get("front", ())
+    )
+    return Front(goals, trials)
+
+
+async def verdict(item: StudyItem) -> Verdict:
+    """과최적화의 판정. 최고 시행과 그 둘레를 다시 셈하므로 몇 초 걸린다. ProblemError: 하지 못했다."""
+    title = ko.COMMAND_FAILED.format(what=insight.VERDICT[0])
+    return parse_verdict(await _document(item, ["verdict"], title))
+
+
+async def _document(item: StudyItem, arguments: Sequence[str], title: str) -> dict[str, Any]:
+    """`optimize.studies <명령> 이름 … --json`이 쓴 JSON 하나. 그만두면 자식을 끝낸다."""
+    verb, *rest = arguments
+    argv = [sys.executable, "-m", "optimize.studies", verb, item.name, "--json", *rest]
     argv += ["--storage-url-env", _SOURCE_ENV]
     url = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
     with tempfile.TemporaryDirectory(prefix="backtest-wizard-") as folder:
-        output = Path(folder) / "show.json"
+        output = Path(folder) / "answer.json"
         env = child_environment({_SOURCE_ENV: url})
         finished = await run_to_file(argv, env, bridge.home(), output)
         if finished.exit_code:
-            raise ProblemError(parse_problem(finished.stderr, ko.READ_FAILED))
-        top = json.loads(output.read_text(encoding="utf-8"))["top"]
-    return dict(top[0]) if top else None
+            raise ProblemError(parse_problem(finished.stderr, title))
+        return dict(json.loads(output.read_text(encoding="utf-8")))
 
 
 async def events_command(item: StudyItem) -> tuple[list[str], dict[str, str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TextIO
 
@@ -101,7 +101,15 @@ def _trial_events(
             # 사건의 수는 유한하다: 무한히 어긴 제약도 어긴 것으로 남긴다.
             constraints=[item if math.isfinite(item) else 1.0 for item in trial.constraints],
             error=trial.error,
+            fold=trial.fold,
+            in_sample_score=_first_finite(trial.in_sample),
+            out_of_sample_score=_first_finite(trial.out_of_sample),
         )
+
+
+def _first_finite(values: Sequence[float]) -> float | None:
+    """첫 목표의 값. 없거나 유한하지 않으면 None."""
+    return values[0] if values and math.isfinite(values[0]) else None
 
 
 def _finite(values: Mapping[str, Any]) -> dict[str, Any]:

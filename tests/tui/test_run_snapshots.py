@@ -33,7 +33,7 @@ SIZE_NAMES = [f"{width}x{height}" for width, height in SIZES]
 Compare = Callable[..., bool]
 
 
-def _events(cells: tuple[str, ...], count: int) -> list[dict[str, Any]]:
+def study_events(cells: tuple[str, ...], count: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"type": "study", "study": cell, "slug": "binance_btcusdt", "cell": cell, "target": 500,
          "storage": MASKED, "done": 0, "symbol": "BINANCE:BTCUSDT"}
@@ -83,7 +83,7 @@ def test_run(
     monkeypatch.setattr(run_module, "is_alive", lambda _pid: state == "running")
     cells = ("1m@15m", "1m@1h", "5m@1h") if state != "done" else ("1m@15m",)
     hello = {"type": "hello", "run_id": "r", "pid": 7, "host": bridge.host_name()}
-    events = [hello, *_events(cells, 0 if state == "failed" else 60), *_progress(cells, 60)]
+    events = [hello, *study_events(cells, 0 if state == "failed" else 60), *_progress(cells, 60)]
     if state == "failed":
         events[1:] = [
             {"type": "error", "title": "PostgreSQL에 연결하지 못했습니다",
@@ -107,7 +107,7 @@ def test_run(
     assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
 
 
-def _items() -> list[StudyItem | StorageFailure]:
+def study_items() -> list[StudyItem | StorageFailure]:
     def item(name: str, cell: str, storage: str, minutes: int, **changes: Any) -> StudyItem:
         wizard = {"symbol": "BINANCE:BTCUSDT", "cell": cell, "strategy": "squeeze_momentum",
                   "data": {"source": "Binance 현물", "period": "2024-01-01 ~ 2025-01-01 (366일, UTC)"}}  # fmt: skip
@@ -138,7 +138,7 @@ def test_studies(
     size: tuple[int, int],
 ) -> None:
     async def listed() -> AsyncGenerator[StudyItem | StorageFailure, None]:
-        for item in _items():
+        for item in study_items():
             yield item
 
     monkeypatch.setattr(studies_module, "list_studies", listed)
@@ -164,13 +164,13 @@ def test_study(
     async def write(
         _argv: list[str], _env: Mapping[str, str], _cwd: Path, output: Path
     ) -> Finished:
-        lines = [json.dumps(event) for event in _events(("1m@15m",), 60)]
+        lines = [json.dumps(event) for event in study_events(("1m@15m",), 60)]
         output.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return Finished(0, "")
 
     monkeypatch.setattr(study_module, "events_command", command)
     monkeypatch.setattr(study_module, "run_to_file", write)
-    item = _items()[0]
+    item = study_items()[0]
     assert isinstance(item, StudyItem)
 
     async def show(pilot: Pilot[Any]) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tui.app import WizardApp
 
 ResultT = TypeVar("ResultT")
+# 이보다 좁으면 덜 중요한 것을 줄인다.
+NARROW_WIDTH = 100
 
 BACK = Command("screen.back", "escape", "back", *ko.BACK)
 CLOSE = Command("modal.close", "escape", "close", *ko.CLOSE)
@@ -48,7 +50,7 @@ class _Sized(Screen[ResultT]):
     def _apply_size(self) -> None:
         size = self.app.size
         self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
-        self.set_class(size.width < 100, "-narrow")
+        self.set_class(size.width < NARROW_WIDTH, "-narrow")
         self.set_class(size.height < 30, "-short")
 
 
@@ -102,6 +104,15 @@ class BaseModal(ModalScreen[ResultT]):
         if "COMMAND_LIST" in cls.__dict__:
             cls.BINDINGS = bindings(cls.COMMAND_LIST)
         super().__init_subclass__(**kwargs)
+
+    def on_mount(self) -> None:
+        self._apply_size()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._apply_size()
+
+    def _apply_size(self) -> None:
+        self.set_class(self.app.size.width < NARROW_WIDTH, "-narrow")
 
     def action_close(self) -> None:
         """결과 없이 닫는다."""

@@ -54,7 +54,9 @@ class AskText(BaseModal[str | None]):
             yield Static(Text(plain(self._body)), classes="prose")
             with Horizontal(classes="field-row"):
                 yield Static(self._label, classes="field-label")
-                yield TextField(self._value, password=self._password, id="answer", classes="wide")
+                yield TextField(
+                    plain(self._value), password=self._password, id="answer", classes="wide"
+                )
             yield Static(id="answer-error", classes="bad")
         yield KeyBar()
 

@@ -16,11 +16,19 @@ from tui.problem import ProblemError
 from tui.processes import exit_code, interrupt, is_alive
 from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE
-from tui.screens.run_trials import EQUITY, PLOTS, TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import (
+    EQUITY,
+    PLOTS,
+    SPLITS,
+    TRIAL_COMMANDS,
+    VERDICT,
+    TrialsScreen,
+)
 from tui.storage_test import readable
 from tui.studies_commands import PLAN_FILE
-from tui.text import common
+from tui.text import common, insight
 from tui.text import run as ko
+from tui.verdicts import VERDICT_FILE, Verdict, parse_verdict, read_record
 from tui.widgets.run_panel import RunPanel, score_text
 from tui.widgets.trial_table import TrialTable, sort_text
 
@@ -37,9 +45,11 @@ class RunScreen(TrialsScreen):
         *TRIAL_COMMANDS,
         Command("run.stop", "x", "stop", *ko.STOP),
         Command("run.add", "f6,a", "add", *ko.ADD),
+        VERDICT,
         Command("run.pause", "space,p", "pause", *ko.PAUSE),
         PLOTS,
         EQUITY,
+        SPLITS,
         Command("run.log", "l", "log", *ko.LOG),
         Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )
@@ -49,6 +59,7 @@ class RunScreen(TrialsScreen):
         self.run_dir = run_dir
         self._alive = True
         self._shown_ending: str | None = None
+        self._doubted = False
 
     def compose_head(self) -> ComposeResult:
         yield RunPanel(self.model)
@@ -116,6 +127,13 @@ class RunScreen(TrialsScreen):
         self.query_one("#run-note", Static).update(text, layout=False)
         self._show_ending(self._ending())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """끝난 실행에서는 멈추기를, 도는 실행에서는 판정을 아래줄에 보이지 않는다."""
+        finished = self.model.exit_code is not None
+        if action in ("stop", "pause") and finished:
+            return False
+        return not (action == "verdict" and not finished)
+
     def _workers(self) -> str:
         """작업자의 수. 여러 컴퓨터면 컴퓨터마다."""
         text = ko.WORKERS.format(n=self.model.workers)
@@ -127,10 +145,12 @@ class RunScreen(TrialsScreen):
         if ending == self._shown_ending:
             return
         self._shown_ending = ending
+        self.refresh_bindings()
         line = self.query_one("#run-ending", Static)
         line.display = bool(ending)
+        chosen = "warn" if self._doubted else _TONES.get(self.state)
         for tone in ("good", "warn", "bad"):
-            line.set_class(_TONES.get(self.state) == tone, tone)
+            line.set_class(chosen == tone, tone)
         line.update(Text("\n".join(plain(part) for part in ending.splitlines())))
 
     def _ending(self) -> str:
@@ -171,7 +191,32 @@ class RunScreen(TrialsScreen):
         found = ko.FOUND.format(
             score=score_text(best.best_value), cell=cells.get(best.study, best.study)
         )
-        return f"{ko.DONE.format(count=count, found=found)}. {ko.NEXT.format(slug=best.slug)}"
+        lines = [f"{ko.DONE.format(count=count, found=found)}. {ko.NEXT.format(slug=best.slug)}"]
+        return "\n".join([*lines, *self._verdict_lines()])
+
+    def _verdicts(self) -> list[Verdict]:
+        """이 실행의 스터디들의, 끝날 때 적힌 판정."""
+        folder = bridge.studies_dir()
+        bodies = [read_record(folder, item.study, VERDICT_FILE) for item in self.model.results]
+        return [parse_verdict(body) for body in bodies if body is not None]
+
+    def _verdict_lines(self) -> list[str]:
+        """판정을 한 줄로. 칸이 여럿이면 판정마다 모은다."""
+        found = self._verdicts()
+        if not found:
+            return []
+        line = insight.VERDICT_LINE.format(label=found[0].label, headline=found[0].headline)
+        if len(found) > 1:
+            cells: dict[str, list[str]] = {}
+            for item in found:
+                cells.setdefault(item.label, []).append(item.cell)
+            levels = ", ".join(
+                insight.VERDICT_LEVEL.format(label=label, n=len(names), cells=", ".join(names))
+                for label, names in cells.items()
+            )
+            line = insight.VERDICT_MANY.format(levels=levels)
+        self._doubted = any(item.level == "suspect" for item in found)
+        return [f"{line}  {insight.VERDICT_MORE}"]
 
     def plan_file(self) -> Path | None:
         path = self.run_dir / PLAN_FILE
@@ -184,6 +229,22 @@ class RunScreen(TrialsScreen):
         table = self.query_one(TrialTable)
         table.set_frozen(not table.frozen)
         self.show_note()
+
+    def action_verdict(self) -> None:
+        """끝난 실행의 판정을 잣대마다."""
+        from tui.screens.verdict import VerdictScreen
+
+        async def load() -> list[Verdict]:
+            return await asyncio.to_thread(self._verdicts)
+
+        self.app.push_screen(VerdictScreen(self.model.symbol, load))
+
+    def action_splits(self) -> None:
+        """커서가 있는 시행의 칸(없으면 첫 칸)의 나눔."""
+        row = self.query_one(TrialTable).current
+        if self.model.studies:
+            study = self.model.studies[0 if row is None else self.model.trials[row].study]
+            self.show_splits(study.name)
 
     def action_log(self) -> None:
         """경고와 실행 기록의 창."""

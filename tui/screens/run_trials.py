@@ -22,8 +22,10 @@ from tui.commands import Command
 from tui.event_tail import EventTail, read_trial
 from tui.run_model import Located, RunModel
 from tui.screens.base import BaseScreen
+from tui.text import insight
 from tui.text import run as ko
 from tui.trial_view import NEWEST, SCORE_COLUMN, FilterError, parse_filter
+from tui.verdicts import VALIDATION_FILE, parse_validation, read_record
 from tui.widgets.fields import TextField
 from tui.widgets.heatmap import CellMatrix
 from tui.widgets.plots import ScorePlot
@@ -45,6 +47,8 @@ TRIAL_COMMANDS = (
 )
 PLOTS = Command("run.plots", "v", "plots", *ko.PLOTS)
 EQUITY = Command("run.equity", "g", "equity", *ko.EQUITY)
+VERDICT = Command("run.verdict", "j", "verdict", *insight.VERDICT)
+SPLITS = Command("run.splits", "w", "splits", *insight.SPLITS)
 
 
 class TrialsScreen(BaseScreen[None]):
@@ -235,6 +239,13 @@ class TrialsScreen(BaseScreen[None]):
             return
         cell = self.model.studies[self.model.trials[row].study].cell
         self.app.push_screen(EquityScreen(event, cell, plan))
+
+    def show_splits(self, name: str) -> None:
+        """그 스터디의 학습과 검증의 나눔."""
+        from tui.screens.splits import SplitsScreen
+
+        body = read_record(bridge.studies_dir(), name, VALIDATION_FILE)
+        self.app.push_screen(SplitsScreen(name, None if body is None else parse_validation(body)))
 
     def clear_filter(self) -> bool:
         """거르기를 지운다. 지울 것이 없었으면 False."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,21 +17,33 @@ from textual.widgets import Static
 from tui import bridge
 from tui.cells import plain
 from tui.commands import Command
+from tui.event_tail import append_new_trials
 from tui.problem import ProblemError
 from tui.processes import run_to_file
 from tui.screens import home
-from tui.screens.run_trials import EQUITY, PLOTS, TRIAL_COMMANDS, TrialsScreen
+from tui.screens.run_trials import (
+    EQUITY,
+    PLOTS,
+    SPLITS,
+    TRIAL_COMMANDS,
+    VERDICT,
+    TrialsScreen,
+)
 from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
 from tui.storage_test import readable
-from tui.studies_commands import events_command, parse_problem, write_plan
+from tui.studies_commands import events_command, parse_problem, verdict, write_plan
 from tui.studies_model import StudyItem
-from tui.text import common
+from tui.text import common, insight
 from tui.text import studies as ko
+from tui.verdicts import Verdict
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _EVENTS = "events.ndjson"
 # 단면에 찍는 시행은 이만큼쯤까지다.
 _SLICE_TRIALS = 3000
+# 실행 중인 스터디를 다시 읽는 초와, 이만큼 이어서 새것이 없으면 그친다.
+_REFRESH_SECONDS = 3.0
+_QUIET_READS = 20
 
 
 class StudyScreen(StudyActions, TrialsScreen):
@@ -43,6 +56,9 @@ class StudyScreen(StudyActions, TrialsScreen):
         PLOTS,
         EQUITY,
         Command("study.analysis", "n", "analysis", *ko.ANALYSIS),
+        VERDICT,
+        SPLITS,
+        Command("study.pareto", "o", "pareto", *insight.FRONT, in_footer=False),
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
         Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
@@ -54,6 +70,7 @@ class StudyScreen(StudyActions, TrialsScreen):
         self.item = item
         self._storages = storages
         self._said = ko.STUDY_READING
+        self._pause = _REFRESH_SECONDS
 
     def compose_head(self) -> ComposeResult:
         yield Static(id="study-head")
@@ -79,7 +96,27 @@ class StudyScreen(StudyActions, TrialsScreen):
                 raise ProblemError(parse_problem(finished.stderr, ko.READ_FAILED))
         except ProblemError as error:
             self.wizard.show_problem(error.problem)
+            self.say("")
+            return
         self.say("")
+        if self.item.state == "running":
+            await self._keep_reading(argv, env)
+
+    async def _keep_reading(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """실행이 시행을 더하는 동안 새 시행을 이어 붙인다. 한동안 더해지지 않으면 그친다."""
+        fresh, quiet = self._folder / "fresh.ndjson", 0
+        while quiet < _QUIET_READS:
+            began = time.monotonic()
+            await asyncio.sleep(self._pause)
+            finished = await run_to_file(argv, env, bridge.home(), fresh)
+            if finished.exit_code:
+                # 저장소가 잠시 끊겼다: 다음에 다시 읽는다.
+                quiet += 1
+                continue
+            added = await asyncio.to_thread(append_new_trials, fresh, self.events_path)
+            quiet = 0 if added else quiet + 1
+            # 큰 스터디는 읽는 데 오래 걸린다: 그만큼 드물게 읽는다.
+            self._pause = max(_REFRESH_SECONDS, 2 * (time.monotonic() - began - self._pause))
 
     def action_reload(self) -> None:
         """처음부터 다시 읽는다: 새 화면으로 바꾼다."""
@@ -146,11 +183,36 @@ class StudyScreen(StudyActions, TrialsScreen):
     async def _analyse(self) -> None:
         from tui.screens.study_analysis import AnalysisScreen
 
+        best = None if self.model.best_row is None else self.event_of(self.model.best_row)
+        self.app.push_screen(AnalysisScreen(self.item, await self._sample(), best))
+
+    async def _sample(self) -> list[bridge.TrialEvent]:
+        """그림에 찍을 시행들: 많으면 고르게 덜어 낸다."""
         rows = range(0, len(self.model.trials), max(1, len(self.model.trials) // _SLICE_TRIALS))
         trials = await asyncio.to_thread(lambda: [self.event_of(row) for row in rows])
-        best = None if self.model.best_row is None else self.event_of(self.model.best_row)
-        kept = [trial for trial in trials if trial is not None]
-        self.app.push_screen(AnalysisScreen(self.item, kept, best))
+        return [trial for trial in trials if trial is not None]
+
+    def action_verdict(self) -> None:
+        """과최적화의 판정."""
+        from tui.screens.verdict import VerdictScreen
+
+        async def load() -> list[Verdict]:
+            return [await verdict(self.item)]
+
+        self.app.push_screen(VerdictScreen(self.item.name, load))
+
+    def action_splits(self) -> None:
+        """학습과 검증의 나눔."""
+        self.show_splits(self.item.name)
+
+    def action_pareto(self) -> None:
+        """파레토 최적 시행들."""
+        self.run_worker(self._pareto(), exclusive=True, group="analysis")
+
+    async def _pareto(self) -> None:
+        from tui.screens.pareto import ParetoScreen
+
+        self.app.push_screen(ParetoScreen(self.item, await self._sample()))
 
     def action_leave(self) -> None:
         """거르기를 지우거나 목록으로 간다."""

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from tui import bridge, bridge_studies
 from tui.app import WizardApp
+from tui.cells import plain
 from tui.commands import Command
 from tui.problem import ProblemError
 from tui.screens.confirm import Confirm
@@ -172,7 +173,7 @@ class StudyActions(Screen[None]):
 
     async def _delete(self, item: StudyItem) -> None:
         def check(text: str) -> str:
-            return "" if text == item.name else ko.DELETE_BAD
+            return "" if text in (item.name, plain(item.name)) else ko.DELETE_BAD
 
         storage = readable(item.storage)
         body = ko.DELETE_BODY.format(storage=storage, name=item.name, trials=item.total)

@@ -13,15 +13,18 @@ from textual.widgets import Static
 from tui import bridge
 from tui.cells import plain
 from tui.commands import Command
+from tui.landscape import axis_of, feasible, plateau
 from tui.problem import ProblemError
 from tui.screens.base import CLOSE, BaseModal
 from tui.studies_commands import Importance, importances
 from tui.studies_model import StudyItem
-from tui.text import common
+from tui.text import common, insight
 from tui.text import studies as ko
 from tui.widgets.chrome import KeyBar
+from tui.widgets.plots_contour import ContourPlot
 from tui.widgets.plots_slice import Point, SlicePlot
 from tui.widgets.row_table import Column, Row, RowTable
+from tui.widgets.run_panel import score_text
 from tui.widgets.trial_card import value_text
 
 _BAR = 12
@@ -31,6 +34,8 @@ class AnalysisScreen(BaseModal[None]):
     """trials: 단면에 찍을 시행들(많으면 덜어 낸 것). best: 최고 시행."""
 
     COMMAND_LIST = (
+        Command("analysis.contour", "f6,v", "contour", *insight.CONTOUR),
+        Command("analysis.partner", "space", "partner", *insight.PARTNER),
         CLOSE,
         Command("analysis.close", "enter,q,n", "close", *common.CLOSE, in_footer=False),
     )
@@ -41,6 +46,7 @@ class AnalysisScreen(BaseModal[None]):
         super().__init__()
         self._item, self._trials, self._best = item, trials, best
         self._items: list[Importance] = []
+        self._partner = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="analysis-dialog"):
@@ -54,6 +60,8 @@ class AnalysisScreen(BaseModal[None]):
                 with Vertical(id="analysis-right"):
                     yield Static(id="slice-title")
                     yield SlicePlot()
+                    yield ContourPlot()
+                    yield Static(Text(self._plateau_text()), id="plateau", classes="muted")
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -71,19 +79,71 @@ class AnalysisScreen(BaseModal[None]):
         text = ko.ANALYSIS_NOTE if self._items else ko.ANALYSIS_FEW
         self.query_one("#analysis-note", Static).update(text)
         top = self._items[0].share if self._items else 1.0
-        rows = [
-            Row(i.name, (i.name, f"{i.share:.1%}", "=" * round(i.share / (top or 1.0) * _BAR)))
-            for i in self._items
-        ]
+        self._partner = next((i.name for i in self._items[1:]), "")
         await asyncio.sleep(0)
+        self._show_rows(top or 1.0)
+
+    def _show_rows(self, top: float) -> None:
+        rows = []
+        for item in self._items:
+            mark = f"{insight.PARTNER_SIGN} " if item.name == self._partner else ""
+            bar = "=" * round(item.share / top * _BAR)
+            rows.append(Row(item.name, (f"{mark}{item.name}", f"{item.share:.1%}", bar)))
         self.query_one(RowTable).set_rows(rows)
 
-    def on_row_table_highlighted(self, message: RowTable.Highlighted) -> None:
-        if message.row is None:
-            return
-        name = message.row.key
+    def _plateau_text(self) -> str:
+        """최고의 둘레가 어떤지 한 줄로."""
+        best = self._best
+        if best is None or best.score is None:
+            return insight.PLATEAU_FEW
+        found = plateau(self._trials, best, self._item.minimize)
+        if found is None:
+            return insight.PLATEAU_FEW
+        return insight.PLATEAU.format(
+            count=found.count,
+            middle=score_text(found.middle),
+            low=score_text(found.low),
+            best=score_text(best.score),
+        )
+
+    def action_contour(self) -> None:
+        """단면과 등고선을 오간다."""
+        self.toggle_class("-contour")
+        legend = f"{insight.CONTOUR_LEGEND}\n" if self.has_class("-contour") else ""
+        self.query_one("#plateau", Static).update(Text(f"{legend}{self._plateau_text()}"))
+        self._paint()
+
+    def action_partner(self) -> None:
+        """고른 파라미터를 등고선의 세로축으로."""
+        row = self.query_one(RowTable).current
+        if row is not None:
+            self._partner = row.key
+            self._show_rows(self._items[0].share or 1.0)
+            self._paint()
+
+    def on_row_table_highlighted(self) -> None:
+        self._paint()
+
+    def _paint(self) -> None:
+        row = self.query_one(RowTable).current
+        if row is not None:
+            if self.has_class("-contour"):
+                self._paint_contour(row.key)
+            else:
+                self._paint_slice(row.key)
+
+    def _paint_contour(self, name: str) -> None:
+        partner = self._partner if self._partner != name else ""
+        partner = partner or next((i.name for i in self._items if i.name != name), "")
+        x, y = (axis_of(one, self._trials) for one in (name, partner))
+        axes = (x, y) if x is not None and y is not None else None
+        self.query_one(ContourPlot).show(self._trials, axes, self._best, self._item.minimize)
+        title = insight.CONTOUR_TITLE.format(x=name, y=partner) if axes else insight.CONTOUR_FEW
+        self.query_one("#slice-title", Static).update(Text(plain(title), "bold"))
+
+    def _paint_slice(self, name: str) -> None:
         points: list[Point] = [
-            (trial.params[name], trial.score, _feasible(trial))
+            (trial.params[name], trial.score, feasible(trial))
             for trial in self._trials
             if name in trial.params and trial.score is not None
         ]
@@ -93,7 +153,3 @@ class AnalysisScreen(BaseModal[None]):
         if best is not None:
             title += ko.SLICE_BEST.format(value=value_text(best))
         self.query_one("#slice-title", Static).update(Text(plain(title), "bold"))
-
-
-def _feasible(trial: bridge.TrialEvent) -> bool:
-    return trial.state == "COMPLETE" and all(value <= 0 for value in trial.constraints)

@@ -7,6 +7,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui import bridge
+from tui.cells import plain
 from tui.draft import Draft
 from tui.screens.wizard_base import BACK, NEXT, StepScreen
 from tui.text import wizard as ko
@@ -104,7 +105,7 @@ class GridScreen(StepScreen):
         rest = f"  {ko.GRID_OUTSIDE.format(cells=', '.join(outside))}" if outside else ""
         line = self.query_one("#grid-line", Static)
         line.set_classes(tone if text else "")
-        line.update(text or f"{count}{rest}")
+        line.update(plain(text or f"{count}{rest}"))
         self.query_one("#grid-detail", Static).update(f"{count}{rest}" if text else "")
 
     def accept(self) -> None:

@@ -240,7 +240,7 @@ class ParallelScreen(StepScreen):
     def _line(self, name: str, tone: str, text: str) -> None:
         line = self.query_one(f"#preflight-{name}", Static)
         line.set_classes(tone)
-        line.update(text)
+        line.update(plain(text))
 
     # ── 읽기
 

@@ -50,7 +50,7 @@ class ReviewScreen(StepScreen):
             yield _row(ko.REVIEW_ESTIMATE, measuring)
             with Vertical(classes="panel"):
                 yield Static(ko.REVIEW_COMMAND, classes="section-title")
-                yield Static(bridge.shown_command(self.draft), id="command", markup=False)
+                yield Static(plain(bridge.shown_command(self.draft)), id="command", markup=False)
             yield Static(ko.REVIEW_EXISTING, id="review-state", classes="muted", markup=False)
 
     def on_mount(self) -> None:
@@ -70,7 +70,7 @@ class ReviewScreen(StepScreen):
             storage = readable(target.masked)
         except ProblemError as error:
             storage = error.problem.title
-        self.query_one("#review-storage", Static).update(storage)
+        self.query_one("#review-storage", Static).update(plain(storage))
 
     async def _measure(self) -> None:
         """시행을 조금 돌려 걸릴 시간을 어림한다. 재지 못하면 지난 실행의 속도로."""

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui import bridge
+from tui.cells import plain_lines
 from tui.commands import Command
 from tui.draft import STORAGE_KINDS, Draft, StorageChoice, StorageKind
 from tui.problem import ProblemError
@@ -257,7 +258,7 @@ class StorageScreen(StepScreen):
 
     def _set(self, name: str, text: str) -> None:
         widget = self.query_one(f"#{name}", Static)
-        widget.update(text)
+        widget.update(plain_lines(text))
         widget.display = bool(text)
 
     def action_retest(self) -> None:

@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
 from tui import bridge
+from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.hangul import matches
@@ -225,9 +226,9 @@ class SymbolScreen(StepScreen):
         state, line, detail = self._state()
         source = self.query_one("#source-line", Static)
         source.set_classes(_TONES.get(state, ""))
-        source.update(line)
+        source.update(plain(line))
         self.query_one("#source-detail", Static).update(
-            ko.WAIT_PROBE if self._waiting and state == "probing" else detail
+            ko.WAIT_PROBE if self._waiting and state == "probing" else plain(detail)
         )
         self.top_bar.badge = common.DEMO if state == "demo" else ""
         symbol = self.symbol

@@ -36,6 +36,16 @@ SAVE_FAILED = (
     "설정을 저장하지 못했습니다. 이번에는 그대로 쓰고 다음 시작에는 기본값으로 돌아갑니다."
 )
 
+# 실행의 상태
+RUN_STATES = {
+    "starting": "준비 중",
+    "running": "진행 중",
+    "done": "완료",
+    "failed": "실패",
+    "interrupted": "멈춤",
+    "dead": "끊김",
+}
+
 ERROR_CAUSE = "원인"
 ERROR_FIX = "해결"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tui.text import common
+
 PATH = ("처음",)
 HELP = "새 실행을 시작하거나, 진행 중이거나 지난 실행을 골라 다시 봅니다."
 NEW_RUN = ("새 실행", "심볼부터 차례로 골라 최적화를 시작합니다")
@@ -16,14 +18,7 @@ EMPTY = "아직 실행이 없습니다. Enter를 누르면 첫 실행을 준비�
 SUMMARY = "진행 중 {running}개, 지난 실행 {recent}개"
 
 COLUMNS = ("심볼", "시간 격자", "상태", "끝난 시행", "최고 점수", "마지막 기록")
-STATES = {
-    "starting": "준비 중",
-    "running": "진행 중",
-    "done": "완료",
-    "failed": "실패",
-    "interrupted": "멈춤",
-    "dead": "끊김",
-}
+STATES = common.RUN_STATES
 NO_SCORE = "-"
 JUST_NOW = "방금"
 MINUTES_AGO = "{n}분 전"

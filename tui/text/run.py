@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tui.text import common
+
 PATH = ("실행",)
 HELP = "시행이 끝나는 대로 표에 들어옵니다. 화면을 닫아도 실행은 계속되며 처음 화면에서 다시 열 수 있습니다."
 PAUSE = ("보기 멈춤", "표를 멈춥니다. 실행과 기록은 계속됩니다. 다시 누르면 이어 봅니다")
@@ -17,14 +19,7 @@ INVERT = ("차례 뒤집기", "오름차순과 내림차순을 바꿉니다")
 COPY_PARAMS = ("복사", "파라미터를 YAML로 복사합니다")
 CLEAR_FILTER = ("거르기 지움", "거르기를 지우고 표로 돌아갑니다")
 
-STATES = {
-    "starting": "준비 중",
-    "running": "진행 중",
-    "done": "완료",
-    "failed": "실패",
-    "interrupted": "멈춤",
-    "dead": "끊김",
-}
+STATES = common.RUN_STATES
 TRIAL_STATES = {"COMPLETE": "완료", "PRUNED": "일찍 멈춤", "FAIL": "실패"}
 INFEASIBLE = "조건 어김"
 

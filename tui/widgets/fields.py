@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.cells import fit
+from tui.cells import fit, plain
 from tui.commands import Command, bindings
 from tui.text import common as ko
 
@@ -125,7 +125,7 @@ class Choice(Widget, can_focus=True):
         self.set_reactive(Choice.value, value if value in self.options else next(iter(options)))
 
     def render(self) -> Text:
-        label = self.options[self.value]
+        label = plain(self.options[self.value])
         width = self.content_size.width
         arrows = "< ", " >"
         inner = fit(label, max(0, width - 4)).rstrip()

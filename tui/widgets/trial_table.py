@@ -323,7 +323,7 @@ class TrialTable(ScrollView, can_focus=True):
         texts = [
             f"{trial.number:,}",
             plain(self.model.studies[trial.study].cell),
-            state_text(trial),
+            plain(state_text(trial)),
             _number(trial.score, 4),
             _number(trial.in_sample, 3),
             _number(trial.out_of_sample, 3),
