@@ -90,6 +90,26 @@ _CAUSES: dict[str, tuple[str, str]] = {
 }
 
 
+_SQLITE_CAUSES: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_BUSY: ("다른 프로세스가 파일을 잠그고 있습니다", "잠시 뒤 다시 합니다"),
+    sqlite3.SQLITE_LOCKED: (
+        "같은 파일의 다른 일이 테이블을 잠그고 있습니다",
+        "잠시 뒤 다시 합니다",
+    ),
+    sqlite3.SQLITE_FULL: ("디스크가 찼습니다", "디스크를 비웁니다"),
+    sqlite3.SQLITE_IOERR: (
+        "디스크가 읽거나 쓰기에 실패했습니다",
+        "디스크가 찼거나 떨어지지 않았는지 봅니다: df -h",
+    ),
+    sqlite3.SQLITE_PROTOCOL: ("WAL의 잠금을 얻지 못했습니다", "이 컴퓨터의 디스크에 둡니다"),
+    sqlite3.SQLITE_PERM: ("파일에 손댈 권한이 없습니다", "파일과 폴더의 권한을 확인합니다"),
+    sqlite3.SQLITE_READONLY: ("파일에 쓸 수 없습니다", "파일과 폴더의 권한을 확인합니다"),
+    sqlite3.SQLITE_CANTOPEN: ("파일을 열 수 없습니다", "폴더가 있고 쓸 수 있는지 확인합니다"),
+    sqlite3.SQLITE_NOTADB: ("SQLite 파일이 아닙니다", "다른 파일을 고릅니다"),
+    sqlite3.SQLITE_CORRUPT: ("파일이 깨졌습니다", "백업에서 되살립니다"),
+}
+
+
 class StorageOperationError(StorageError):
     """드라이버가 낸 실패. retryable: 기다렸다 다시 하면 될 일인가."""
 
@@ -159,15 +179,9 @@ def _diagnose_sqlite(error: sqlite3.Error) -> Diagnosis:
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if code is not None else None
     retryable = primary in _SQLITE_TRANSIENT
-    causes = {
-        sqlite3.SQLITE_BUSY: ("다른 프로세스가 파일을 잠그고 있습니다", "잠시 뒤 다시 합니다"),
-        sqlite3.SQLITE_FULL: ("디스크가 찼습니다", "디스크를 비웁니다"),
-        sqlite3.SQLITE_READONLY: ("파일에 쓸 수 없습니다", "파일과 폴더의 권한을 확인합니다"),
-        sqlite3.SQLITE_CANTOPEN: ("파일을 열 수 없습니다", "폴더가 있고 쓸 수 있는지 확인합니다"),
-        sqlite3.SQLITE_NOTADB: ("SQLite 파일이 아닙니다", "다른 파일을 고릅니다"),
-        sqlite3.SQLITE_CORRUPT: ("파일이 깨졌습니다", "백업에서 되살립니다"),
-    }
-    cause, fix = causes.get(primary or 0, (str(error), "파일과 폴더의 권한을 확인합니다"))
+    cause, fix = _SQLITE_CAUSES.get(
+        primary or 0, (f"SQLite의 말: {error}", "파일과 폴더의 권한을 확인합니다")
+    )
     return Diagnosis("", retryable, cause, fix)
 
 

@@ -111,7 +111,7 @@ def test_first_open_against_a_stopped_server_fails_fast(make_postgres: Callable[
         TrialStore.open(url, replace(OPTIONS, connect_timeout=3), "s", ["maximize"], SPACE, {})
     assert time.monotonic() - began < 4
     assert caught.value.retryable
-    assert "닿지 못했습니다" in caught.value.cause
+    assert "서버에 닿지 못했습니다: 서버가 꺼져 있거나 포트가 다릅니다" in caught.value.cause
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
