@@ -56,6 +56,7 @@ class StudyEvent(Event):
     YYYY-MM-DD(UTC)이고 마지막 날도 든다. method가 none이면 splits가 비어 있다.
     goals: 시행의 `values`가 무엇인지 차례로 {metric, label, direction('maximize' | 'minimize')}. 둘 이상이면
     파레토이고, 그때 best_value와 direction은 첫 목표의 것이며 front_size는 지금의 파레토 최적 시행 수다.
+    fingerprint: 캔들의 지문(첫 심볼의 것). faults: 그 캔들의 흠과 알릴 것.
     """
 
     type: ClassVar[str] = "study"
@@ -73,6 +74,8 @@ class StudyEvent(Event):
     validation: Mapping[str, JsonValue] = field(default_factory=dict)
     goals: list[Mapping[str, JsonValue]] = field(default_factory=list)
     front_size: int | None = None
+    fingerprint: str = ""
+    faults: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from optimize.runner.opening import (
     recover,
     scheme_of,
     storage_secrets,
+    warn_thin_splits,
 )
 from optimize.runner.pool import WorkerPool
 from optimize.runner.results import cell_goals, print_results, write_results, write_verdicts
@@ -152,6 +153,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         _record_plan(plan, events)
         markets = load_markets(plan, events)
         schemes = [scheme_of(search.rules, symbols[0].ref) for symbols in markets]
+        warn_thin_splits(search.rules, plan.params.search.n_trials, events)
         refs = [[market.ref for market in symbols] for symbols in markets]
         kit = workforce.equip([ref for cell in refs for ref in cell], plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
@@ -292,13 +294,16 @@ def _study_event(cell: CellRun, ref: DatasetRef, item: OpenedStudy) -> StudyEven
         done=cell.done,
         target=cell.target,
         symbol=", ".join(cell.symbols),
-        data=f"{_sources(cell)} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉",
+        data=f"{_sources(cell)} · {format_period(ref.start_ms, ref.end_ms)} · {ref.bars:,}봉"
+        f" · 지문 {ref.fingerprint[:8]}",
         is_demo=any(market.ref.is_demo for market in cell.search.job.markets),
         best_value=cell.best.values[0] if cell.best else None,
         direction=cell.leaders.directions[0],
         validation={} if scheme is None else scheme_json(scheme),
         goals=[*goals_json(cell_goals(cell))],
         front_size=cell.front_size,
+        fingerprint=ref.fingerprint,
+        faults=list(ref.notes),
     )
 
 

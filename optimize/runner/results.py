@@ -40,7 +40,7 @@ def write_results(
     stores: Sequence[TrialStore],
     events: EventWriter,
 ) -> list[StudyTrials]:
-    """칸마다 `trials.csv`, `best.yaml`, `best_trades.csv`를, 목표가 여럿이면 `front.csv`와 `front.json`도,
+    """칸마다 `trials.csv`, `data.json`, `best.yaml`, `best_trades.csv`를, 목표가 여럿이면 `front.csv`와 `front.json`도,
     검증이 있으면 `validation.json`도 쓴다.
 
     돌려주는 것: 쓰며 읽은 시행들, 칸의 차례로(판정이 읽는다). 결과 파일을 쓰지 못해도 시행은 저장소에 있으므로
@@ -112,11 +112,14 @@ def write_verdicts(
 
 def print_results(cells: Sequence[CellRun], verdicts: Sequence[Verdict], out: IO[str]) -> None:
     """스터디마다 한 줄인 표와, 있으면 그 판정을 out에 쓴다."""
+    from optimize.report.candles import candle_lines
     from optimize.report.summary import print_summary
     from optimize.report.validation_table import print_validation
     from optimize.report.verdict import print_verdicts
 
     print_summary([_summary(cell) for cell in cells], out)
+    for market in (market for cell in cells for market in cell.search.job.markets):
+        print("\n".join(candle_lines(market.ref)), file=out)
     for cell in cells:
         if cell.validation is not None:
             print_validation(cell.study, cell.validation, out)
@@ -134,6 +137,7 @@ def cell_goals(cell: CellRun) -> list[GoalInfo]:
 def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTrials) -> None:
     from optimize.backtest.metrics import METRICS
     from optimize.report.best import write_best_trades, write_best_yaml
+    from optimize.report.candles import DATA_FILE, write_data
     from optimize.report.front import write_front_csv, write_front_json
     from optimize.report.trials import write_trials_csv
     from optimize.search.pareto import Leaders
@@ -153,6 +157,7 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
                 gathered.add(trial)
                 yield trial
 
+    write_data(folder / DATA_FILE, [market.ref for market in job.markets])
     names = [parameter.name for parameter in space.dimensions]
     write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names, len(leaders.directions))
     # 저장소의 것으로 다시 고른다: 번호가 정해져 있고 다른 실행의 시행도 든다.

@@ -45,7 +45,7 @@ def test_every_command_of_the_document_works(path: Path, sandbox: Sandbox) -> No
 
 
 def results_are_where_readme_says(study: Path) -> None:
-    for name in ("best.yaml", "trials.csv", "storage.json"):
+    for name in ("best.yaml", "trials.csv", "data.json", "storage.json"):
         assert (study / name).is_file(), name
     (run,) = (study / "runs").iterdir()
     for name in ("events.ndjson", "run.log", "plan.json"):
