@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,7 +72,10 @@ def run(job: Job, groups: int, n: int = 6) -> list[FinishedTrial]:
     for key in keys:
         cell.ready.append(cell._claiming.pop(key))
     trials = {}
-    for tasks in reversed(cell.joiner.spread(cell.take(n))):
+    chunks = cell.joiner.spread(cell.take(n))
+    assert len(chunks) == min(groups, len(job.markets))
+    assert sum(map(len, chunks)) == n * len(job.markets), "심볼마다 한 번씩만 셈한다"
+    for tasks in reversed(chunks):
         works = [Work(task.full, task.fold, task.symbol) for task in tasks]
         for task, outcome in zip(tasks, evaluate("s", packed, (), works), strict=True):
             whole = cell.joiner.join(task, outcome)
@@ -161,8 +165,10 @@ def test_every_symbols_data_and_costs_are_in_the_fingerprint(markets: list[Marke
     again = described("[DEMO:SOLUSDT, DEMO:BTCUSDT, DEMO:ETHUSDT]", [first, second, third])
     assert again == base, "적은 차례는 상관없다"
     assert described(entries, [first, second, third], "worst") != base
-    pair = "[DEMO:BTCUSDT, DEMO:ETHUSDT]"
-    assert described(pair, [first, second]) != described(pair, [first, third])
+    changed = replace(second, fingerprint="0" * 64)
+    assert described(entries, [first, changed, third]) != base, "둘째 심볼의 캔들"
+    market = replace(third, step_size=0.5)
+    assert described(entries, [first, second, market]) != base, "셋째 심볼의 수량 단위"
     single = described("[DEMO:BTCUSDT]", [first])
     assert described("[DEMO:BTCUSDT]", [first], "worst") == single, "심볼이 하나면 값이 같다"
 
