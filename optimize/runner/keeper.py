@@ -27,6 +27,8 @@ BATCH_TRIALS = 64
 _FOREIGN_SECONDS = 0.5
 _IDLE_SECONDS = 5.0
 _QUIET_ATTEMPTS = 2
+# 실패도 답도 없이 이만큼 지나면 기다린다고 알린다: 패킷을 삼키는 길, 남의 긴 잠금.
+_SILENT_SECONDS = 15.0
 
 T = TypeVar("T")
 
@@ -103,6 +105,8 @@ class StoreKeeper(threading.Thread):
         self._stop_waiting = threading.Event()
         self._resilient = Resilient(self._stop_waiting, self._on_outage, self._on_recovery)
         self._cause = ""
+        self._asked_at = 0.0
+        self._over = threading.Event()
 
     def add(self, cell: int, store: TrialStore, target: int, known: int, high: int) -> None:
         """칸을 맡긴다(시작하기 전에). known: 이미 아는 끝난 시행의 수, high: 그 마지막 번호(없으면 -1)."""
@@ -140,6 +144,7 @@ class StoreKeeper(threading.Thread):
         return sum(len(keeping.buffer) for keeping in self._cells.values())
 
     def run(self) -> None:
+        threading.Thread(target=self._mind_silence, name="store-silence", daemon=True).start()
         try:
             while self._step():
                 pass
@@ -149,6 +154,8 @@ class StoreKeeper(threading.Thread):
                     self._try(keeping.claims.release)
         except Exception as error:  # noqa: BLE001 — thread의 실패는 main loop가 사용자에게 알린다
             self._inbox.put(StoreFailed(error))
+        finally:
+            self._over.set()
 
     def _step(self) -> bool:
         """한 바퀴. 끝낼 때가 되었으면 False."""
@@ -214,18 +221,37 @@ class StoreKeeper(threading.Thread):
             self._inbox.put(Foreign(cell, others))
 
     def _try(self, action: Callable[[], T]) -> T:
-        return self._resilient(action)
+        self._asked_at = time.monotonic()
+        try:
+            result = self._resilient(action)
+            self._on_recovery(time.monotonic() - self._asked_at)
+            return result
+        finally:
+            self._asked_at = 0.0
 
     def _on_outage(self, outage: Outage) -> None:
         # 잠깐의 끊김까지 알리면 알림이 무뎌진다.
         if outage.attempt == _QUIET_ATTEMPTS:
-            self._cause = outage.error.cause
-            self._inbox.put(StoreOutage(self._cause, outage.elapsed_s, recovered=False))
+            self._announce(outage.error.cause, outage.elapsed_s)
 
     def _on_recovery(self, seconds: float) -> None:
-        if self._cause:
-            self._inbox.put(StoreOutage(self._cause, seconds, recovered=True))
-        self._cause = ""
+        with self._wake:
+            cause, self._cause = self._cause, ""
+        if cause:
+            self._inbox.put(StoreOutage(cause, seconds, recovered=True))
+
+    def _announce(self, cause: str, seconds: float) -> None:
+        with self._wake:
+            self._cause = cause
+        self._inbox.put(StoreOutage(cause, seconds, recovered=False))
+
+    def _mind_silence(self) -> None:
+        """다른 thread에서: 한 일이 오래 답을 얻지 못하면 한 번 알린다."""
+        while not self._over.wait(min(1.0, _SILENT_SECONDS / 3)):
+            asked_at, told = self._asked_at, self._cause
+            waited = time.monotonic() - asked_at
+            if asked_at and not told and waited > _SILENT_SECONDS:
+                self._announce(f"저장소가 {waited:.0f}초째 답하지 않습니다", waited)
 
 
 def _number(trial: FinishedTrial) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import pytest
 from optuna.distributions import IntDistribution
 
 from optimize.errors import StorageError
+from optimize.runner import keeper as keeper_module
 from optimize.runner.keeper import (
     ClaimAnswer,
     Foreign,
@@ -182,3 +184,27 @@ def test_an_unknown_failure_is_told_as_a_storage_error() -> None:
     told = store_failure(ValueError("스터디가 지워졌습니다"))
     assert isinstance(told, StorageError)
     assert "지워졌습니다" in told.cause
+
+
+def test_a_silent_store_is_told_while_it_is_waited_for(
+    store: TrialStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """실패도 답도 없으면(패킷을 삼키는 길) 기다린다고 한 번 알리고, 답이 오면 되살아났다고 한다."""
+    monkeypatch.setattr(keeper_module, "_SILENT_SECONDS", 0.2)
+    answered = threading.Event()
+    append = store.append
+
+    def silent(trials: Sequence[FinishedTrial], target: int | None = None) -> list[int]:
+        assert answered.wait(30)
+        return append(trials, target)
+
+    monkeypatch.setattr(store, "append", silent)
+    keeping = Keeping(store)
+    keeping.keeper.append(0, [trial(1)])
+    told = keeping.next(StoreOutage)
+    assert not told.recovered
+    assert "답하지 않습니다" in told.cause
+    answered.set()
+    assert keeping.next(StoreOutage).recovered
+    assert keeping.next(Stored).numbers == [0]
+    keeping.finish()
