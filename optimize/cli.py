@@ -85,6 +85,8 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
 
     def guarded(argv: list[str] | None = None) -> int:
         _fill_closed_streams()
+        # 작은 행렬 곱은 thread를 나누면 서로 기다리느라 CPU를 네 배 쓴다. numpy를 부르기 전에 정한다.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # LC_ALL=C에서도 한국어를 쓴다.
