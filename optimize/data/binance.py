@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from optimize.data.archives import read_csv_member
 from optimize.data.columns import match_columns, number_column, time_to_ms
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.endpoints import FUTURES, SPOT, binance_api_url, binance_bulk_url
@@ -178,9 +179,8 @@ def _checksum(body: bytes) -> str:
 
 def _zip_table(body: bytes, name: str) -> pa.Table:
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            return read_csv_table(io.BytesIO(archive.read(archive.namelist()[0])))
-    except (zipfile.BadZipFile, IndexError, pa.ArrowException) as error:
+        return read_csv_table(io.BytesIO(read_csv_member(io.BytesIO(body), name)))
+    except (zipfile.BadZipFile, pa.ArrowException) as error:
         raise DataError(f"내려받은 zip을 열 수 없습니다: {name}", str(error)) from error
 
 

@@ -25,13 +25,17 @@ _SLOW_DOWN = frozenset({418, 429})
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """기다림은 초. attempts: 한 요청을 보내는 횟수. longest_rest_s: 이보다 길게 쉬라면 오류로 알린다."""
+    """기다림은 초. attempts: 한 요청을 보내는 횟수. longest_rest_s: 이보다 길게 쉬라면 오류로 알린다.
+
+    largest_bytes: 응답 하나의 (풀린) 크기의 한도.
+    """
 
     connect_timeout: float = 6.0
     read_timeout: float = 20.0
     attempts: int = 4
     backoff_s: float = 0.5
     longest_rest_s: float = 300.0
+    largest_bytes: int = 256 * 2**20
 
 
 class Cancelled(Exception):  # noqa: N818 — 오류가 아니라 멈추라는 뜻이다
@@ -64,6 +68,7 @@ class HttpSource:
             timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
             follow_redirects=True,
             headers={"User-Agent": "backtest-wizard"},
+            event_hooks={"response": [_refuse_downgrade]},
         )
 
     def close(self) -> None:
@@ -142,12 +147,22 @@ class HttpSource:
 
     def _once(self, url: str, params: dict[str, Any] | None) -> tuple[int, bytes, httpx.Headers]:
         with self._asking(), self._client.stream("GET", url, params=params) as response:
-            chunks = []
+            chunks, size = [], 0
             for chunk in response.iter_bytes():
                 if self.cancel.is_set():
                     raise Cancelled
+                size += len(chunk)
+                if size > self.options.largest_bytes:
+                    raise self._too_large(url)
                 chunks.append(chunk)
             return response.status_code, b"".join(chunks), response.headers
+
+    def _too_large(self, url: str) -> DataError:
+        return DataError(
+            f"{self.exchange}가 너무 큰 응답을 보냈습니다",
+            f"{url}: {self.options.largest_bytes / 2**20:,.0f} MB가 넘습니다",
+            "회사나 학교의 프록시가 응답을 바꾸는지 확인하세요",
+        )
 
     def rest_for(self, seconds: float) -> None:
         """모든 thread가 이만큼 쉰다."""
@@ -204,6 +219,17 @@ class HttpSource:
             title, fix = known[code]
             return DataError(f"{self.exchange}: {title} (code {code})", message, fix)
         return DataError(f"{self.exchange}가 오류로 답했습니다 (code {code})", message, self.fix)
+
+
+def _refuse_downgrade(response: httpx.Response) -> None:
+    """TLS로 물은 것을 TLS가 없는 주소로 넘기려 하면 따라가지 않는다."""
+    following = response.next_request
+    if following and response.url.scheme == "https" and following.url.scheme != "https":
+        raise UnreachableError(
+            "거래소가 암호화하지 않은 주소로 넘기려 합니다",
+            f"{response.url.host} → {following.url.host}",
+            "회사나 학교의 프록시가 응답을 바꾸는지 확인하세요",
+        )
 
 
 def _exchange_error(body: bytes) -> tuple[int | str | None, str]:
