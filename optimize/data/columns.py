@@ -46,15 +46,20 @@ _UNITS = (("초(s)", 1_000, 1), ("밀리초(ms)", 1, 1), ("마이크로초(us)",
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """알아본 것. columns: 뜻(time, open, …) → 파일의 열 이름. time_unit: 시각의 단위."""
+    """알아본 것. columns: 뜻(time, open, …) → 파일의 열 이름. time_unit: 시각의 단위.
+
+    verified: 곁의 CHECKSUM과 같음을 확인했는가.
+    """
 
     columns: Mapping[str, str]
     time_unit: str
+    verified: bool = False
 
     def line(self) -> str:
         """사람이 읽는 한 줄."""
         names = ", ".join(f"{field}={name}" for field, name in self.columns.items())
-        return f"열 {names} · 시각 단위 {self.time_unit}"
+        checked = " · CHECKSUM 확인" if self.verified else ""
+        return f"열 {names} · 시각 단위 {self.time_unit}{checked}"
 
 
 def match_columns(

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from optimize.data.archives import read_csv_member
 from optimize.data.columns import (
     FUNDING_NAMES,
     KLINE_COLUMNS,
@@ -58,7 +59,11 @@ def file_digest(path: Path) -> str:
 
 
 def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Candles, Recognised]:
-    """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것). 읽을 수 없으면 DataError."""
+    """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것).
+
+    곁에 `<파일>.CHECKSUM`(sha256sum 꼴)이 있으면 먼저 견준다. 다르거나 읽을 수 없으면 DataError.
+    """
+    verified = _matches_checksum(path)
     table = _read_table(path)
     if not table.num_rows:
         raise DataError(
@@ -75,7 +80,7 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
     except DataError as error:
         raise DataError(f"{path.name}: {error.title}", error.cause, error.fix) from error
     filled = np.zeros(len(times), dtype=np.bool_)
-    return Candles(open_time=times, filled=filled, **values), Recognised(names, unit)
+    return Candles(open_time=times, filled=filled, **values), Recognised(names, unit, verified)
 
 
 def read_candles(
@@ -120,6 +125,25 @@ def tidy_funding(
     return FundingSchedule(rounded[last], rates[last])
 
 
+def _matches_checksum(path: Path) -> bool:
+    """곁의 CHECKSUM과 같은가. CHECKSUM이 없으면 False, 다르거나 읽을 수 없으면 DataError."""
+    sidecar = path.with_name(f"{path.name}.CHECKSUM")
+    try:
+        words = sidecar.read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(sidecar, error) from error
+    wanted, found = (words[0].lower() if words else "", file_digest(path))
+    if wanted == found:
+        return True
+    raise DataError(
+        f"파일이 CHECKSUM과 다릅니다: {path.name}",
+        f"CHECKSUM {wanted[:16]}…, 파일 {found[:16]}…",
+        f"파일을 다시 내려받으세요. CHECKSUM이 낡은 것이면 지우고 다시 실행하세요: {sidecar}",
+    )
+
+
 def _read_table(path: Path) -> pa.Table:
     name = path.name.lower()
     try:
@@ -149,15 +173,8 @@ def _open_csv(path: Path) -> IO[bytes]:
 
 
 def _read_zip(path: Path) -> pa.Table:
-    with zipfile.ZipFile(path) as archive:
-        members = [item for item in archive.namelist() if item.lower().endswith(".csv")]
-        if len(members) != 1:
-            raise DataError(
-                f"{path.name}: zip 안에 csv가 하나여야 하는데 {len(members)}개입니다",
-                ", ".join(members[:5]),
-                "압축을 풀어 쓸 csv 하나를 --data 로 주세요",
-            )
-        return read_csv_table(io.BytesIO(archive.read(members[0])))
+    with path.open("rb") as file:
+        return read_csv_table(io.BytesIO(read_csv_member(file, path.name)))
 
 
 def read_csv_table(file: IO[bytes]) -> pa.Table:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.feather as pa_feather
 import pyarrow.parquet as pa_parquet
 import pytest
@@ -116,9 +117,25 @@ def test_진짜_bulk_zip은_CHECKSUM이_맞고_한_달이_다_있다() -> None:
     wanted = Path(f"{path}.CHECKSUM").read_text().split()[0]
     assert hashlib.sha256(path.read_bytes()).hexdigest() == wanted
     read = read_candles(path)
+    assert read.recognised.line().endswith("CHECKSUM 확인")
     assert len(read.candles) == 44_640
     assert read.quality.clean
     assert read.candles.open[0] == 4.255
+
+
+def test_곁의_CHECKSUM과_다른_파일은_읽지_않는다(tmp_path: Path) -> None:
+    """같으면 확인했다고 말하고, 없으면 말하지 않으며, 다르거나 비었으면 거절한다."""
+    path = tmp_path / "BTCUSDT-1m-2024-01.csv"
+    pa_csv.write_csv(table(), path)
+    assert not read_candles(path).recognised.verified
+    sidecar = tmp_path / "BTCUSDT-1m-2024-01.csv.CHECKSUM"
+    sidecar.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest().upper()}  {path.name}\n")
+    assert read_candles(path).recognised.verified
+    for wrong in (f"{'0' * 64}  {path.name}\n", ""):
+        sidecar.write_text(wrong)
+        with pytest.raises(DataError, match="CHECKSUM과 다릅니다") as caught:
+            read_candles(path)
+        assert str(sidecar) in caught.value.fix
 
 
 def test_첫_줄이_출처인_csv(tmp_path: Path) -> None:
