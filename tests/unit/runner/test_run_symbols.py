@@ -16,8 +16,10 @@ from optimize.data.period import DAY_MS
 from optimize.data.prepare import prepare
 from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_grid
-from optimize.runner.cell import CellRun, CellSearch
+from optimize.protocol import TrialEvent, decode, encode
+from optimize.runner.cell import CellRun, CellSearch, trial_event
 from optimize.runner.fingerprint import describe_study, digest
+from optimize.runner.journal import finished_trial
 from optimize.runner.pool import Task
 from optimize.runner.worker import Job, Market, Outcome, Work, evaluate
 from optimize.search.folds import FoldedProposer
@@ -125,6 +127,19 @@ def test_each_symbol_is_what_it_is_alone_and_the_worst_is_taken(markets: list[Ma
         together = decode_blocks(trial.blocks).sums
         each = [decode_blocks(t.blocks).sums for t in single]
         assert together == pytest.approx(np.mean(each, axis=0), abs=1e-6)
+
+
+def test_the_event_log_brings_the_whole_trial_back(markets: list[Market]) -> None:
+    trial = run(job_of(markets, Rules("none")), 2, n=1)[0]
+    event = decode(encode(trial_event("s", trial, 0, is_best=False)))
+    assert isinstance(event, TrialEvent)
+    back = finished_trial(event)
+    assert set(back.by_symbol) == set(NAMES)
+    assert (back.by_symbol, back.values, back.blocks) == (
+        trial.by_symbol,
+        trial.values,
+        trial.blocks,
+    )
 
 
 def test_one_failed_symbol_fails_the_trial_and_is_named() -> None:
