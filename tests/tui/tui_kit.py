@@ -48,6 +48,23 @@ async def type_text(pilot: Pilot[Any], text: str) -> None:
         await pilot.press(character)
 
 
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+async def compare_sizes(pilot: Pilot[Any], snapshot: Any, name: str = "") -> None:
+    """지금 화면을 크기마다 snapshot(SVG)과 견준다. 앱은 하나이고 창의 크기만 바꾼다."""
+    from pytest_textual_snapshot import SVGImageExtension
+
+    wrong = []
+    for width, height in SIZES:
+        await pilot.resize_terminal(width, height)
+        await pilot.pause()
+        svg = pilot.app.export_screenshot()
+        kept = snapshot(extension_class=SVGImageExtension, name=f"{name}{width}x{height}")
+        wrong += [] if svg == kept else [f"{name}{width}x{height}"]
+    assert not wrong, f"모습이 달라졌다: {wrong}\n{shown(pilot.app)}"
+
+
 def screen_name(app: App[Any]) -> str:
     """지금 화면의 class 이름."""
     return type(app.screen).__name__
