@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from optimize.storage.url import StorageUrl
     from optimize.validation.splits import Rules, Scheme
 
+_TRIALS_PER_SPLIT = 50
 _UNREACHABLE_FIX = (
     "다음 가운데 하나를 고르세요:\n"
     "서버 켜기: docker start optuna-postgres\n"
@@ -176,6 +177,20 @@ def make_rules(params: Params) -> Rules:
             "search.pruner를 none으로 두거나 validation.method를 hold_out으로 바꾸세요",
         )
     return rules
+
+
+def warn_thin_splits(rules: Rules, n_trials: int, events: EventWriter) -> None:
+    """split마다 돌아가는 시행이 sampler가 배우기에 모자라면 알린다."""
+    splits = max(rules.split_count, 1)
+    if splits > 1 and n_trials < _TRIALS_PER_SPLIT * splits:
+        events.emit(
+            WarningEvent(
+                f"split마다 시행이 약 {n_trials // splits}개뿐입니다",
+                f"시행 {n_trials:,}개를 split {splits}개가 나눕니다. split마다 제 탐색을 하므로 적으면 아무렇게나 "
+                "고른 것과 다르지 않습니다",
+                f"--n-trials 를 {_TRIALS_PER_SPLIT * splits:,} 이상으로 늘리거나 split을 줄이세요",
+            )
+        )
 
 
 def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
