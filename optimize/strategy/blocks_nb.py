@@ -49,6 +49,21 @@ def _min_shifted_nb(a: Row, lo: int, hi: int, shift: int, out: Row) -> None:
 
 
 @compiled
+def fill_head_nb(row: Row, upto: int, value: float) -> None:
+    """row[0 .. upto]를 한 값으로 채운다: 이동 평균이 그 값에서 시작하는 것과 같다."""
+    head = row[: upto + 1]
+    for k in range(upto + 1):
+        head[k] = value
+
+
+@compiled
+def copy_nb(source: Row, out: Row) -> None:
+    """out[k] = source[k]. 배열의 대입보다 빠르다(SIMD)."""
+    for k in range(len(out)):
+        out[k] = source[k]
+
+
+@compiled
 def copy_block_nb(src: Row, lo: int, hi: int, out: Row) -> None:
     """out[k] = src[k]."""
     x, z = src[lo:hi], out[lo:hi]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
-from optimize.strategy.protocol import Signals
+from optimize.strategy.protocol import Signals, Workspace
 from optimize.trial import Params
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from optimize.data.dataset import Dataset
 
 _ON = (True,)
@@ -55,41 +53,38 @@ class DonchianBreakout:
 
     def signals(self, dataset: Dataset, params: Params) -> Signals:
         """돌파가 시작된 봉에만 진입 신호를 낸다."""
-        import numpy as np
+        return self.signals_into(dataset, params, Workspace())
 
-        from optimize.strategy import indicators as ta
-        from optimize.strategy.htf_nb import trend_filter
+    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
+        """signals와 같은 값을 workspace의 배열에 쓴다."""
+        return self.signals_batch(dataset, [params], workspace)[0]
 
-        candles = dataset.ltf
-        entry_len, exit_len = int(params["entry_len"]), int(params["exit_len"])
-        above = candles.close > _shifted(ta.highest_nb(candles.high, entry_len))
-        below = candles.close < _shifted(ta.lowest_nb(candles.low, entry_len))
-        entry = _started(above).astype(np.int8) - _started(below).astype(np.int8)
-        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
-        if len(index):
-            entry[entry != ta.on_ltf(trend, index)] = 0
-        uses_atr = bool(params["use_stop"] or params["use_trail"])
-        return Signals(
-            entry=entry,
-            exit_long=candles.close < _shifted(ta.lowest_nb(candles.low, exit_len)),
-            exit_short=candles.close > _shifted(ta.highest_nb(candles.high, exit_len)),
-            atr=ta.atr_nb(candles.high, candles.low, candles.close, int(params["atr_len"]))
-            if uses_atr
-            else None,
-            stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
-            trail_atr=float(params["trail_atr"]) if params["use_trail"] else None,
+    def signals_batch(
+        self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace
+    ) -> list[Signals]:
+        """여러 조합의 신호를 자료를 한 번 훑으며 만든다. 값은 signals_into와 비트까지 같다."""
+        from optimize.strategy.donchian_nb import donchian_batch_nb, scratch_length_nb
+        from optimize.strategy.signal_arrays import fill_together
+
+        arrays = fill_together(
+            dataset, batch, workspace, _config, donchian_batch_nb, scratch_length_nb
         )
+        return [
+            arrays.signals(
+                row,
+                has_atr=_uses_atr(params),
+                stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
+                trail_atr=float(params["trail_atr"]) if params["use_trail"] else None,
+            )
+            for row, params in enumerate(batch)
+        ]
 
 
-def _shifted(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """한 봉 앞의 값. 첫 봉은 NaN."""
-    import numpy as np
-
-    return np.concatenate(([np.nan], values[:-1]))
+def _uses_atr(params: Params) -> bool:
+    return bool(params["use_stop"] or params["use_trail"])
 
 
-def _started(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """앞 봉에서 거짓이다가 참이 된 봉."""
-    import numpy as np
-
-    return flags & ~np.concatenate(([False], flags[:-1]))
+def _config(params: Params, trend: int, row: int) -> list[int]:
+    """kernel의 int64[FIELDS]."""
+    atr_len = int(params["atr_len"]) if _uses_atr(params) else 0
+    return [int(params["entry_len"]), int(params["exit_len"]), atr_len, trend, row]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
@@ -58,39 +60,37 @@ class MaCross:
 
     def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
         """signals와 같은 값을 workspace의 배열에 쓴다."""
-        import numpy as np
+        return self.signals_batch(dataset, [params], workspace)[0]
 
-        from optimize.strategy.htf_nb import trend_filter
-        from optimize.strategy.indicators import atr_into_nb
-        from optimize.strategy.ma_cross_nb import ma_cross_signals_nb
+    def signals_batch(
+        self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace
+    ) -> list[Signals]:
+        """여러 조합의 신호를 자료를 한 번 훑으며 만든다. 값은 signals_into와 비트까지 같다."""
+        from optimize.strategy.ma_cross_nb import ma_cross_batch_nb, scratch_length_nb
+        from optimize.strategy.signal_arrays import fill_together
 
-        candles = dataset.ltf
-        n = len(candles)
-        trend, index = trend_filter(dataset, int(params["htf_len"]) if params["use_htf"] else None)
-        entry = workspace.array("entry", n, np.int8)
-        exit_long = workspace.array("exit_long", n, np.bool_)
-        exit_short = workspace.array("exit_short", n, np.bool_)
-        fast_len = int(params["fast_len"])
-        ma_cross_signals_nb(
-            candles.close,
-            trend,
-            index,
-            _AVERAGES.index(str(params["average"])),
-            fast_len,
-            fast_len + int(params["slow_gap"]),
-            entry,
-            exit_long,
-            exit_short,
+        arrays = fill_together(
+            dataset, batch, workspace, _config, ma_cross_batch_nb, scratch_length_nb
         )
-        atr = None
-        if params["use_stop"] or params["use_target"]:
-            atr = workspace.array("atr", n, np.float64)
-            atr_into_nb(candles.high, candles.low, candles.close, int(params["atr_len"]), atr)
-        return Signals(
-            entry=entry,
-            exit_long=exit_long,
-            exit_short=exit_short,
-            atr=atr,
-            stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
-            target_atr=float(params["target_atr"]) if params["use_target"] else None,
-        )
+        return [
+            arrays.signals(
+                row,
+                has_atr=_uses_atr(params),
+                stop_atr=float(params["stop_atr"]) if params["use_stop"] else None,
+                target_atr=float(params["target_atr"]) if params["use_target"] else None,
+            )
+            for row, params in enumerate(batch)
+        ]
+
+
+def _uses_atr(params: Params) -> bool:
+    return bool(params["use_stop"] or params["use_target"])
+
+
+def _config(params: Params, trend: int, row: int) -> list[int]:
+    """kernel의 int64[FIELDS]. 첫 진입은 두 평균이 모두 두 봉 이상 값을 가진 봉부터다."""
+    kind = _AVERAGES.index(str(params["average"]))
+    fast = int(params["fast_len"])
+    slow = fast + int(params["slow_gap"])
+    first = slow + (math.isqrt(slow) - 1 if _AVERAGES[kind] == "hma" else 0)
+    return [kind, fast, slow, int(params["atr_len"]) if _uses_atr(params) else 0, first, trend, row]

@@ -1,7 +1,11 @@
-"""ma_cross의 신호 kernel.
+"""ma_cross의 신호 kernel: 자료를 한 번 훑으며 여러 시행의 신호와 ATR을 함께 만든다.
 
-모양: n = LTF 봉 수. close, high, low: float64[n]. trend: int8[m] 또는 [0]. htf_index: int32[n] 또는 [0].
-    출력 entry: int8[n], exit_long·exit_short: bool_[n]. 토막으로 나누어 cache 안에서 끝낸다.
+모양: n = LTF 봉 수, T = 함께 도는 시행, m = HTF 봉 수. close, high, low: float64[n]. trends: int8[u, m].
+    htf_index: int32[n] 또는 [0]. configs: int64[T, FIELDS]. 출력 entry: int8[r, n], exit_*: bool_[r, n],
+    atr: float64[r, n]. 시행마다 configs의 ROW 줄이다. scratch: float64[scratch_length_nb(...)].
+
+종가와 true range, 창의 표는 시행들이 나눠 쓴다. 토막의 경계는 그 시행의 길이만으로 정해져, 하나씩 돌린
+것과도 자료의 끝을 자른 것과도 비트까지 같다.
 """
 
 from __future__ import annotations
@@ -9,49 +13,124 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row, ema_block_nb, window_sum_block_nb, wma_block_nb
+from optimize.strategy.blocks_nb import Row, copy_nb, ema_block_nb, fill_head_nb
 from optimize.strategy.jit import compiled
+from optimize.strategy.levels_nb import (
+    SLACK,
+    Table,
+    level_nb,
+    ramp_levels_nb,
+    sum_levels_nb,
+    window_sum_nb,
+    wma_end_nb,
+)
+from optimize.strategy.price_block_nb import (
+    CLOSE,
+    PRICE_ROWS,
+    TR,
+    load_prices_nb,
+    wilder_nb,
+)
 
-CHUNK = 1024
 SMA, EMA, HMA = 0, 1, 2
-CLOSE, FAST, SLOW, HULL_FAST, HULL_SLOW = 0, 1, 2, 3, 4
-HISTORY_ROWS = 5
-A, B, T0, T1, T2, T3, T4, T5 = 5, 6, 7, 8, 9, 10, 11, 12
-ROWS = 13
+# configs의 칸.
+KIND, FAST_LEN, SLOW_LEN, ATR_LEN, FIRST, TREND, ROW = 0, 1, 2, 3, 4, 5, 6
+FIELDS = 7
+EDGE = 8  # 평균은 토막보다 이만큼 앞에서 시작한다: 교차가 앞 봉을 읽는다
+# 시행마다 이어지는 줄: 빠른·느린 EMA와 ATR. KEPT칸을 다음 토막에 남긴다.
+FAST, SLOW, ATR = 0, 1, 2
+KEPT_ROWS = 3
+KEPT = 24
+A, B, HULL, T0, T1, T2, T3, T4, T5 = 3, 4, 5, 6, 7, 8, 9, 10, 11
+ROWS = 12
 
 
 @compiled
-def average_block_nb(
-    rows: NDArray[np.float64], lo: int, hi: int, start: int, kind: int, w: int, out: int, hull: int
+def history_nb(configs: NDArray[np.int64]) -> int:
+    """토막 앞에 남기는 지난 봉."""
+    longest = 0
+    for t in range(len(configs)):
+        root = int(np.sqrt(configs[t, SLOW_LEN])) if configs[t, KIND] == HMA else 0
+        longest = max(longest, configs[t, SLOW_LEN] + root)
+    return (longest + EDGE + 2 * SLACK + 15) // 8 * 8
+
+
+@compiled
+def scratch_length_nb(configs: NDArray[np.int64], chunk: int) -> int:
+    """scratch의 길이."""
+    depth = level_nb(configs[:, SLOW_LEN].max()) + 1
+    width = history_nb(configs) + chunk + 8
+    return (PRICE_ROWS + ROWS + 3 * depth) * width + len(configs) * KEPT_ROWS * KEPT
+
+
+@compiled
+def _hull_nb(
+    rows: Table, prices: Table, sums: Table, ramps: Table, lo: int, hi: int, w: int, out: Row
 ) -> None:
-    """rows[out]에 종가의 이동 평균. hull: HMA가 쓰는 줄의 번호."""
+    """HMA: WMA(2·WMA(x, w//2) - WMA(x, w), ⌊√w⌋). 앞쪽 √w칸까지 다시 셈해 지난 값이 없어도 된다."""
+    half, root, spare = max(w // 2, 1), int(np.sqrt(w)), rows[T0 : T3 + 1]
+    begin = (lo - root - SLACK) // 8 * 8
+    ramp_levels_nb(prices[CLOSE], begin, hi, w, sums, ramps)
+    wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, half, spare, rows[A])
+    wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, w, spare, rows[B])
+    a, b, z = rows[A, begin:hi], rows[B, begin:hi], rows[HULL, begin:hi]
+    for k in range(len(z)):
+        z[k] = 2.0 * a[k] - b[k]
+    ramp_levels_nb(rows[HULL], lo, hi, root, sums, ramps)
+    wma_end_nb(rows[HULL], sums, ramps, lo, hi, root, spare, out)
+
+
+@compiled
+def _average_nb(
+    rows: Table,
+    prices: Table,
+    closes: Table,
+    sums: Table,
+    ramps: Table,
+    lo: int,
+    hi: int,
+    start: int,
+    kind: int,
+    w: int,
+    out: int,
+) -> tuple[Row, float]:
+    """(줄, 배수). 이동 평균 = 줄 × 배수이며 [lo - 1, hi)에 값이 있다."""
     if kind == SMA:
-        window_sum_block_nb(rows[CLOSE], lo, hi, w, rows[out], rows[T0], rows[T1])
-        scale = 1.0 / w
-        z = rows[out, lo:hi]
-        for k in range(hi - lo):
-            z[k] *= scale
-        return
+        spare = rows[T0] if out == FAST else rows[T2]
+        other = rows[T1] if out == FAST else rows[T3]
+        return window_sum_nb(closes, lo - EDGE, hi, w, spare, other), 1.0 / w
     if kind == EMA:
         if start == 0:
-            rows[out, :lo] = rows[CLOSE, lo]
-        ema_block_nb(rows[CLOSE], lo, hi, 2.0 / (w + 1.0), rows[out], rows[T0], rows[T1])
-        return
-    wma_block_nb(
-        rows[CLOSE], lo, hi, max(w // 2, 1), rows[A],
-        rows[T0], rows[T1], rows[T2], rows[T3], rows[T4], rows[T5],
-    )  # fmt: skip
-    wma_block_nb(
-        rows[CLOSE], lo, hi, w, rows[B],
-        rows[T0], rows[T1], rows[T2], rows[T3], rows[T4], rows[T5],
-    )  # fmt: skip
-    a, b, z = rows[A, lo:hi], rows[B, lo:hi], rows[hull, lo:hi]
+            fill_head_nb(rows[out], lo - 1, prices[CLOSE, lo])
+        ema_block_nb(prices[CLOSE], lo, hi, 2.0 / (w + 1.0), rows[out], rows[T4], rows[T5])
+    else:
+        _hull_nb(rows, prices, sums, ramps, lo - EDGE, hi, w, rows[out])
+    return rows[out], 1.0
+
+
+@compiled
+def _crosses_nb(
+    fast_row: Row,
+    slow_row: Row,
+    fast_scale: float,
+    slow_scale: float,
+    lo: int,
+    hi: int,
+    up: NDArray[np.bool_],
+    down: NDArray[np.bool_],
+    side: NDArray[np.int8],
+) -> None:
+    """빠른 것이 느린 것을 위로(up), 아래로(down) 넘은 봉. side = up - down."""
+    fast, fast_old = fast_row[lo:hi], fast_row[lo - 1 : hi - 1]
+    slow, slow_old = slow_row[lo:hi], slow_row[lo - 1 : hi - 1]
     for k in range(hi - lo):
-        z[k] = 2.0 * a[k] - b[k]
-    wma_block_nb(
-        rows[hull], lo, hi, int(np.sqrt(w)), rows[out],
-        rows[T0], rows[T1], rows[T2], rows[T3], rows[T4], rows[T5],
-    )  # fmt: skip
+        now, before = fast[k] * fast_scale, fast_old[k] * fast_scale
+        level, level_old = slow[k] * slow_scale, slow_old[k] * slow_scale
+        rises = (before <= level_old) & (now > level)
+        falls = (before >= level_old) & (now < level)
+        up[k] = rises
+        down[k] = falls
+        side[k] = np.int8(rises) - np.int8(falls)
 
 
 @compiled
@@ -59,68 +138,92 @@ def filter_nb(
     entry: NDArray[np.int8],
     start: int,
     first: int,
-    trend: NDArray[np.int8],
+    trends: NDArray[np.int8],
+    row: int,
     htf_index: NDArray[np.int32],
 ) -> None:
-    """드문 교차만 골라 warm-up과 HTF 추세를 본다."""
-    filtered = len(htf_index) > 0
-    for k in range(len(entry)):
+    """드문 진입만 골라 warm-up(봉 first부터)과 HTF 추세(trends의 row 줄, 음수면 거르지 않음)를 본다."""
+    words = entry[: len(entry) // 8 * 8].view(np.int64)
+    k = -1
+    while k + 1 < len(entry):
+        k += 1
+        if k & 7 == 0 and k < 8 * len(words) and words[k >> 3] == 0:
+            k += 7
+            continue
         if entry[k] == 0:
             continue
         i = start + k
         ok = i >= first
-        if ok and filtered:
+        if ok and row >= 0:
             j = htf_index[i]
-            ok = j >= 0 and trend[j] == entry[k]
+            ok = j >= 0 and trends[row, j] == entry[k]
         if not ok:
             entry[k] = 0
 
 
 @compiled
-def ma_cross_signals_nb(
+def ma_cross_batch_nb(
+    high: Row,
+    low: Row,
     close: Row,
-    trend: NDArray[np.int8],
+    trends: NDArray[np.int8],
     htf_index: NDArray[np.int32],
-    kind: int,
-    fast_len: int,
-    slow_len: int,
+    configs: NDArray[np.int64],
+    chunk: int,
+    scratch: Row,
     entry: NDArray[np.int8],
     exit_long: NDArray[np.bool_],
     exit_short: NDArray[np.bool_],
+    atr: NDArray[np.float64],
 ) -> None:
-    """두 이동 평균이 모두 두 봉 이상 값을 가진 봉부터 교차를 센다. slow_len > fast_len."""
-    n = len(close)
-    first = slow_len
-    if kind == HMA:
-        first += int(np.sqrt(slow_len)) - 1
-    lo = (slow_len + 15) // 8 * 8
-    chunk = max(CHUNK, (first + 16) // 8 * 8)
-    rows = np.zeros((ROWS, lo + chunk + 8))
+    """네 출력의 줄을 모두 채운다(ATR_LEN이 0이면 atr는 두고). 두 평균이 모두 두 봉 이상 값을 가진 봉부터 센다."""
+    n, count, lo = len(close), len(configs), history_nb(configs)
+    width, depth = lo + chunk + 8, level_nb(configs[:, SLOW_LEN].max()) + 1
+    longest = 0
+    for t in range(count):
+        if configs[t, KIND] == SMA:
+            longest = max(longest, configs[t, SLOW_LEN])
+    scratch[:] = 0.0
+    table = scratch[: (PRICE_ROWS + ROWS + 3 * depth) * width].reshape(-1, width)
+    prices, rows = table[:PRICE_ROWS], table[PRICE_ROWS : PRICE_ROWS + ROWS]
+    at = PRICE_ROWS + ROWS
+    closes, sums = table[at : at + depth], table[at + depth : at + 2 * depth]
+    ramps = table[at + 2 * depth :]
+    tails = scratch[table.size :].reshape(count, KEPT_ROWS, KEPT)
     for start in range(0, n, chunk):
-        size = min(chunk, n - start)
-        hi = lo + size
-        if start == 0:
-            rows[CLOSE, :lo] = close[0]
-        else:
-            for r in range(HISTORY_ROWS):
-                tail, head = rows[r, chunk : chunk + lo], rows[r, :lo]
-                for k in range(lo):
-                    head[k] = tail[k]
-        source, copied = close[start : start + size], rows[CLOSE, lo:hi]
-        for k in range(size):
-            copied[k] = source[k]
-        average_block_nb(rows, lo, hi, start, kind, fast_len, FAST, HULL_FAST)
-        average_block_nb(rows, lo, hi, start, kind, slow_len, SLOW, HULL_SLOW)
-        fast, fast_old = rows[FAST, lo:hi], rows[FAST, lo - 1 : hi - 1]
-        slow, slow_old = rows[SLOW, lo:hi], rows[SLOW, lo - 1 : hi - 1]
-        side = entry[start : start + size]
-        leave_long, leave_short = exit_long[start : start + size], exit_short[start : start + size]
-        for k in range(size):
-            up = (fast_old[k] <= slow_old[k]) & (fast[k] > slow[k])
-            down = (fast_old[k] >= slow_old[k]) & (fast[k] < slow[k])
-            leave_long[k] = down
-            leave_short[k] = up
-            side[k] = np.int8(up) - np.int8(down)
-        filter_nb(side, start, first, trend, htf_index)
-    exit_long[:first] = False
-    exit_short[:first] = False
+        stop = min(start + chunk, n)
+        hi = lo + stop - start
+        load_prices_nb(prices, lo, hi, start, chunk, high, low, close)
+        if longest > 0:
+            copy_nb(prices[CLOSE, :hi], closes[0, :hi])
+            sum_levels_nb(closes, lo - EDGE, hi, longest)
+        for t in range(count):
+            kind, row, first = configs[t, KIND], configs[t, ROW], configs[t, FIRST]
+            if start > 0:
+                for r in range(KEPT_ROWS):
+                    copy_nb(tails[t, r], rows[r, lo - KEPT : lo])
+            fast, fast_scale = _average_nb(
+                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, FAST_LEN], FAST
+            )
+            slow, slow_scale = _average_nb(
+                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, SLOW_LEN], SLOW
+            )
+            side = entry[row, start:stop]
+            _crosses_nb(
+                fast, slow, fast_scale, slow_scale, lo, hi,
+                exit_short[row, start:stop], exit_long[row, start:stop], side,
+            )  # fmt: skip
+            filter_nb(side, start, first, trends, configs[t, TREND], htf_index)
+            if configs[t, ATR_LEN] > 0:
+                wilder_nb(
+                    prices[TR], lo, hi, start, configs[t, ATR_LEN],
+                    rows[ATR], rows[A], rows[T4], rows[T5],
+                )  # fmt: skip
+                copy_nb(rows[ATR, lo:hi], atr[row, start:stop])
+            for r in range(KEPT_ROWS):
+                copy_nb(rows[r, hi - KEPT : hi], tails[t, r])
+    for t in range(count):
+        row, first = configs[t, ROW], configs[t, FIRST]
+        exit_long[row, :first] = False
+        exit_short[row, :first] = False
+        atr[row, : max(configs[t, ATR_LEN] - 1, 0)] = np.nan

@@ -267,7 +267,7 @@ def _fill(
         index,
         configs,
         size,
-        workspace.rows("squeeze", 1, length, np.float64)[0],
+        workspace.rows("scratch", 1, length, np.float64)[0],
         arrays.entry,
         arrays.exit_long,
         arrays.exit_short,

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row
+from optimize.strategy.blocks_nb import Row, copy_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table, level_nb
 from optimize.strategy.squeeze_config import Extent
-from optimize.strategy.squeeze_shared_nb import BASE_ROWS, TABLES, copy_nb, share_nb, shift_nb
+from optimize.strategy.squeeze_shared_nb import BASE_ROWS, TABLES, share_nb, shift_nb
 from optimize.strategy.squeeze_stages_nb import (
     ATR,
     DYNAMIC,

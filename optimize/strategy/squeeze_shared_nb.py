@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row, ema_block_nb
+from optimize.strategy.blocks_nb import Row, copy_nb, ema_block_nb, fill_head_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table, max_levels_nb, min_levels_nb, sum_levels_nb
 from optimize.strategy.squeeze_config import Extent
@@ -22,21 +22,6 @@ CLOSE, TR, HA_CLOSE, HA_SHIFTED, HA_OPEN, HA_HIGH, HA_LOW = 0, 1, 2, 3, 4, 5, 6
 KEPT_ROWS = 7
 UP_MOVE, DOWN_MOVE, HA_UP_MOVE, HA_DOWN_MOVE, B0, B1 = 7, 8, 9, 10, 11, 12
 BASE_ROWS = 13
-
-
-@compiled
-def fill_head_nb(row: Row, upto: int, value: float) -> None:
-    """row[0 .. upto]를 한 값으로 채운다: 이동 평균이 그 값에서 시작하는 것과 같다."""
-    head = row[: upto + 1]
-    for k in range(upto + 1):
-        head[k] = value
-
-
-@compiled
-def copy_nb(source: Row, out: Row) -> None:
-    """out[k] = source[k]. 배열의 대입보다 빠르다(SIMD)."""
-    for k in range(len(out)):
-        out[k] = source[k]
 
 
 @compiled

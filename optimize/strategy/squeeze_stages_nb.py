@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row, ema_block_nb, window_sum_block_nb
+from optimize.strategy.blocks_nb import Row, ema_block_nb, fill_head_nb, window_sum_block_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import (
     Table,
@@ -35,7 +35,6 @@ from optimize.strategy.squeeze_shared_nb import (
     TOPS,
     TR,
     UP_MOVE,
-    fill_head_nb,
 )
 
 KC, AVG, DELUXE, MOD = 0, 1, 2, 3
