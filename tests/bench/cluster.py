@@ -38,7 +38,7 @@ REPO = Path(__file__).resolve().parents[2]
 STRATEGY = Path(__file__).resolve().parent / "paced.py"
 COORDINATORS = 4
 _SAMPLE_SECONDS = 0.25
-_SECRETS = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+_QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 class Watch(threading.Thread):
@@ -102,7 +102,7 @@ class Cluster:
     def _start(self, kind: str, *arguments: str) -> None:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments, "--no-dashboard"]  # fmt: skip
         environ = {**self._environ, "PYTHONPATH": str(REPO), "OPTUNA_STORAGE": ""}
-        self._processes.append(subprocess.Popen(command, env=environ, cwd=REPO, **_SECRETS))
+        self._processes.append(subprocess.Popen(command, env=environ, cwd=REPO, **_QUIET))
 
     def cpu(self) -> dict[str, float]:
         """scheduler와 작업자들이 쓴 CPU 초."""
@@ -130,7 +130,7 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
             *("--study-name", "cluster"),
         ]
         # 캔들과 컴파일은 재지 않는다. 끝난 시행 열둘은 뒤의 목표에 든다.
-        subprocess.run([*command, "--n-trials", "12"], env=environ, check=True, **_SECRETS)
+        subprocess.run([*command, "--n-trials", "12"], env=environ, check=True, **_QUIET)
         cluster = Cluster(workers, home, environ)
         stack.callback(cluster.close)
         watch, before = Watch(url), load()
@@ -144,7 +144,10 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
             str(trials),
         ]
         began = time.time()
-        runs = [subprocess.Popen([*command, *dask], env=environ, **_SECRETS) for _ in range(COORDINATORS)]  # fmt: skip
+        runs = []
+        for _ in range(COORDINATORS):
+            runs.append(subprocess.Popen([*command, *dask], env=environ, **_QUIET))
+            stack.callback(runs[-1].kill)
         meters = [psutil.Process(run.pid) for run in runs]
         cpu = dict.fromkeys(meters, 0.0)
         while any(run.poll() is None for run in runs):
@@ -188,6 +191,17 @@ def summary(home: Path, began: float) -> dict[str, Any]:
             "wall_s": ends[-1] - ends[0]}  # fmt: skip
 
 
+def line(row: dict[str, Any]) -> str:
+    """사람이 읽는 한 줄."""
+    return (
+        f"작업자 {row['workers']}: {row['trials']:,} 시행, 초당 {row['rate']:.0f} (이상 {row['ideal_rate']:.0f}), "
+        f"시행당 commit {row['commits_per_trial']:.3f}, 연결 {row['connections_max']}, "
+        f"기다리는 잠금 평균 {row['waiting_mean']:.2f} 최대 {row['waiting_max']}, 맡긴 시행 최대 {row['claimed_max']}, "
+        f"CPU ms/시행 coordinator {row['coordinator_cpu_ms']:.2f} scheduler {row['scheduler_cpu_ms']:.2f} "
+        f"작업자 {row['worker_cpu_ms']:.2f}, load {row['load_before']}"
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="dask 무리의 크기에 따른 속도를 잰다")
     parser.add_argument("--workers", default="1,2,4,8")
@@ -199,18 +213,9 @@ def main(argv: Sequence[str]) -> int:
     for text in options.workers.split(","):
         workers = int(text)
         rows.append(run_once(workers, options.trials * workers, options.pause))
-        print(f"  작업자 {workers} 끝", file=sys.stderr)
+        print(line(rows[-1]), file=sys.stderr if options.json else sys.stdout, flush=True)
     if options.json:
         print(json.dumps({"conditions": conditions(), "rows": rows}, ensure_ascii=False))
-        return 0
-    for row in rows:
-        print(
-            f"작업자 {row['workers']}: {row['trials']:,} 시행, 초당 {row['rate']:.0f} (이상 {row['ideal_rate']:.0f}), "
-            f"시행당 commit {row['commits_per_trial']:.3f}, 연결 {row['connections_max']}, "
-            f"기다리는 잠금 평균 {row['waiting_mean']:.2f} 최대 {row['waiting_max']}, 맡긴 시행 최대 {row['claimed_max']}, "
-            f"CPU ms/시행 coordinator {row['coordinator_cpu_ms']:.2f} scheduler {row['scheduler_cpu_ms']:.2f} 작업자 {row['worker_cpu_ms']:.2f}, "
-            f"load {row['load_before']}"
-        )
     return 0
 
 
