@@ -182,12 +182,13 @@ def make_rules(params: Params) -> Rules:
 def warn_thin_splits(rules: Rules, n_trials: int, events: EventWriter) -> None:
     """split마다 돌아가는 시행이 sampler가 배우기에 모자라면 알린다."""
     splits = max(rules.split_count, 1)
-    if splits > 1 and n_trials < _TRIALS_PER_SPLIT * splits:
+    # 시행 하나는 탐색이 아니라 고른 것(best.yaml)을 다시 계산하는 실행이다.
+    if splits > 1 and 1 < n_trials < _TRIALS_PER_SPLIT * splits:
         events.emit(
             WarningEvent(
                 f"split마다 시행이 약 {n_trials // splits}개뿐입니다",
-                f"시행 {n_trials:,}개를 split {splits}개가 나눕니다. split마다 제 탐색을 하므로 적으면 아무렇게나 "
-                "고른 것과 다르지 않습니다",
+                f"시행 {n_trials:,}개를 split {splits}개가 나누어 갖습니다. split마다 따로 탐색하므로, 적으면 "
+                "아무렇게나 고른 것과 다르지 않습니다",
                 f"--n-trials 를 {_TRIALS_PER_SPLIT * splits:,} 이상으로 늘리거나 split을 줄이세요",
             )
         )
