@@ -71,12 +71,13 @@ def run_batch(
 ) -> list[BacktestResult]:
     """여러 조합의 백테스트. 값은 run_backtest와 비트까지 같다.
 
-    함께 셈할 수 있는 전략(BatchStrategy)은 LANES개씩 자료를 한 번 훑으며 신호를 만든다.
+    함께 셈할 수 있는 전략(BatchStrategy)은 LANES개까지 자료를 한 번 훑으며 신호를 만든다.
     """
     space = Workspace() if workspace is None else workspace
     results = []
-    for first in range(0, len(batch), LANES):
-        lanes = batch[first : first + LANES]
+    parts = -(-len(batch) // LANES)
+    for part in range(parts):  # 고르게 나눈다: 혼자 남은 조합은 함께 도는 것보다 느리다
+        lanes = batch[len(batch) * part // parts : len(batch) * (part + 1) // parts]
         if isinstance(strategy, BatchStrategy):
             made = _signals_together(dataset, strategy, lanes, space)
             results += [simulate(dataset, signals, costs, space) for signals in made]

@@ -1,7 +1,8 @@
 """kernel의 속도: 실제 BTCUSDT 2024년 1분봉(527,040봉), 캐시가 데워진 한 코어.
 
 실행: .venv/bin/python tests/bench/kernel.py [--repeats 30] [--json]
-시간은 thread CPU 시간과 벽시계의 최솟값·중앙값(ms)이다. 다른 일이 코어를 나눠 쓰면 벽시계가 길어진다.
+시간은 시행 하나의 thread CPU 시간과 벽시계의 최솟값·중앙값(ms)이고 모든 지표까지 든다. "함께"는 run_batch로
+자료를 한 번 훑으며 여덟 조합씩 돈 것, 무작위는 기본 탐색 공간에서 고르게 뽑은 조합이다. 다른 일이 코어를 나눠 쓰면 벽시계가 길어진다.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from optimize.backtest.costs import CostModel
 from optimize.backtest.engine import make_signals, run_backtest, run_batch, simulate
@@ -24,10 +27,12 @@ from optimize.data.dataset import Dataset
 from optimize.data.prepare import prepare
 from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_cell
-from optimize.strategy.protocol import Workspace
+from optimize.strategy.parameter import ChoiceParameter, IntParameter
+from optimize.strategy.protocol import Strategy, Workspace
 from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
 
 MARKET = Path(__file__).resolve().parents[3] / "shared" / "market"
+RANDOM = 32
 REAL = MARKET / "BINANCE_BTCUSDT_1m_2024.csv.gz"
 START = """
 import time
@@ -76,46 +81,72 @@ def open_real(folder: Path) -> Dataset:
     return refs[0].open()
 
 
+def drawn(strategy: Strategy, count: int) -> list[dict[str, Any]]:
+    """기본 탐색 공간에서 고르게 뽑은 조합들(씨앗은 정해져 있다)."""
+    rng = random.Random(7)
+    return [
+        {
+            p.name: rng.choice(p.choices)
+            if isinstance(p, ChoiceParameter)
+            else rng.randint(p.low, p.high)
+            if isinstance(p, IntParameter)
+            else rng.uniform(p.low, p.high)
+            for p in strategy.parameters
+        }
+        for _ in range(count)
+    ]
+
+
 def measure(data: Dataset, repeats: int) -> list[Figure]:
-    costs, workspace = CostModel(), Workspace()
     figures = []
     for name in BUILTIN_STRATEGIES:
-        strategy = load_strategy(name)
-        params = {p.name: p.default for p in strategy.parameters}
-        figures.append(
-            timed(
-                f"{name} 한 번(모든 지표)",
-                lambda s=strategy, p=params: run_backtest(data, s, p, costs, workspace),
-                repeats,
-                goal=12.0 if name == "squeeze_momentum" else None,
-            )
-        )
-    strategy = load_strategy("squeeze_momentum")
+        figures += _of_strategy(data, name, repeats)
+    return [*figures, *_parts(data, repeats)]
+
+
+def _of_strategy(data: Dataset, name: str, repeats: int) -> list[Figure]:
+    """기본값과, 탐색 공간에서 뽑은 조합들: 하나씩과 한 번에 함께."""
+    costs, workspace, strategy = CostModel(), Workspace(), load_strategy(name)
     params = {p.name: p.default for p in strategy.parameters}
-    batch = [{**params, "kc_len": 12 + 2 * k, "osc_len": 10 + 3 * k} for k in range(8)]
-    signals = make_signals(data, strategy, params, Workspace())
-    stopped = {
-        **{p.name: p.default for p in load_strategy("ma_cross").parameters},
-        "use_stop": True,
-    }
-    cross = load_strategy("ma_cross")
+    batch, few, main = drawn(strategy, RANDOM), max(3, repeats // 6), name == "squeeze_momentum"
+
+    def alone() -> None:
+        for one in batch:
+            run_backtest(data, strategy, one, costs, workspace)
+
+    def single() -> object:
+        return run_backtest(data, strategy, params, costs, workspace)
+
+    def together() -> object:
+        return run_batch(data, strategy, batch, costs, workspace)
+
     return [
-        *figures,
+        timed(f"{name} 기본값 한 번", single, repeats, goal=12.0 if main else None),
+        timed(f"  무작위 {RANDOM}조합, 하나씩", alone, few, RANDOM, 12.0 if main else None),
+        timed(f"  무작위 {RANDOM}조합, 함께", together, few, RANDOM, 6.0 if main else None),
+    ]
+
+
+def _parts(data: Dataset, repeats: int) -> list[Figure]:
+    """기본값에 가까운 여덟 조합, 신호와 체결의 몫, ma_cross + 손절."""
+    costs, workspace = CostModel(), Workspace()
+    strategy, cross = load_strategy("squeeze_momentum"), load_strategy("ma_cross")
+    params = {p.name: p.default for p in strategy.parameters}
+    near = [{**params, "kc_len": 12 + 2 * k, "osc_len": 10 + 3 * k} for k in range(8)]
+    stopped = {p.name: p.default for p in cross.parameters} | {"use_stop": True}
+    signals = make_signals(data, strategy, params, Workspace())
+    return [
         timed(
-            "ma_cross + 손절", lambda: run_backtest(data, cross, stopped, costs, workspace), repeats
-        ),
-        timed(
-            "squeeze_momentum 신호만",
-            lambda: make_signals(data, strategy, params, workspace),
-            repeats,
-        ),
-        timed("체결과 지표만", lambda: simulate(data, signals, costs, workspace), repeats),
-        timed(
-            "squeeze_momentum 여덟 조합을 한 번에, 시행당",
-            lambda: run_batch(data, strategy, batch, costs, workspace),
+            "squeeze_momentum 기본값 곁의 여덟 조합, 함께",
+            lambda: run_batch(data, strategy, near, costs, workspace),
             max(3, repeats // 4),
             per=8,
             goal=6.0,
+        ),
+        timed("  신호만", lambda: make_signals(data, strategy, params, workspace), repeats),
+        timed("  체결과 지표만", lambda: simulate(data, signals, costs, workspace), repeats),
+        timed(
+            "ma_cross + 손절", lambda: run_backtest(data, cross, stopped, costs, workspace), repeats
         ),
     ]
 
