@@ -11,7 +11,8 @@ from run_cases import SLUG, RunCase, assert_exact, load
 
 from optimize.studies.__main__ import main as studies_main
 
-GOALS = ("--set", "objective.mode=pareto", "--set", "objective.goals=[sharpe, max_drawdown_pct]")
+# 거래가 많으면 수수료도 많다: 둘은 늘 엇갈려 파레토 최적이 여럿이다.
+GOALS = ("--set", "objective.mode=pareto", "--set", "objective.goals=[trades, fees_pct]")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunCase]:
 
 
 def optuna_front(case: RunCase) -> list[int]:
-    """Optuna가 아는 파레토 최적의 번호, sharpe가 큰 차례."""
+    """Optuna가 아는 파레토 최적의 번호, 거래 수가 많은 차례."""
     best = load(case.sqlite_url).best_trials
     return [t.number for t in sorted(best, key=lambda t: (-t.values[0], t.values[1]))]
 
@@ -41,13 +42,13 @@ def test_every_value_is_stored_in_its_own_unit_and_direction(case: RunCase) -> N
     assert [way.name for way in study.directions] == ["MAXIMIZE", "MINIMIZE"]
     for trial in assert_exact(study, 40):
         metrics = trial.user_attrs["wizard"]["metrics"]
-        assert trial.values == [metrics["sharpe"], metrics["max_drawdown_pct"]]
+        assert trial.values == [metrics["trades"], metrics["fees_pct"]]
 
 
 def test_events_say_who_joined_the_front(case: RunCase) -> None:
     events = case.events(0)
     (study,) = (event for event in events if event["type"] == "study")
-    assert [goal["metric"] for goal in study["goals"]] == ["sharpe", "max_drawdown_pct"]
+    assert [goal["metric"] for goal in study["goals"]] == ["trades", "fees_pct"]
     assert [goal["direction"] for goal in study["goals"]] == ["maximize", "minimize"]
     seen: list[list[float]] = []
     for event in events:
@@ -73,11 +74,11 @@ def test_the_front_is_printed_and_written(case: RunCase) -> None:
         rows = list(csv.DictReader(file))
     assert [int(row["number"]) for row in rows] == front
     for row, item in zip(rows, body["front"], strict=True):
-        assert [float(row["goal.sharpe"]), float(row["goal.max_drawdown_pct"])] == item["values"]
+        assert [float(row["goal.trades"]), float(row["goal.fees_pct"])] == item["values"]
         assert float(row["param.shift"]) == item["params"]["shift"]
     with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
         first = next(csv.DictReader(file))
-    assert float(first["score_1"]) == float(first["max_drawdown_pct"])
+    assert float(first["score_1"]) == float(first["fees_pct"])
 
 
 def test_the_studies_command_shows_and_exports_it(
@@ -87,7 +88,7 @@ def test_the_studies_command_shows_and_exports_it(
     assert studies_main(["show", SLUG, "--storage-url", case.sqlite_url, "--json"]) == 0
     body = json.loads(capsys.readouterr().out)
     assert [row["number"] for row in body["front"]] == front
-    assert body["goals"][1]["label"] == "최대 낙폭"
+    assert body["goals"][1]["label"] == "수수료"
     assert studies_main(["show", SLUG, "--storage-url", case.sqlite_url]) == 0
     assert f"파레토 최적 {len(front)}개" in capsys.readouterr().out
     assert studies_main(["list", "--storage-url", case.sqlite_url]) == 0
