@@ -92,7 +92,10 @@ def parse_arguments(argv: list[str]) -> VerifyArguments:
         parsed.funding = str(Path(parsed.funding).expanduser().absolute())
     if parsed.strategy is not None:
         parsed.strategy = absolute_strategy(parsed.strategy)
-    overrides: list[tuple[tuple[str, ...], Any]] = [
+    # 심볼이나 파일 하나를 고르면 설정의 symbols가 아니라 그것을 본다.
+    single = parsed.symbol is not None or parsed.data is not None
+    overrides: list[tuple[tuple[str, ...], Any]] = [(("symbols",), [])] if single else []
+    overrides += [
         (path, value)
         for name, path in _KEYS.items()
         if (value := getattr(parsed, name)) is not None

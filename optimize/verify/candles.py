@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimize import paths
@@ -11,6 +10,7 @@ from optimize.data.prepare import Progress, prepare
 from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_grid
 from optimize.errors import DataError
+from optimize.settings.plan import resolved_file
 from optimize.verify.arguments import VerifyArguments
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ _DEMO_DAYS = 60
 def load_candles(arguments: VerifyArguments, on_progress: Progress) -> list[DatasetRef]:
     """칸마다의 캔들. 사용자가 고른 캔들이 없으면 DataError.
 
-    고르지 않았는데 설정의 심볼이 캐시에 없으면 그 심볼의 합성 데모를 쓰고 stderr에 알린다.
+    설정의 심볼이 여럿이면 첫 심볼을 본다. 고르지 않았는데 그 심볼이 캐시에 없으면 그 심볼의 합성 데모를 쓰고 stderr에 알린다.
     """
-    symbol = parse_symbol(arguments.params.symbol)
+    symbol = arguments.params.chosen[0].parsed
     try:
         return _prepare(arguments, symbol, on_progress)
     except DataError as error:
@@ -39,12 +39,12 @@ def load_candles(arguments: VerifyArguments, on_progress: Progress) -> list[Data
 
 
 def _prepare(arguments: VerifyArguments, symbol: Symbol, on_progress: Progress) -> list[DatasetRef]:
-    data = arguments.params.data
+    data, chosen = arguments.params.data, arguments.params.chosen[0]
     return prepare(
         symbol,
         parse_grid(arguments.params.timeframe_grid),
-        file=None if data.file is None else paths.home() / Path(data.file).expanduser(),
-        funding_file=data.funding_path(),
+        file=resolved_file(chosen.file) if chosen.file else None,
+        funding_file=resolved_file(chosen.funding_file) if chosen.funding_file else None,
         start=data.start,
         end=data.end,
         offline=True,
