@@ -149,7 +149,7 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
             runs.append(subprocess.Popen([*command, *dask], env=environ, **_QUIET))
             stack.callback(runs[-1].kill)
         meters = [psutil.Process(run.pid) for run in runs]
-        cpu = dict.fromkeys(meters, 0.0)
+        cpu, idle, ready = dict.fromkeys(meters, 0.0), 0.0, cluster.cpu()
         while any(run.poll() is None for run in runs):
             time.sleep(0.1)
             for meter in meters:
@@ -157,6 +157,9 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
                     cpu[meter] = sum(meter.cpu_times()[:2])
                 except psutil.Error:
                     continue
+            if not any(row[2] for row in watch.rows):
+                # 켜지는 데 든 CPU는 시행의 값이 아니다.
+                idle, ready = sum(cpu.values()), cluster.cpu()
         spent, seen = cluster.cpu(), watch.close()
         if any(run.returncode for run in runs):
             raise SystemExit(f"exit code {[run.returncode for run in runs]}")
@@ -166,9 +169,9 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
             **found, **seen, "workers": workers, "pause_ms": pause, "load_before": before,
             "ideal_rate": workers * 1000 / found["trial_ms"],
             "commits_per_trial": seen["commits"] / n,
-            "coordinator_cpu_ms": sum(cpu.values()) * 1000 / n,
-            "scheduler_cpu_ms": spent["scheduler"] * 1000 / n,
-            "worker_cpu_ms": spent["workers"] * 1000 / n,
+            "coordinator_cpu_ms": (sum(cpu.values()) - idle) * 1000 / n,
+            "scheduler_cpu_ms": (spent["scheduler"] - ready["scheduler"]) * 1000 / n,
+            "worker_cpu_ms": (spent["workers"] - ready["workers"]) * 1000 / n,
         }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+COSTS = ("ask", "done", "send", "task", "claim", "append")
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000)
 # 앞의 반은 줄이 쌓이는 때라 세지 않는다.
 _WARM = 0.5
@@ -29,13 +30,14 @@ _WARM = 0.5
 
 @dataclass(frozen=True)
 class Costs:
-    """초. ask·done: coordinator가 시행 하나에. task: scheduler가 묶음 하나에(보낼 때와 끝날 때의 합).
+    """초. ask·done: coordinator가 시행 하나에. send: coordinator가 묶음 하나에(dask의 client). task: scheduler가 묶음 하나에(보낼 때와 끝날 때의 합).
 
     claim·append: 저장소의 잠금을 시행 하나에 쥐는 시간. chunk_s: 한 묶음의 길이(시행이 짧으면 여럿을 묶는다).
     """
 
     ask: float = 0.0009
-    done: float = 0.0011
+    done: float = 0.0013
+    send: float = 0.0008
     task: float = 0.0012
     claim: float = 0.00025
     append: float = 0.0006
@@ -79,7 +81,7 @@ def simulate(
         if now > seconds:
             continue
         if stage == 0:
-            after = brains[home].serve(now, size * costs.ask)
+            after = brains[home].serve(now, size * costs.ask + costs.send)
         elif stage == 1:
             after = lock.serve(now, size * costs.claim)
         elif stage == 2:
@@ -138,11 +140,11 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description="잰 비용으로 작업자 1,000개를 흉내낸다")
     parser.add_argument("--trial-ms", default="10,100,1000")
     parser.add_argument("--coordinators", type=int, default=4)
-    for name in ("ask", "done", "task", "claim", "append"):
+    for name in COSTS:
         parser.add_argument(f"--{name}-ms", type=float, default=getattr(Costs, name) * 1000)
     parser.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     options = parser.parse_args(argv)
-    costs = Costs(**{n: getattr(options, f"{n}_ms") / 1000 for n in ("ask", "done", "task", "claim", "append")})  # fmt: skip
+    costs = Costs(**{n: getattr(options, f"{n}_ms") / 1000 for n in COSTS})  # fmt: skip
     lengths = [float(text) for text in options.trial_ms.split(",")]
     report = {
         "costs": asdict(costs),
