@@ -113,12 +113,13 @@ class WizardApp(App[None]):
             self.push_screen(StudiesScreen())
 
     def action_diagnostics(self) -> None:
-        """지금 고른 저장소(없으면 설정이 정하는 저장소)를 점검한다."""
+        """보고 있는 스터디의 저장소나 지금 고른 저장소(없으면 설정이 정하는 것)를 점검한다."""
         from tui.screens.diagnostics import DiagnosticsScreen
 
         if not isinstance(self.screen, DiagnosticsScreen) and not self.screen.is_modal:
             choice = getattr(self.screen, "storage_choice", None)
-            self.push_screen(DiagnosticsScreen(choice))
+            masked = str(getattr(self.screen, "storage_masked", ""))
+            self.push_screen(DiagnosticsScreen(choice, masked))
 
     def action_settings(self) -> None:
         """설정을 연다."""

@@ -30,6 +30,16 @@ CANDLES = REPO.parent / "shared" / "market" / "BINANCE_BTCUSDT_1m_2024.csv.gz"
 SYMBOL, GRID, SIZE, RUN_ID = "BINANCE:BTCUSDT", "1m@15m,1m@1h,5m@1h", (120, 40), "20260101-090000"
 FONT, FONT_SIZE, SCALE = "NanumGothicCoding", 24.4, 0.75
 MOST_BYTES = 300_000
+# 스터디 화면에서 여는 창들: (이름, 누를 글쇠, 기다릴 글).
+WINDOWS = (
+    ("trial", ("b", "enter"), "파라미터"),
+    ("equity", ("g",), "(UTC)"),
+    ("slice", ("n",), "PED-ANOVA"),
+    ("contour", ("f6",), "1~9"),
+    ("splits", ("w",), "hold-out"),
+    ("verdict", ("j",), "우연 확률"),
+    ("help", ("f1",), "이 화면의 글쇠"),
+)
 WAIT_SECONDS = 240.0
 
 
@@ -98,27 +108,42 @@ def draw(svg: str, target: Path, work: Path) -> None:
 
 async def walk(app: WizardApp, home: Path, n_trials: int, save: Callable[[str], None]) -> None:
     """화면을 차례로 찍는다. save는 지금 화면을 그 이름으로 둔다."""
-    from tui.draft import Draft, StorageChoice
+    from dataclasses import replace
+
+    from tui import bridge
+    from tui.draft import StorageChoice
     from tui.screens import study as _study  # noqa: F401 — 찍는 동안 불러오지 않는다
     from tui.screens.run import RunScreen
     from tui.screens.wizard_grid import GridScreen
+    from tui.screens.wizard_parallel import ParallelScreen
+    from tui.screens.wizard_review import ReviewScreen
     from tui.screens.wizard_space import SpaceScreen
     from tui.screens.wizard_storage import StorageScreen
     from tui.screens.wizard_symbol import SymbolScreen
 
-    draft = Draft(SYMBOL, GRID, picked=SYMBOL, n_trials=n_trials, storage=StorageChoice())
+    draft = replace(
+        bridge.new_draft(), symbol=SYMBOL, grid=GRID, picked=SYMBOL, n_trials=5000,
+        storage=StorageChoice(), data_note="캐시의 캔들을 씁니다",
+    )  # fmt: skip
     steps = (
         ("symbol", SymbolScreen(draft), "캐시의 캔들을 씁니다"),
         ("grid", GridScreen(draft), "칸 3개"),
         ("storage", StorageScreen(draft), "연결됨"),
         ("space", SpaceScreen(draft), "kc_len"),
+        ("parallel", ParallelScreen(draft), "남음"),
+        ("validation", ParallelScreen(draft), "F7  뒤 30 %"),
+        ("review", ReviewScreen(draft), "이 컴퓨터에서 잰 것"),
     )
     async with app.run_test(size=SIZE) as pilot:
         for name, screen, text in steps:
             await app.push_screen(screen)
             await until(pilot, lambda text=text: has(pilot, text, "F1 도움말"))
+            if name == "validation":
+                await pilot.press("f7", "right")
+                await until(pilot, lambda: has(pilot, "창 5개"))
             save(name)
-            app.pop_screen()
+            while app.screen is not app.screen_stack[1]:
+                app.pop_screen()
         with start_run(n_trials) as run:
             folders = home / "studies"
             await until(pilot, lambda: list(folders.glob(f"*/runs/{RUN_ID}/events.ndjson")))
@@ -146,10 +171,29 @@ async def walk(app: WizardApp, home: Path, n_trials: int, save: Callable[[str], 
         await asyncio.sleep(1)
         await pilot.pause()
         save("studies")
+        await pilot.press("space", "down", "space", "c")
+        await until(pilot, lambda: has(pilot, "kc_len"))
+        save("compare")
+        await pilot.press("escape")
+        await until(pilot, lambda: has(pilot, "고른 것 2개"))
         await pilot.press("enter")
         await asyncio.sleep(3)
         await pilot.pause()
         save("study")
+        for name, keys, text in WINDOWS:
+            await pilot.press(*keys)
+            await until(pilot, lambda text=text: has(pilot, text))
+            await asyncio.sleep(1)
+            await pilot.pause()
+            save(name)
+            if name != "slice":
+                await pilot.press("escape")
+        await pilot.press("escape", "f4")
+        await until(pilot, lambda: has(pilot, "화면 설정입니다"))
+        save("settings")
+        await pilot.press("escape", "ctrl+p")
+        await until(pilot, lambda: has(pilot, "찾을 명령을"))
+        save("palette")
         await pilot.press("escape", "f9")
         await until(pilot, lambda: "왕복" in shown(pilot) and "점검 중" not in shown(pilot))
         await asyncio.sleep(2)

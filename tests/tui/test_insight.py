@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_run_snapshots import study_events, study_items
-from tui_kit import screen_name, shown, until, until_text, write_run
+from tui_kit import MASKED, URL, screen_name, shown, until, until_text, write_run
 
 from tui import bridge, landscape
 from tui.app import WizardApp
@@ -257,3 +257,27 @@ def test_broken_records_do_not_break_the_screen(body: dict[str, Any]) -> None:
         body = {**body, "splits": []}
     assert parse_validation(body).score is None
     assert parse_verdict(body).findings == ()
+
+
+async def test_diagnosis_looks_at_the_study_on_the_screen(
+    stored: None, tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """스터디를 보다 F9를 누르면 설정의 저장소가 아니라 그 스터디의 저장소를 점검한다."""
+    seen: list[bridge.StorageTarget] = []
+
+    async def check(target: bridge.StorageTarget, **_: Any) -> AsyncGenerator[dict[str, Any], None]:
+        seen.append(target)
+        yield {"type": "step", "name": "url", "title_ko": "저장소 URL", "status": "ok"}
+        yield {"type": "result", "ok": True}
+
+    monkeypatch.setattr(bridge, "check_storage", check)
+    monkeypatch.setitem(bridge.known_urls, MASKED, URL)
+    app = WizardApp()
+    async with app.run_test(size=SIZES[1]) as pilot:
+        await app.push_screen(StudyScreen(study_items()[0], []))
+        await until_text(pilot, "시행 60개")
+        await pilot.press("f9")
+        await until_text(pilot, "보던 스터디의 저장소")
+        await until_text(pilot, "모두 정상입니다")
+        assert "5432:" not in shown(app).replace(MASKED, "")
+    assert [(target.masked, target.url) for target in seen] == [(MASKED, URL)]

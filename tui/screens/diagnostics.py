@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui import bridge
+from tui import bridge, bridge_studies
 from tui.cells import plain
 from tui.commands import Command
 from tui.draft import StorageChoice
@@ -40,7 +40,10 @@ class Step:
 
 
 class DiagnosticsScreen(BaseScreen[None]):
-    """저장소 하나의 점검. choice가 None이면 설정이 정하는 저장소를 본다."""
+    """저장소 하나의 점검.
+
+    masked: 보던 스터디의 가린 저장소. 비었으면 choice를, 그것도 None이면 설정이 정하는 저장소를 본다.
+    """
 
     PATH = ko.PATH
     HELP_TEXT = ko.HELP
@@ -52,9 +55,9 @@ class DiagnosticsScreen(BaseScreen[None]):
         Command("diagnostics.close", "q", "back", *common.BACK, in_footer=False, in_palette=False),
     )
 
-    def __init__(self, choice: StorageChoice | None) -> None:
+    def __init__(self, choice: StorageChoice | None, masked: str = "") -> None:
         super().__init__()
-        self.storage_choice = choice
+        self.storage_choice, self.storage_masked = choice, masked
         self.steps: list[Step] = []
         self._storage = ""
         self._verdict = ko.RUNNING
@@ -93,7 +96,7 @@ class DiagnosticsScreen(BaseScreen[None]):
         name = ko.REMEDIES[remedy][0] if remedy else ""
         self._say(ko.REMEDY_RUNNING.format(name=name) if remedy else ko.RUNNING, "")
         try:
-            target = await asyncio.to_thread(bridge.resolve_storage, self.storage_choice)
+            target = await asyncio.to_thread(self._target)
         except ProblemError as error:
             problem = error.problem
             self.steps = [
@@ -117,6 +120,14 @@ class DiagnosticsScreen(BaseScreen[None]):
                         self.wizard.toast(ko.REMEDY_DONE.format(name=name))
         if not finished:
             self._say(ko.BROKEN, "bad")
+
+    def _target(self) -> bridge.StorageTarget:
+        """점검할 저장소. 정하지 못하면 ProblemError. SQLAlchemy를 부를 수 있어 다른 thread에서 돈다."""
+        if not self.storage_masked:
+            return bridge.resolve_storage(self.storage_choice)
+        backend = "sqlite" if self.storage_masked.startswith("sqlite") else "postgresql"
+        url = bridge_studies.stored_url(self.storage_masked)
+        return bridge.StorageTarget(backend, "study", ko.STUDY_RULE, self.storage_masked, url)
 
     def _conclude(self, cause: str) -> None:
         failed = next((step for step in self.steps if step.status == "fail"), None)

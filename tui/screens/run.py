@@ -107,6 +107,11 @@ class RunScreen(TrialsScreen):
             return "dead"
         return "running" if self.model.studies else "starting"
 
+    @property
+    def storage_masked(self) -> str:
+        """진단이 볼 저장소. 아직 모르면 빈 글."""
+        return self.model.studies[0].storage if self.model.studies else ""
+
     def show_note(self) -> None:
         """머리줄과, 끝났으면 무엇을 찾았는지."""
         bar = self.top_bar

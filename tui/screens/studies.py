@@ -129,6 +129,12 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         return next((item for item in self.items if row and item.key == row.key), None)
 
     @property
+    def storage_masked(self) -> str:
+        """진단이 볼, 고른 스터디의 저장소. 고른 것이 없으면 빈 글."""
+        item = self.target
+        return item.storage if item is not None else ""
+
+    @property
     def storages(self) -> Sequence[str]:
         return list(dict.fromkeys(item.storage for item in self.items))
 

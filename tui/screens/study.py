@@ -129,6 +129,11 @@ class StudyScreen(StudyActions, TrialsScreen):
         return self.item
 
     @property
+    def storage_masked(self) -> str:
+        """진단이 볼 저장소."""
+        return self.item.storage
+
+    @property
     def storages(self) -> Sequence[str]:
         return self._storages
 

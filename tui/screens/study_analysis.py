@@ -56,7 +56,7 @@ class AnalysisScreen(BaseModal[None]):
             with Horizontal(id="analysis-columns"):
                 titles = ko.ANALYSIS_COLUMNS
                 columns = [Column(titles[0], 18), Column(titles[1], 7, "right")]
-                yield RowTable([*columns, Column("", _BAR, priority=1)], id="importances")
+                yield RowTable([*columns, Column("", _BAR, priority=1)], empty="", id="importances")
                 with Vertical(id="analysis-right"):
                     yield Static(id="slice-title")
                     yield SlicePlot()

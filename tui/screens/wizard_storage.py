@@ -195,6 +195,10 @@ class StorageScreen(StepScreen):
     def _schedule(self, delay: float | None = None) -> None:
         """지금 고른 것을 잠시 뒤에 시험한다. 앞의 시험은 취소된다."""
         kind = self.kind
+        # 도중에 그만둔 시험은 하지 않은 것이다: 다시 고르면 다시 시험한다.
+        for other in STORAGE_KINDS:
+            if other != kind and self._result(other).state == "testing":
+                self._results.pop(other)
         if kind == "embedded" and self._embedded != "running":
             self.workers.cancel_group(self, "test")
         elif self._result(kind).state not in ("ok", "failed"):

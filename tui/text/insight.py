@@ -34,7 +34,7 @@ SPLITS_NO_WINNER = "없음"
 RANGE = "{start} ~ {end}"
 
 CONTOUR = ("등고선", "두 파라미터의 지형과 단면을 오갑니다")
-PARTNER = ("짝", "등고선의 세로축으로 삼을 파라미터를 고릅니다")
+PARTNER = ("세로축", "등고선의 세로축으로 삼을 파라미터를 고릅니다")
 CONTOUR_TITLE = "가로 {x}, 세로 {y}"
 CONTOUR_LEGEND = "수는 그 칸 최고 점수의 등급(1~9), *는 최고 시행의 칸"
 CONTOUR_FEW = "등고선을 그릴 파라미터가 둘 있어야 합니다"
