@@ -86,7 +86,7 @@ def test_options_named_in_the_documents_exist() -> None:
     wrong = []
     for path in documents():
         for code in inline_code(path):
-            if code.startswith(("pip ", "docker ", "sudo ", "dask ")):
+            if code.startswith(("pip ", "docker ", "sudo ", "dask ", "python tests/")):
                 continue
             options = set(re.findall(r"(?<!\S)--[a-z][a-z-]*", code)) - known
             wrong += [f"{path.name}: {code}: {option}" for option in options]
