@@ -31,6 +31,7 @@ class Bench:
     full: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
     goal_exit: int | None = None
+    can_save: bool = False
 
 
 BENCHES: dict[str, tuple[Bench, ...]] = {
@@ -52,20 +53,22 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "memory": (Bench("memory.py", quick=("--trials", "5000")),),
     "data": (Bench("candles.py", quick=("--repeats", "1")),),
     "parity": (Bench("parity.py", quick=("--quick",)),),
-    "curves": (Bench("curves.py", ("--measure",), ("--measure", "--quick")),),
+    "curves": (Bench("curves.py", ("--measure",), ("--measure", "--quick"), can_save=True),),
 }  # fmt: skip
 
 
-def command(bench: Bench, quick: bool, as_json: bool) -> list[str]:
+def command(bench: Bench, chosen: argparse.Namespace) -> list[str]:
     """잴 것 하나의 명령."""
-    arguments = bench.quick if quick else bench.full
-    return [sys.executable, str(HERE / bench.script), *arguments, *(["--json"] if as_json else [])]
+    arguments = [*(bench.quick if chosen.quick else bench.full)]
+    arguments += ["--save"] if chosen.save and bench.can_save else []
+    arguments += ["--json"] if chosen.json else []
+    return [sys.executable, str(HERE / bench.script), *arguments]
 
 
-def measure(bench: Bench, quick: bool, as_json: bool) -> dict[str, Any]:
-    """하나를 돌린다. as_json이면 그 결과를 담는다."""
-    began, before = time.monotonic(), load()
-    argv = command(bench, quick, as_json)
+def measure(bench: Bench, chosen: argparse.Namespace) -> dict[str, Any]:
+    """하나를 돌린다. --json이면 그 결과를 담는다."""
+    began, before, as_json = time.monotonic(), load(), chosen.json
+    argv = command(bench, chosen)
     done = subprocess.run(
         argv, stdout=subprocess.PIPE if as_json else None, encoding="utf-8", check=False
     )
@@ -96,16 +99,21 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--quick", action="store_true", help="작게 몇 분 안에 잽니다")
     parser.add_argument("--json", action="store_true", help="결과를 JSON 하나로 씁니다")
+    parser.add_argument(
+        "--save", action="store_true", help="curves의 숫자를 docs에 저장하고 그립니다"
+    )
     parser.add_argument("--dry-run", action="store_true", help="돌릴 명령만 보입니다")
     chosen = parser.parse_args(argv)
     unknown = [name for name in chosen.names if name not in (*BENCHES, ALL)]
     if unknown:
         parser.error(f"모르는 이름입니다: {', '.join(unknown)} (쓸 수 있는 것: {', '.join([*BENCHES, ALL])})")  # fmt: skip
     names = list(BENCHES) if not chosen.names or ALL in chosen.names else chosen.names
+    if chosen.quick and chosen.save:
+        parser.error("--quick으로 작게 잰 것은 저장하지 않습니다")
     if chosen.dry_run:
         for name in names:
             for bench in BENCHES[name]:
-                print(f"{name:<11}{shlex.join(command(bench, chosen.quick, chosen.json))}")
+                print(f"{name:<11}{shlex.join(command(bench, chosen))}")
         return 0
     report: dict[str, Any] = {"conditions": conditions(), "quick": chosen.quick, "benches": {}}
     if not chosen.json:
@@ -114,7 +122,7 @@ def main(argv: list[str]) -> int:
         print("  ".join(f"{key} {value}" for key, value in flat.items()), flush=True)
     for name in names:
         print(f"\n[{name}]", file=sys.stderr if chosen.json else sys.stdout, flush=True)
-        report["benches"][name] = [measure(b, chosen.quick, chosen.json) for b in BENCHES[name]]
+        report["benches"][name] = [measure(b, chosen) for b in BENCHES[name]]
     if chosen.json:
         print(json.dumps(report, ensure_ascii=False))
     runs = [run for rows in report["benches"].values() for run in rows]
