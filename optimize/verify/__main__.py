@@ -85,7 +85,7 @@ def _test_cell(
 
         def step(round_: int, _: int, done: int = done) -> None:
             total = len(sets) * arguments.rounds
-            on_progress(f"{ref.cell} 시험", done + round_, total)
+            on_progress(f"{ref.symbol} {ref.cell} 시험", done + round_, total)
 
         item = _test_set(part, strategy, again, label, params, arguments.rounds, seed, first, step)
         tested.append(item)

@@ -11,6 +11,7 @@ from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_grid
 from optimize.errors import DataError
 from optimize.settings.plan import resolved_file
+from optimize.settings.symbols import SymbolEntry
 from optimize.verify.arguments import VerifyArguments
 
 if TYPE_CHECKING:
@@ -21,25 +22,38 @@ _DEMO_DAYS = 60
 
 
 def load_candles(arguments: VerifyArguments, on_progress: Progress) -> list[DatasetRef]:
-    """칸마다의 캔들. 사용자가 고른 캔들이 없으면 DataError.
+    """심볼마다 칸마다의 캔들. 사용자가 고른 캔들이 없으면 DataError.
 
-    설정의 심볼이 여럿이면 첫 심볼을 본다. 고르지 않았는데 그 심볼이 캐시에 없으면 그 심볼의 합성 데모를 쓰고 stderr에 알린다.
+    고르지 않았는데 설정의 심볼이 캐시에 없으면 그 심볼의 합성 데모를 쓰고 stderr에 알린다.
     """
-    symbol = arguments.params.chosen[0].parsed
+    return [
+        ref
+        for entry in arguments.params.chosen
+        for ref in _of_symbol(arguments, entry, on_progress)
+    ]
+
+
+def _of_symbol(
+    arguments: VerifyArguments, entry: SymbolEntry, on_progress: Progress
+) -> list[DatasetRef]:
+    symbol = entry.parsed
     try:
-        return _prepare(arguments, symbol, on_progress)
+        return _prepare(arguments, symbol, entry, on_progress)
     except DataError as error:
-        if arguments.data_chosen or symbol.is_demo:
+        if arguments.data_chosen or entry.file or symbol.is_demo:
             raise
         print(
             f"알림: {error.title}. 합성 데모로 시험합니다(--data 파일로 진짜 캔들을 줄 수 있습니다)",
             file=sys.stderr,
         )
-        return _prepare(arguments, parse_symbol(f"DEMO:{symbol.ticker}"), on_progress)
+        demo = parse_symbol(f"DEMO:{symbol.ticker}")
+        return _prepare(arguments, demo, SymbolEntry(symbol=str(demo)), on_progress)
 
 
-def _prepare(arguments: VerifyArguments, symbol: Symbol, on_progress: Progress) -> list[DatasetRef]:
-    data, chosen = arguments.params.data, arguments.params.chosen[0]
+def _prepare(
+    arguments: VerifyArguments, symbol: Symbol, chosen: SymbolEntry, on_progress: Progress
+) -> list[DatasetRef]:
+    data = arguments.params.data
     return prepare(
         symbol,
         parse_grid(arguments.params.timeframe_grid),

@@ -190,7 +190,24 @@ def test_shipped_strategies_pass_on_demo_candles(
     assert code == 0, out
     assert "미래를 보는 곳을 찾지 못했습니다" in out
     assert "합성 데모로 시험합니다" in err
-    assert "5m@1h 시험" in err
+    assert "DEMO:BTCUSDT 5m@1h 시험" in err
+
+
+def test_every_symbol_of_the_settings_is_tested(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """설정의 symbols 모두를, 명령의 --symbol 하나는 그것만."""
+    config = home / "two.yaml"
+    config.write_text("symbols: [DEMO:BTCUSDT, DEMO:ETHUSDT]\n")
+    options = ("--config", config, "--strategy", "donchian_breakout", "--timeframe-grid", "5m",
+               "--rounds", 2, "--param-sets", 1, "--bars", 2000, "--json")  # fmt: skip
+    for extra, expected in (
+        ((), ["DEMO:BTCUSDT", "DEMO:ETHUSDT"]),
+        (("--symbol", "DEMO:SOLUSDT"), ["DEMO:SOLUSDT"]),
+    ):
+        code, out, _ = verify(capsys, *options, *extra)
+        assert code == 0
+        assert [cell["symbol"] for cell in json.loads(out)["cells"]] == expected
 
 
 def test_same_seed_same_report(
@@ -251,4 +268,4 @@ def test_the_process_exits_with_the_code(home: Path, candles: Path) -> None:
     )
     assert done.returncode == 5
     assert "의 entry: " in done.stdout
-    assert "1m@15m 시험" in done.stderr
+    assert "BINANCE:BTCUSDT 1m@15m 시험" in done.stderr
