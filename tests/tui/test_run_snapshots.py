@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from test_diagnostics_screen import STEPS
 from textual.pilot import Pilot
-from tui_kit import MASKED, MOMENT, URL, until, until_text, write_run
+from tui_kit import MASKED, MOMENT, URL, scene, until, until_text, write_run
 
 from tui import bridge
-from tui.app import WizardApp
 from tui.processes import Finished
 from tui.screens import run as run_module
 from tui.screens import studies as studies_module
@@ -27,10 +26,6 @@ from tui.screens.diagnostics import DiagnosticsScreen
 from tui.screens.studies import StudiesScreen
 from tui.screens.study import StudyScreen
 from tui.studies_model import StorageFailure, StudyItem, study_item
-
-SIZES = [(80, 24), (120, 40), (200, 50)]
-SIZE_NAMES = [f"{width}x{height}" for width, height in SIZES]
-Compare = Callable[..., bool]
 
 
 def study_events(cells: tuple[str, ...], count: int) -> list[dict[str, Any]]:
@@ -71,14 +66,12 @@ def _progress(cells: tuple[str, ...], count: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 @pytest.mark.parametrize("state", ["running", "done", "failed"])
-def test_run(
-    snap_compare: Compare,
+async def test_run(
+    snapshot: Any,
     tui_home: Path,
     monkeypatch: pytest.MonkeyPatch,
     state: str,
-    size: tuple[int, int],
 ) -> None:
     monkeypatch.setattr(run_module, "is_alive", lambda _pid: state == "running")
     cells = ("1m@15m", "1m@1h", "5m@1h") if state != "done" else ("1m@15m",)
@@ -104,7 +97,7 @@ def test_run(
         pilot.app.screen._paint_plots()  # type: ignore[attr-defined]
         await pilot.press("down", "down")
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
 def study_items() -> list[StudyItem | StorageFailure]:
@@ -130,12 +123,10 @@ def study_items() -> list[StudyItem | StorageFailure]:
     ]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_studies(
-    snap_compare: Compare,
+async def test_studies(
+    snapshot: Any,
     tui_home: Path,
     monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
 ) -> None:
     async def listed() -> AsyncGenerator[StudyItem | StorageFailure, None]:
         for item in study_items():
@@ -148,15 +139,13 @@ def test_studies(
         await until_text(pilot, "읽지 못한 저장소 1개")
         await pilot.press("down")
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_study(
-    snap_compare: Compare,
+async def test_study(
+    snapshot: Any,
     tui_home: Path,
     monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
 ) -> None:
     async def command(_item: StudyItem) -> tuple[list[str], dict[str, str]]:
         return [], {}
@@ -181,15 +170,13 @@ def test_study(
         screen._paint_plots()
         await pilot.pause()
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_diagnostics(
-    snap_compare: Compare,
+async def test_diagnostics(
+    snapshot: Any,
     tui_home: Path,
     monkeypatch: pytest.MonkeyPatch,
-    size: tuple[int, int],
 ) -> None:
     async def check(
         _target: bridge.StorageTarget, **_options: Any
@@ -206,4 +193,4 @@ def test_diagnostics(
         await until_text(pilot, "막혔습니다")
         await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)

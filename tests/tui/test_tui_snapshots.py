@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
-from tui_kit import MASKED, MOMENT, URL, until, until_text, write_run
+from tui_kit import MASKED, MOMENT, URL, scene, until, until_text, write_run
 
 from tui import bridge
 from tui.app import WizardApp
@@ -22,8 +22,6 @@ from tui.previews import Measured
 from tui.problem import Problem
 from tui.screens import wizard_review
 
-SIZES = [(80, 24), (120, 40), (200, 50)]
-SIZE_NAMES = [f"{width}x{height}" for width, height in SIZES]
 Compare = Callable[..., bool]
 
 
@@ -139,16 +137,15 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
 @pytest.mark.parametrize("step", STEPS)
-def test_wizard(snap_compare: Compare, step: str, size: tuple[int, int]) -> None:
+async def test_wizard(snapshot: Any, step: str) -> None:
     make, awaited = STEPS[step]
 
     async def show(pilot: Pilot[Any]) -> None:
         await pilot.app.push_screen(make())
         await until_text(pilot, awaited)
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
 def _runs(home: Path) -> None:
@@ -170,39 +167,35 @@ def _runs(home: Path) -> None:
         os.utime(folder / "events.ndjson", (stamp, stamp))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_home(snap_compare: Compare, tui_home: Path, size: tuple[int, int]) -> None:
+async def test_home(snapshot: Any, tui_home: Path) -> None:
     _runs(tui_home)
 
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "실패")
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_help(snap_compare: Compare, size: tuple[int, int]) -> None:
+async def test_help(snapshot: Any) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")
         await pilot.press("f1")
         await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_light_palette(snap_compare: Compare, size: tuple[int, int]) -> None:
+async def test_light_palette(snapshot: Any) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")
         pilot.app.action_toggle_theme()  # type: ignore[attr-defined]
         await pilot.press("ctrl+p")
         await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=SIZE_NAMES)
-def test_error(snap_compare: Compare, size: tuple[int, int]) -> None:
+async def test_error(snapshot: Any) -> None:
     async def show(pilot: Pilot[Any]) -> None:
         await until_text(pilot, "새 실행 시작")
         problem = Problem(
@@ -213,7 +206,7 @@ def test_error(snap_compare: Compare, size: tuple[int, int]) -> None:
         pilot.app.show_problem(problem)  # type: ignore[attr-defined]
         await until(pilot, lambda: len(pilot.app.screen_stack) == 3)
 
-    assert snap_compare(WizardApp(), terminal_size=size, run_before=show)
+    await scene(snapshot, show)
 
 
 def test_small_window(snap_compare: Compare) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,10 +59,23 @@ async def compare_sizes(pilot: Pilot[Any], snapshot: Any, name: str = "") -> Non
     for width, height in SIZES:
         await pilot.resize_terminal(width, height)
         await pilot.pause()
+        if hasattr(pilot.app.screen, "_paint_plots"):
+            pilot.app.screen._paint_plots()
+            await pilot.pause()
         svg = pilot.app.export_screenshot()
         kept = snapshot(extension_class=SVGImageExtension, name=f"{name}{width}x{height}")
         wrong += [] if svg == kept else [f"{name}{width}x{height}"]
     assert not wrong, f"모습이 달라졌다: {wrong}\n{shown(pilot.app)}"
+
+
+async def scene(snapshot: Any, show: Callable[[Pilot[Any]], Awaitable[None]]) -> None:
+    """앱을 열어 show가 만든 화면을 크기마다 견준다."""
+    from tui.app import WizardApp
+
+    app = WizardApp()
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await show(pilot)
+        await compare_sizes(pilot, snapshot)
 
 
 def screen_name(app: App[Any]) -> str:

@@ -219,12 +219,16 @@ def _step(item: dict[str, object]) -> Step:
     def text(key: str) -> str:
         return bridge.mask_secrets(str(item.get(key, "")))
 
+    detail = text("detail_ko")
+    if bridge.CHECK_ENV in detail:
+        # 화면이 자식에게 URL을 건넨 길이지, 사용자가 정한 것이 아니다.
+        detail = detail.partition(" · ")[0]
     return Step(
         text("name"),
         text("title_ko"),
         text("status"),
         float(ms) if isinstance(ms, (int, float)) else 0.0,
-        text("detail_ko"),
+        detail,
         text("cause_ko"),
         text("fix_ko"),
         text("remedy"),

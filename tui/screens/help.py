@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -44,7 +44,10 @@ class HelpScreen(BaseModal[None]):
                     yield Static(title, classes="section-title")
                     if title == ko.FOCUSED and self._focused_about:
                         yield Static(Text(self._focused_about), classes="prose")
-                    yield Static(_table(rows))
+                    for keys, help_text in rows:
+                        with Horizontal(classes="help-row"):
+                            yield Static(Text(fit(keys, _KEY_CELLS)), classes="help-keys")
+                            yield Static(Text(help_text), classes="help-text")
                 yield Static(ko.FOOT, classes="muted gap")
         yield KeyBar()
 
@@ -71,13 +74,3 @@ def _groups(screen: Screen[object]) -> Iterable[tuple[str, list[tuple[str, str]]
     for title, actions in by_title.items():
         if actions:
             yield title, [(", ".join(keys), help_text) for keys, help_text in actions.values()]
-
-
-def _table(rows: list[tuple[str, str]]) -> Text:
-    text = Text()
-    for index, (keys, help_text) in enumerate(rows):
-        if index:
-            text.append("\n")
-        text.append(fit(keys, _KEY_CELLS) + "  ", "bold")
-        text.append(help_text)
-    return text

@@ -79,7 +79,8 @@ class SplitsScreen(BaseModal[None]):
                     drawdown=metrics.get("max_drawdown_pct", 0.0),
                 )
             )
-        if isinstance(found.efficiency.get("value"), (int, float)):
+        moving = "walk-forward" in found.label
+        if moving and isinstance(found.efficiency.get("value"), (int, float)):
             lines.append(
                 ko.SPLITS_EFFICIENCY.format(
                     value=found.efficiency["value"],

@@ -113,7 +113,7 @@ class ScorePlot(Widget):
         """모든 줄: 제목, 그림, 가로축."""
         self._best.update(self.model)
         points = self._points()
-        lines = [[Segment(cut(self._title(), width), self._style("title"))]]
+        lines = [[Segment(cut(self._title(width), width), self._style("title"))]]
         if not points or width < _LABEL + 8 or height < 4:
             lines.append([Segment(cut(ko.PLOT_EMPTY, width), self._style("axis"))])
             return [self._strip(line, width) for line in lines]
@@ -137,11 +137,13 @@ class ScorePlot(Widget):
         strip = Strip([Segment(text, base + style) for text, style, _ in line if style])
         return strip.adjust_cell_length(width, base)
 
-    def _title(self) -> str:
+    def _title(self, width: int) -> str:
+        """제목과 최고. 바닥의 뜻은 자리가 있을 때만."""
         parts = [ko.PLOT_TITLE]
         if self._best.steps:
             parts.append(ko.PLOT_BEST.format(score=score_text(self._best.steps[-1][1])))
-        return "   ".join([*parts, ko.PLOT_FLOOR])
+        whole = "   ".join([*parts, ko.PLOT_FLOOR])
+        return whole if cell_len(whole) <= width else "   ".join(parts)
 
     def _points(self) -> list[tuple[int, float, bool]]:
         """(줄 번호, 점수, 조건을 지켰나). 많으면 고르게 덜어 낸다."""
