@@ -22,6 +22,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from exchange import Exchange, environment, serve
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kernel import REAL
 
 from optimize.data.files import read_candles

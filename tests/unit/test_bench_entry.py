@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_every_bench_has_its_script_and_a_row_in_the_docs(load) -> None:
     for name, benches in load("__main__").BENCHES.items():
         assert f"| `{name}` |" in text
         assert all((BENCH / bench.script).is_file() for bench in benches)
+
+
+def test_scripts_find_their_neighbours_under_the_launcher(load) -> None:
+    """런처는 PYTHONSAFEPATH=1로 부르므로, 곁의 모듈을 쓰는 스크립트는 제 폴더를 sys.path에 넣는다."""
+    siblings = "|".join(path.stem for path in BENCH.glob("*.py"))
+    neighbour = re.compile(rf"^(?:from|import) (?:{siblings})\b", re.MULTILINE)
+    own = "sys.path.insert(0, str(Path(__file__).resolve().parent))"
+    for benches in load("__main__").BENCHES.values():
+        for bench in benches:
+            text = (BENCH / bench.script).read_text(encoding="utf-8")
+            found = neighbour.search(text)
+            assert not found or own in text[: found.start()], bench.script
 
 
 def test_the_curves_in_the_docs_are_drawn_from_the_saved_figures(load, tmp_path: Path) -> None:
