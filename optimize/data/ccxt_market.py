@@ -23,7 +23,7 @@ import numpy as np
 from optimize.data import clock
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.files import tidy_funding
-from optimize.data.http import Cancelled, UnreachableError
+from optimize.data.http import Cancelled, UnreachableError, server_time_ms
 from optimize.data.manifest import MarketRules
 from optimize.data.quality import in_order
 from optimize.data.symbols import Symbol
@@ -129,15 +129,20 @@ class CcxtMarket:
     def rest_candles(self, start_ms: int, end_ms: int) -> tuple[Candles, int]:
         """[start_ms, end_ms)의 닫힌 1분봉과 확인된 끝(UTC ms). 아직 움직이는 봉은 버린다."""
         now = clock.now_ms()
-        closed_until = min(end_ms, now - now % MINUTE_MS)
+        last = min(end_ms, now - now % MINUTE_MS)
         rows: list[Row] = []
         cursor = start_ms
-        while cursor < closed_until:
-            edge = min(cursor + self.page * MINUTE_MS, closed_until)
+        while cursor < last:
+            edge = min(cursor + self.page * MINUTE_MS, last)
             found = self._window(cursor, edge)
             rows += found
             cursor = int(found[-1][0]) + MINUTE_MS if found else edge
-        return _to_candles(rows), closed_until
+        headers = self._headers()
+        if "Date" in headers:
+            # 이 컴퓨터의 시계가 빠를 수 있다: 닫힌 봉인지는 서버의 시계로 가린다.
+            told = server_time_ms(headers)
+            last = max(min(last, told - told % MINUTE_MS), start_ms)
+        return _to_candles([row for row in rows if row[0] < last]), last
 
     def _window(self, start: int, end: int) -> list[Row]:
         """[start, end)의 봉들, 시간순. 앞이 비었으면 그곳을 다시 묻는다."""
@@ -225,10 +230,14 @@ class CcxtMarket:
             f"인터넷 연결을 확인하고 잠시 뒤 다시 실행하세요. 받은 것은 캐시에 남아 있습니다.\n{self.fix}",
         )
 
+    def _headers(self) -> httpx.Headers:
+        """마지막 응답의 머리. ccxt가 남기지 않았으면 비었다."""
+        kept = getattr(self._exchange, "last_response_headers", None) or {}
+        return httpx.Headers({str(name): str(value) for name, value in kept.items()})
+
     def _retry_after(self) -> float:
-        headers = httpx.Headers(getattr(self._exchange, "last_response_headers", None) or {})
         try:
-            return max(0.0, float(headers.get("Retry-After", "0")))
+            return max(0.0, float(self._headers().get("Retry-After", "0")))
         except ValueError:
             return 0.0
 

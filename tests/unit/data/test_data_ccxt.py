@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -144,6 +145,15 @@ def test_거래가_없던_분은_빠진_채로_끝까지_간다() -> None:
     got, _ = market(exchange).rest_candles(START, START + 399 * MINUTE)
     assert minutes(got) == [k for k in range(399) if k not in gaps]
     assert len(exchange.asked) < 20
+
+
+def test_이_컴퓨터의_시계가_빨라도_서버의_시계로_움직이는_봉을_버린다() -> None:
+    exchange = FakeExchange()
+    asking = market(exchange)
+    exchange.last_response_headers = {"date": formatdate(START / 1000 + 397 * 60 + 20, usegmt=True)}
+    got, until = asking.rest_candles(START, START + 500 * MINUTE)
+    assert minutes(got) == list(range(397))
+    assert until == START + 397 * MINUTE
 
 
 def test_쉬라면_그만큼_쉬고_다시_묻는다() -> None:

@@ -171,6 +171,14 @@ def test_한_번_망가진_파일은_다시_받는다(exchange: Exchange, tmp_pa
     assert_same(store, parse_start("2025-01-01"), parse_start("2025-02-01"))
 
 
+def test_REST의_한_쪽이_멈추면_끊고_다시_묻는다(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.fail("/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=17386", "stall", seconds=1.2)
+    store, notes = fetch(tmp_path, start="2025-02-04", options=IMPATIENT)
+    assert_same(store, parse_start("2025-02-04"), NOW // 60_000 * 60_000)
+    assert not notes
+    assert exchange.faults[0].times == 0
+
+
 def test_CHECKSUM이_계속_다르면_거절하고_다른_달은_남아_이어_받는다(
     exchange: Exchange, tmp_path: Path
 ) -> None:
