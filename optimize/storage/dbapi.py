@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from optimize.storage.options import StorageOptions
+from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import Backend, StorageUrl
 
 KEEPALIVES = {
@@ -56,13 +57,16 @@ def reading_rows(url: StorageUrl, options: StorageOptions) -> Iterator[Rows]:
     with closing(_connect(url, options)) as server:
         server.autocommit = True
         cursor = server.cursor()
+        limit = answer_limit(options)
+        silence = Silence(limit) if limit is not None else None
 
         def run(sql: str) -> list[tuple[Any, ...]]:
-            cursor.execute(sql)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+            with silence.expecting(server) if silence else nullcontext():
+                cursor.execute(sql)
+            found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return found
 
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield Rows("postgresql", run)
 
 

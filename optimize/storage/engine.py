@@ -29,7 +29,7 @@ from optimize.errors import StorageError, os_reason
 from optimize.storage.dbapi import connect_args, open_readonly
 from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
-from optimize.storage.silence import Silence
+from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import StorageUrl
 
 _WRITING = "wizard_writing"
@@ -47,9 +47,9 @@ def make_engine(url: StorageUrl, options: StorageOptions) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
-    if options.statement_timeout_ms:
-        # 서버가 문장을 끊는 때를 넘기고도 답이 없으면 이어지지 않은 것이다.
-        Silence(options.statement_timeout_ms / 1000 + options.connect_timeout).watch(engine)
+    limit = answer_limit(options)
+    if limit is not None:
+        Silence(limit).watch(engine)
     return engine
 
 

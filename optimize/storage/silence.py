@@ -14,9 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine import Engine
+from optimize.storage.options import StorageOptions
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
 
 _CHECK_SECONDS = 0.5
 _LINGER_SECONDS = 5.0
@@ -45,13 +48,14 @@ class Silence:
         action = getattr(dialect, name)
 
         def guarded(first: Any, *rest: Any, **named: Any) -> Any:
-            with self._expecting(connection_of(first)):
+            with self.expecting(connection_of(first)):
                 return action(first, *rest, **named)
 
         setattr(dialect, name, guarded)
 
     @contextmanager
-    def _expecting(self, connection: Any) -> Iterator[None]:
+    def expecting(self, connection: Any) -> Iterator[None]:
+        """블록 안에서 connection의 답을 기다린다. 제한을 넘기면 드라이버가 끊긴 연결의 오류를 낸다."""
         me = threading.get_ident()
         with self._lock:
             outer = self._waiting.get(me)
@@ -81,6 +85,13 @@ class Silence:
                 late = [item for item in self._waiting.values() if now - item[0] > self._limit]
                 for _, connection in late:
                     _hang_up(connection)
+
+
+def answer_limit(options: StorageOptions) -> float | None:
+    """답을 기다릴 초: 서버가 문장을 끊을 때에 길의 몫을 더한 것. 문장의 제한이 없으면 None."""
+    if not options.statement_timeout_ms:
+        return None
+    return options.statement_timeout_ms / 1000 + options.connect_timeout
 
 
 def _hang_up(connection: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from store_kit import OPTIONS, SPACE, make_trial
 from tcp_proxy import TcpProxy
 
+from optimize.storage.dbapi import reading_rows
 from optimize.storage.engine import make_engine
 from optimize.storage.failures import StorageOperationError, storage_errors
 from optimize.storage.resilient import Backoff, Outage, Resilient
@@ -140,6 +141,12 @@ def test_a_peer_that_swallows_everything_is_given_up(postgres_url: StorageUrl, d
             proxy.frozen = True
             with pytest.raises(StorageOperationError), storage_errors(url, "조회"):
                 engine.connect()
+            proxy.frozen = False
+            # SQLAlchemy 없이 읽는 목록도 그렇다.
+            with reading_rows(url, limits) as db:
+                proxy.frozen = True
+                with pytest.raises(StorageOperationError), storage_errors(url, "조회"):
+                    db("SELECT 4")
         finally:
             proxy.frozen = False
             engine.dispose()
