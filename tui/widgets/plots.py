@@ -11,6 +11,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -89,6 +90,7 @@ class ScorePlot(Widget):
         self._best = BestSoFar()
         self._painted = -1
         self._strips: list[Strip] = []
+        self._drawn = Size(0, 0)
 
     def update(self) -> None:
         """시행이 늘었으면 다시 그린다."""
@@ -99,13 +101,16 @@ class ScorePlot(Widget):
 
     def on_resize(self) -> None:
         self._strips = []
+        self.refresh()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips = []
 
     def render_line(self, y: int) -> Strip:
-        if not self._strips:
+        if not self._strips or self._drawn != self.size:
+            # 크기가 바뀌었다는 알림보다 그리기가 먼저 오기도 한다.
+            self._drawn = self.size
             self._strips = self._paint(*self.size)
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
