@@ -35,6 +35,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from docs_shims import CLUSTER_TOOL, DOCKER
+
 REPO = Path(__file__).resolve().parents[1]
 BASH_FENCES = ("bash", "sh", "shell", "console")
 # 그대로 돌려도 되는 프로그램. 여기에 없는 것은 어떻게 할지 정하고 더한다.
@@ -71,30 +73,6 @@ TIMEOUT_SECONDS = 600  # 처음에는 커널을 컴파일한다
 SCREEN_SIGN = "백테스트 마법사"
 CANDLE_DAYS = 20
 CANDLE_START = 1_704_067_200_000  # 2024-01-01 00:00 UTC
-DOCKER = """\
-#!/bin/sh
-# 대역: 문서의 기준 서버를 다루는 명령인지만 본다.
-case "$*" in
-  "run "*optuna-postgres*) for part in "--name optuna-postgres" "-p 5432:5432" POSTGRES_USER=postgres \\
-      POSTGRES_PASSWORD=5432 POSTGRES_DB=optuna postgres:15; do
-      case "$*" in *"$part"*) ;; *) echo "docker run에 '$part'가 없다" >&2; exit 1;; esac; done;;
-  "build -f docs/examples/cluster/Dockerfile -t backtest-wizard .")
-      test -f docs/examples/cluster/Dockerfile;;
-  *" backtest-wizard dask scheduler "*|*" backtest-wizard dask worker "*) ;;
-  "start optuna-postgres"|"stop optuna-postgres"|"ps"*|"logs optuna-postgres"*) ;;
-  *) echo "대역이 모르는 docker 명령: $*" >&2; exit 1;;
-esac
-"""
-CLUSTER_TOOL = """\
-#!/bin/sh
-# 대역: 문서의 무리에 주는 파일이 있고 제 언어로 읽히는지만 본다.
-for part in "$@"; do
-  case "$part" in
-    *.yaml) python -c "import sys, yaml; yaml.safe_load(open(sys.argv[1]))" "$part" || exit 1;;
-    *.sbatch) bash -n "$part" || exit 1;;
-  esac
-done
-"""
 SCHEDULER = "192.168.0.10:8786"
 
 

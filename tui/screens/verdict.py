@@ -83,7 +83,9 @@ class VerdictScreen(BaseModal[None]):
                 text.append(plain(mark), colours[_TONES.get(finding.mark, "muted")])
                 text.append(f"\n{plain(finding.text)}\n")
                 if finding.todo:
-                    text.append(f"{ko.VERDICT_TODO.format(text=plain(finding.todo))}\n", "bold")
+                    text.append(
+                        f"{ko.VERDICT_NEXT_STEP.format(text=plain(finding.todo))}\n", "bold"
+                    )
         text.rstrip()
         return text
 
