@@ -82,7 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
     add("--n-trials", metavar="N", help="스터디마다의 목표 총 시행 수")
     add("--timeout", metavar="SEC", help="시간 제한(초)")
     add("--n-jobs", metavar="N", help="작업 프로세스 수 (-1은 모든 코어)")
-    add("--dataset-jobs", metavar="N", help="동시에 진행하는 칸의 수 (0은 모든 칸), 심볼이 여럿이면 한 시행을 나눌 수")
+    add(
+        "--dataset-jobs",
+        metavar="N",
+        help="동시에 진행하는 칸의 수 (0은 모든 칸), 심볼이 여럿이면 한 시행을 나눌 수",
+    )
     add("--executor", choices=("local", "dask"), help="작업자를 두는 곳")
     add("--dask-scheduler", metavar="URL", help="dask scheduler 주소 (tcp://호스트:8786)")
     add("--sampler", choices=SAMPLERS, help="탐색 방법")

@@ -1,4 +1,4 @@
-"""벤치마크의 한 입구: `./시작 벤치 [kernel|sampler|storage|end_to_end|startup|tui|memory|data|parity|curves|all] [--quick] [--json]`.
+"""벤치마크의 한 입구: `./시작 벤치 [kernel|sampler|storage|end_to_end|startup|tui|memory|data|parity|soak|noise|curves|all] [--quick] [--json]`.
 
 하나하나는 제 프로세스에서 차례로 돌고, 하나를 재지 못해도 나머지는 잰다. 목표를 넘겼는지는 숫자 곁에
 적을 뿐이고, exit code는 재지 못한 것이 있을 때만 0이 아니다(1).
@@ -53,6 +53,8 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "memory": (Bench("memory.py", quick=("--trials", "5000")),),
     "data": (Bench("candles.py", quick=("--repeats", "1")),),
     "parity": (Bench("parity.py", quick=("--quick",)),),
+    "soak": (Bench("soak.py", quick=("--trials", "2000")),),
+    "noise": (Bench("noise.py", quick=("--seeds", "20")),),
     "curves": (Bench("curves.py", ("--measure",), ("--measure", "--quick"), can_save=True),),
 }  # fmt: skip
 
