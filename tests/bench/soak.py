@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from conditions import load
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from conditions import load
 
 STUDY = "demo_btcusdt_15m_1h"
 GOAL_OPEN_SECONDS = 1.0
