@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
 from optimize.strategy.protocol import Signals, Workspace
+from optimize.strategy.together import Together
 from optimize.trial import Params
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _ON = (True,)
 
 
-class DonchianBreakout:
+class DonchianBreakout(Together):
     """Donchian 통로 돌파. 통로는 지금 봉을 뺀 지난 봉들의 고가와 저가다."""
 
     name = "donchian_breakout"
@@ -50,14 +51,6 @@ class DonchianBreakout:
             step=0.25,
         ),
     )
-
-    def signals(self, dataset: Dataset, params: Params) -> Signals:
-        """돌파가 시작된 봉에만 진입 신호를 낸다."""
-        return self.signals_into(dataset, params, Workspace())
-
-    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
-        """signals와 같은 값을 workspace의 배열에 쓴다."""
-        return self.signals_batch(dataset, [params], workspace)[0]
 
     def signals_batch(
         self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace

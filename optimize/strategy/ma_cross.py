@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
 from optimize.strategy.protocol import Signals, Workspace
+from optimize.strategy.together import Together
 from optimize.trial import Params
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _ON = (True,)
 _AVERAGES = ("sma", "ema", "hma")
 
 
-class MaCross:
+class MaCross(Together):
     """이동 평균 교차. 손절과 익절은 골라 쓴다."""
 
     name = "ma_cross"
@@ -53,14 +54,6 @@ class MaCross:
             step=0.25,
         ),
     )
-
-    def signals(self, dataset: Dataset, params: Params) -> Signals:
-        """교차한 봉에 진입, 반대 교차한 봉에 청산."""
-        return self.signals_into(dataset, params, Workspace())
-
-    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
-        """signals와 같은 값을 workspace의 배열에 쓴다."""
-        return self.signals_batch(dataset, [params], workspace)[0]
 
     def signals_batch(
         self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace

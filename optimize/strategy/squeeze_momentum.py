@@ -16,6 +16,7 @@ from optimize.strategy.parameter import (
     Parameter,
 )
 from optimize.strategy.protocol import Signals, Workspace
+from optimize.strategy.together import Together
 from optimize.trial import Params
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _filter_parameters() -> tuple[Parameter, ...]:
     )
 
 
-class SqueezeMomentum:
+class SqueezeMomentum(Together):
     """Squeeze Momentum. 모든 규칙의 식은 docs/strategy.md."""
 
     name = "squeeze_momentum"
@@ -208,14 +209,6 @@ class SqueezeMomentum:
         *_filter_parameters(),
         *_stop_parameters(),
     )
-
-    def signals(self, dataset: Dataset, params: Params) -> Signals:
-        """새 배열에 신호를 만든다."""
-        return self.signals_into(dataset, params, Workspace())
-
-    def signals_into(self, dataset: Dataset, params: Params, workspace: Workspace) -> Signals:
-        """workspace의 배열에 신호를 쓴다. 같은 workspace로 다시 부르면 덮인다."""
-        return self.signals_batch(dataset, [params], workspace)[0]
 
     def signals_batch(
         self, dataset: Dataset, batch: Sequence[Params], workspace: Workspace
