@@ -91,14 +91,19 @@ async def run_to_file(
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """자식의 묶음을 끝내고 거둔다. 이미 끝났으면 거두기만 한다."""
-    # SIGKILL은 막을 수 없으니 거둘 때까지 기다린다.
-    for number, seconds in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, None)):
-        if process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), seconds)
+    try:
+        # SIGKILL은 막을 수 없으니 거둘 때까지 기다린다.
+        for number, seconds in ((signal.SIGTERM, _KILL_AFTER), (signal.SIGKILL, None)):
+            if process.returncode is not None:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), seconds)
+    finally:
+        # 손자가 pipe를 쥐고 있어도 이쪽의 끝은 닫는다. asyncio에는 이 일의 공개된 이름이 없다.
+        transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
+        transport.close()
 
 
 def spawn_detached(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> int:
