@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from dask_lab import DaskLab
 from run_cases import RunCase, assert_exact, load, read_events, wait_until
 
-TRIALS = 120
+from optimize.errors import RunError
+from optimize.runner import dask_cluster
+from optimize.runner.dask_cluster import DaskCluster
+
+TRIALS = 100
 
 
 @pytest.fixture
@@ -69,18 +75,28 @@ def test_kills_of_worker_and_scheduler_lose_nothing(case: RunCase, lab: DaskLab)
     assert "127.0.0.9" not in hosts_seen(case)
 
 
-def test_no_scheduler_and_no_worker_are_clear_errors(case: RunCase, lab: DaskLab) -> None:
-    """닿지 못하는 scheduler와 판이 다른 작업자뿐인 무리는 시행을 시작하지 않는다."""
-    dask = ("--executor", "dask", "--dask-scheduler", lab.address)
-    done = case.run(*dask, "--storage-url", case.sqlite_url)
-    assert done.returncode == 5
-    assert "dask scheduler에 연결하지 못했습니다" in done.stderr
-    assert "Traceback" not in done.stderr
-
+def test_no_scheduler_and_no_usable_worker_are_clear_errors(
+    lab: DaskLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """닿지 못하는 scheduler와 판이 다른 작업자뿐인 무리에는 시행을 보내지 않는다."""
+    monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(RunError, match="dask scheduler에 연결하지 못했습니다"):
+        DaskCluster(lab.address, None, SimpleQueue()).connect()
+    monkeypatch.undo()
     lab.scheduler()
     lab.worker("127.0.0.9", lab.other_version())
-    done = case.run(*dask, "--storage-url", case.sqlite_url)
-    assert done.returncode == 5
-    assert "판이 다른 dask 작업자는 쓰지 않습니다" in done.stderr
-    assert "프로그램" in done.stderr
-    assert "Traceback" not in done.stderr
+    with pytest.raises(RunError, match="판이 다른 dask 작업자는 쓰지 않습니다") as refused:
+        connect_patiently(lab)
+    assert "127.0.0.9" in refused.value.cause
+    assert "프로그램" in refused.value.cause
+
+
+def connect_patiently(lab: DaskLab) -> None:
+    """작업자가 뜨기를 기다리며 잇는다."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            DaskCluster(lab.address, None, SimpleQueue()).connect()
+        except RunError as error:
+            if "판이 다른" in error.title or time.monotonic() > deadline:
+                raise
