@@ -176,6 +176,7 @@ class Sandbox:
             "BACKTEST_WIZARD_HOME": str(self.root),
             "OPTUNA_STORAGE": self.storage_url,
             "TERM": "xterm-256color",
+            "PYTHONSAFEPATH": "1",
             # 모래밭의 길이 든 .pyc를 진짜 tests/에 남기지 않는다(이어지는 시험이 그것을 읽는다).
             "PYTHONDONTWRITEBYTECODE": "1",
         }
@@ -188,7 +189,8 @@ class Sandbox:
         )
         site = next(venv.glob("lib/python3*/site-packages"))
         seen = [path for path in sys.path if path.endswith("site-packages")]
-        (site / "sandbox.pth").write_text("\n".join([str(self.root), *seen]))
+        # 코드의 진짜 자리로 읽는다: 컴파일한 커널의 캐시는 파일의 경로를 보므로, 모래밭마다 다시 컴파일하지 않는다.
+        (site / "sandbox.pth").write_text("\n".join([str(REPO), *seen]))
         record = "import sys; from launcher import stamp; [stamp.record(x, sys.argv[1]) for x in stamp.ALL_EXTRAS]"
         subprocess.run(
             [sys.executable, "-c", record, str(site)], check=True, timeout=60, cwd=self.root
