@@ -103,7 +103,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     finally:
         # 손자가 pipe를 쥐고 있어도 이쪽의 끝은 닫는다. asyncio에는 이 일의 공개된 이름이 없다.
         transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]
+        child: subprocess.Popen[bytes] | None = transport.get_extra_info("subprocess")
         transport.close()
+        if child is not None and child.returncode is None:
+            # 거두는 도중에 다시 취소되었다(화면이 닫힌다): 죽인다. 거두는 것은 asyncio의 thread가 한다.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            child.returncode = -signal.SIGKILL
 
 
 def spawn_detached(argv: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path) -> int:
