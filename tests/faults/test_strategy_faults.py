@@ -118,7 +118,7 @@ def test_each_faulty_trial_fails_with_its_reason_and_the_rest_are_right(case: Ru
 
 
 def test_a_trial_that_takes_its_process_along_fails_alone(case: RunCase) -> None:
-    done = case.run(*arguments(case, "compiled", "kill"), n=6, jobs=1)
+    done = case.run(*arguments(case, "compiled", "kill"), n=6)
     assert done.returncode == 0, done.stderr
     trials = assert_exact(load(case.sqlite_url, "Faulty"), 6)
     assert {trial.params["fault"] for trial in trials} == {"none", "compiled", "kill"}

