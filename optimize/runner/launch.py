@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import RunError, SettingsError, WizardError, os_reason
+from optimize.memory import return_freed_memory
 from optimize.protocol import (
     DoneEvent,
     ErrorEvent,
@@ -163,6 +164,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         keeper = StoreKeeper(inbox, run_id)
         cells = _open_cells(plan, search, markets, schemes, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
+        return_freed_memory()
         finished = coordinator.run()
         for item, cell in zip(opened, cells, strict=True):
             if not cell.unsaved:
@@ -171,6 +173,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         verdicts: list[Verdict] = []
         if not coordinator.killed:
             gathered = write_results(plan, cells, [item.store for item in opened], events)
+            return_freed_memory()
             # 사용자가 멈췄으면 기다리게 하지 않는다: 판정은 studies verdict로 언제든 낸다.
             verdicts = write_verdicts(cells, gathered, events) if finished else []
         events.emit(DoneEvent(_results(cells), exit_code))
