@@ -89,9 +89,12 @@ ERROR = {
         ([hello(LIVE)], ["준비 중", "실행을 준비합니다"]),
         ([hello(LIVE), study(), trial(0, 1.0)], ["진행 중", "시행 1개"]),
         ([hello(2**22 + 7), study()], ["끊김", "갑자기 끊겼습니다"]),
-        ([hello(1), study(), done(0)], ["완료", "최고 점수 1.5 (1m@15m)", "slug/best.yaml"]),
+        (
+            [hello(1), study(), done(0)],
+            ["완료", "최고 점수 1.5 (1m@15m)", "studies/slug/s1/best.yaml"],
+        ),
         ([hello(1), study(), done(0, None)], ["완료", "조건을 만족한 시행이 없습니다"]),
-        ([hello(1), study(), done(130)], ["멈춤", "다시 실행하면 이어집니다"]),
+        ([hello(1), study(), done(130)], ["멈춤", "F6을 누르면 남은 시행을 이어 갑니다"]),
         ([hello(1), study(), ERROR, done(3)], ["실패", "[red]끊겼습니다", "첫 까닭", "켜세요"]),
     ],
 )
@@ -185,8 +188,8 @@ async def test_stop_asks_then_interrupts(tui_home: Path, sleeper: subprocess.Pop
         await pilot.press("enter")
         await until(pilot, lambda: sleeper.poll() == -signal.SIGINT)
         await until_text(pilot, "끊김")
-        await pilot.press("x")
-        await until_text(pilot, "이미 끝난 실행입니다")
+        await until_text(pilot, "끝난 시행이 없습니다")
+        assert "x 멈추기" not in shown(pilot.app)
 
 
 async def test_leaving_says_the_run_goes_on(

@@ -121,12 +121,12 @@ class TrialsScreen(BaseScreen[None]):
 
     def on_trials_screen_batch(self, message: Batch) -> None:
         """새 사건들을 접고 바뀐 곳만 그린다."""
-        best = self.model.best_row
+        before = self._card_state()
         with self.app.batch_update():
             rows = self.apply_events(message.located)
             self.query_one(TrialTable).add(rows)
             self.show_note()
-            if self.model.best_row != best:
+            if self._card_state() != before:
                 self._show_card()
 
     def apply_events(self, located: list[Located]) -> range:
@@ -151,11 +151,18 @@ class TrialsScreen(BaseScreen[None]):
             self.query_one(ScorePlot).update()
             self.query_one(CellMatrix).update()
 
+    def _card_state(self) -> tuple[int | None, int | None, float | None]:
+        """카드에 보이는 것이 바뀌었는지 아는 값: 최고의 줄, 그 번호, 앞선 실행의 최고."""
+        row = self.model.best_row
+        number = None if row is None else self.model.trials[row].number
+        return row, number, self.model.earlier_best
+
     def _show_card(self) -> None:
         row = self.model.best_row
         event = None if row is None else self.event_of(row)
         cell = "" if row is None else self.model.studies[self.model.trials[row].study].cell
-        self.query_one("#card", Static).update(card_text(event, cell))
+        text = card_text(event, cell, self.model.earlier_best)
+        self.query_one("#card", Static).update(text)
 
     def event_of(self, row: int) -> bridge.TrialEvent | None:
         """그 줄의 시행 사건. 번호는 저장된 것으로 바로잡는다."""

@@ -57,7 +57,7 @@ class RunPanel(Widget):
 
     def _preparing(self) -> str:
         event = self.model.preparing
-        if self.model.exit_code is not None:
+        if self.model.is_over:
             return ""
         if event is None:
             return ko.PREPARING
@@ -80,7 +80,7 @@ class RunPanel(Widget):
         best = ko.BEST.format(score=score_text(study.best_value))
         line.append(f"  {fit(best, 12)}", style("run-panel--best"))
         notes = []
-        if study.done < study.target and self.model.exit_code is None:
+        if study.done < study.target and not self.model.is_over:
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
             if study.eta_s is not None:
                 notes.append(ko.ETA.format(eta=duration_text(study.eta_s)))
