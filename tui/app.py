@@ -113,13 +113,18 @@ class WizardApp(App[None]):
             self.push_screen(StudiesScreen())
 
     def action_diagnostics(self) -> None:
-        """보고 있는 스터디의 저장소나 지금 고른 저장소(없으면 설정이 정하는 것)를 점검한다."""
+        """보고 있는 스터디의 저장소나 지금 고른 저장소(없으면 설정이 정하는 것)를 점검한다.
+
+        창이 떠 있어도 듣는다: 그 위에 열리고, 나가면 그 창으로 돌아온다.
+        """
         from tui.screens.diagnostics import DiagnosticsScreen
 
-        if not isinstance(self.screen, DiagnosticsScreen) and not self.screen.is_modal:
-            choice = getattr(self.screen, "storage_choice", None)
-            masked = str(getattr(self.screen, "storage_masked", ""))
-            self.push_screen(DiagnosticsScreen(choice, masked))
+        if any(isinstance(screen, DiagnosticsScreen) for screen in self.screen_stack):
+            return
+        below = next((one for one in reversed(self.screen_stack) if not one.is_modal), self.screen)
+        choice = getattr(below, "storage_choice", None)
+        masked = str(getattr(below, "storage_masked", ""))
+        self.push_screen(DiagnosticsScreen(choice, masked))
 
     def action_settings(self) -> None:
         """설정을 연다."""

@@ -135,6 +135,11 @@ def studies_dir() -> Path:
     return paths.studies_dir()
 
 
+def results_folder(slug: str, study: str) -> str:
+    """그 스터디의 결과(`best.yaml` 따위)를 둔 폴더, 뿌리에서 본 경로."""
+    return paths.results_dir(slug, study).relative_to(paths.home()).as_posix()
+
+
 def record_crash(error: Exception) -> str:
     """예상 밖의 예외를 비밀번호를 가려 `studies/.logs/`에 남기고, 보일 글을 준다."""
     from optimize.cli import internal_error
