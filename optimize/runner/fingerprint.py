@@ -44,15 +44,17 @@ def describe_study(
     params: Params,
     ref: DatasetRef,
     space: SearchSpace,
-    strategy_hash: str,
+    code: Mapping[str, str],
     others: Sequence[DatasetRef] = (),
 ) -> dict[str, Any]:
     """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다.
 
-    others: 한 시행이 ref와 함께 보는 나머지 심볼의 자료. 있으면 심볼마다의 단위와 비용도 적는다.
+    code: 전략의 파일들(`strategy_files`). others: 한 시행이 ref와 함께 보는 나머지 심볼의 자료. 있으면 심볼마다의
+    단위와 비용도 적는다. strategy_files와 space_items는 견주지 않고, 달라졌을 때 무엇인지 대는 데만 쓴다.
     """
     from optimize.backtest.engine import ENGINE_VERSION
     from optimize.data.period import format_period
+    from optimize.strategy.registry import code_digest
     from optimize.validation.splits import Rules
 
     return {
@@ -60,8 +62,10 @@ def describe_study(
         "symbol": ", ".join(item.symbol for item in (ref, *others)),
         "cell": ref.cell,
         "strategy": params.strategy.name,
-        "strategy_hash": strategy_hash,
+        "strategy_hash": code_digest(code),
+        "strategy_files": {name: found[:12] for name, found in code.items()},
         "space": space.fingerprint,
+        "space_items": space.described,
         "data": {
             "fingerprint": _together(ref, others),
             "period": format_period(ref.start_ms, ref.end_ms),
@@ -193,10 +197,24 @@ def changed_labels(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 def _changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     before, after = _comparable(recorded), _comparable(now)
     return [
-        f"{_LABELS[key]}: {_detail(key, recorded.get(key), now.get(key))}"
+        f"{_LABELS[key]}: {_inside(key, recorded, now) or _detail(key, recorded.get(key), now.get(key))}"
         for key in _LABELS
         if key in after and before[key] != after[key]
     ]
+
+
+def _inside(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """전략의 코드와 공간은 어느 파일과 어느 파라미터가 달라졌는지. 적혀 있지 않으면 빈 글."""
+    beside = {"strategy_hash": "strategy_files", "space": "space_items"}.get(key, "")
+    before, after = recorded.get(beside), now.get(beside)
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return ""
+    moved = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if key == "strategy_hash":
+        return f"바뀐 파일 {', '.join(moved)}" if moved else ""
+    return ", ".join(
+        f"{name} {before.get(name, '없음')} → {after.get(name, '없음')}" for name in moved
+    )
 
 
 def _detail(key: str, before: Any, after: Any) -> str:

@@ -71,7 +71,7 @@ class _Search:
     space: SearchSpace
     objective: Objective
     costs: CostModel
-    strategy_hash: str
+    code: dict[str, str]
     rules: Rules
 
 
@@ -157,7 +157,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         warn_thin_splits(search.rules, plan.params.search.n_trials, events)
         refs = [[market.ref for market in symbols] for symbols in markets]
         kit = workforce.equip([ref for cell in refs for ref in cell], plan.params.strategy.name)
-        opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
+        opened = open_studies(plan, refs, search.space, search.objective, search.code)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()
         recover(opened, events, events.run_dir)
@@ -189,7 +189,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
 def _prepare_search(plan: Plan) -> _Search:
     from optimize.backtest.costs import CostModel
     from optimize.search.space import SearchSpace
-    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+    from optimize.strategy.registry import load_strategy, strategy_files
 
     params = plan.params
     strategy = load_strategy(params.strategy.name)
@@ -197,7 +197,7 @@ def _prepare_search(plan: Plan) -> _Search:
         SearchSpace(strategy.parameters, params.strategy.space),
         make_objective(params.objective),
         CostModel(**params.backtest.model_dump()),
-        strategy_fingerprint(params.strategy.name),
+        strategy_files(params.strategy.name),
         make_rules(params),
     )
 

@@ -207,11 +207,11 @@ def open_studies(
     cells: Sequence[Sequence[DatasetRef]],
     space: SearchSpace,
     objective: Objective,
-    strategy_hash: str,
+    code: Mapping[str, str],
 ) -> list[OpenedStudy]:
     """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다.
 
-    cells: 칸마다 심볼마다의 자료.
+    cells: 칸마다 심볼마다의 자료. code: 전략의 파일들(`strategy_files`).
     """
     from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
     from optimize.storage.store import TrialStore
@@ -219,7 +219,7 @@ def open_studies(
     opened: list[OpenedStudy] = []
     try:
         for cell, refs in zip(plan.cells, cells, strict=True):
-            described = describe_study(plan.params, refs[0], space, strategy_hash, refs[1:])
+            described = describe_study(plan.params, refs[0], space, code, refs[1:])
             store = TrialStore.open(
                 cell.storage_url,
                 plan.storage_options,

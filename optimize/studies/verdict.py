@@ -141,7 +141,7 @@ def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
     from optimize.runner.fingerprint import changed_labels, describe_study
     from optimize.runner.opening import make_objective, make_rules, scheme_of
     from optimize.search.space import SearchSpace
-    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+    from optimize.strategy.registry import load_strategy, strategy_files
 
     params = planned_params(plan["params"])
     cell = next(item["cell"] for item in plan["cells"] if item["study"] == info.name)
@@ -153,7 +153,7 @@ def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
         params,
         ref,
         space,
-        strategy_fingerprint(params.strategy.name),
+        strategy_files(params.strategy.name),
         [item.refs[0] for item in others],
     )
     recorded = info.attrs.get(_ATTRIBUTE)
