@@ -25,7 +25,7 @@ from optimize.data.period import (
     parse_start,
 )
 from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
-from optimize.data.quality import assess, between, clean
+from optimize.data.quality import assess, clean
 from optimize.data.store import SymbolStore
 from optimize.data.symbols import DEMO_LABEL, EXCHANGES, Symbol
 from optimize.data.timeframes import MINUTE_MS, Cell
@@ -98,26 +98,18 @@ def _from_file(
 
     def load() -> LoadedBase:
         on_progress(f"{file.name} 읽기", 0, 1)
-        read = read_candles(file, floor_off_grid=floor_off_grid)
+        read = read_candles(file, floor_off_grid=floor_off_grid, start_ms=start_ms, end_ms=end_ms)
         on_progress(f"{file.name} 읽기", 1, 1)
-        whole = read.candles
-        first, last = int(whole.open_time[0]), int(whole.open_time[-1]) + read.interval_ms
-        wanted = between(whole, start_ms or 0, end_ms or last)
-        if not len(wanted):
-            raise DataError(
-                "고른 기간의 캔들이 파일에 없습니다",
-                f"{file.name}의 기간은 {format_period(first, last)}입니다",
-                "--start 와 --end 를 그 안으로 고르거나 비우세요",
-            )
+        first, last = read.whole
         notes = [*read.quality.notes()]
         if "UTC로 읽음" in read.recognised.time_unit:
             notes.append("파일의 시각에 시간대 표시가 없어 UTC로 읽었습니다")
         if (start_ms or first) < first or (end_ms or last) > last:
             notes.append(f"파일에는 고른 기간의 일부만 있습니다: {format_period(first, last)}")
-        return LoadedBase(wanted, read.interval_ms, tuple(notes))
+        return LoadedBase(read.candles, read.interval_ms, tuple(notes))
 
     return BaseSource(
-        identity=f"file|{digest}|{start_ms}|{end_ms}|{floor_off_grid}",
+        identity=f"file|2|{digest}|{start_ms}|{end_ms}|{floor_off_grid}",
         label=f"파일 {file.name}",
         load=load,
         market=store.manifest().market,
