@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from optimize.data import arrow_io
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.locks import locked
 from optimize.data.manifest import (
+    FILE_NAME,
     Manifest,
     MarketRules,
     Month,
@@ -34,6 +36,9 @@ from optimize.data.timeframes import MINUTE_MS, Timeframe
 from optimize.errors import DataError
 
 _LOCK_SECONDS = 60
+# 이 캐시가 적는 파일과 그 임시 파일의 이름.
+_NAME = r"(?:\d{4}-\d{2}|funding)\.[0-9a-f]{8}\.arrow"
+_OWN_FILE = re.compile(rf"{_NAME}|\.(?:{_NAME}|{re.escape(FILE_NAME)})\..+\.tmp", re.ASCII)
 
 
 def content_digest(candles: Candles) -> str:
@@ -73,12 +78,15 @@ class SymbolStore:
             self._sweep(manifest)
 
     def _sweep(self, manifest: Manifest) -> None:
-        """목록에 없는 파일을 지운다."""
-        named = {self._month_file(key, month.sha256) for key, month in manifest.months.items()}
+        """목록에 없는 우리 파일과, 쓰다가 죽은 프로세스의 임시 파일을 지운다.
+
+        잠근 채로 부르므로 임시 파일을 쓰고 있는 프로세스는 없다. 사용자가 둔 다른 파일은 건드리지 않는다.
+        """
+        named = {self._month_file(key, month.sha256).name for key, month in manifest.months.items()}
         if manifest.funding is not None:
-            named.add(self._funding_file(manifest.funding.sha256))
-        for path in self.folder.glob("*.arrow"):
-            if path not in named:
+            named.add(self._funding_file(manifest.funding.sha256).name)
+        for path in self.folder.iterdir():
+            if _OWN_FILE.fullmatch(path.name) and path.name not in named:
                 path.unlink(missing_ok=True)
 
     def _month_file(self, key: str, digest: str) -> Path:
@@ -209,6 +217,11 @@ class SymbolStore:
                 manifest.archives = {
                     name: digest for name, digest in manifest.archives.items() if key not in name
                 }
+
+    def forget(self) -> None:
+        """읽을 수 없는 목록을 버린다. 파일들은 다음에 고칠 때 지워진다."""
+        with locked(self.folder, _LOCK_SECONDS):
+            (self.folder / FILE_NAME).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """봉을 모두 비운다(펀딩과 거래 규칙은 남긴다)."""

@@ -95,6 +95,28 @@ def test_목록을_적기_전에_죽어도_앞의_것이_온전하다(
     assert not list(store.folder.glob("*.tmp"))
 
 
+def test_사용자가_둔_파일은_지우지_않고_죽은_임시_파일은_치운다(store: SymbolStore) -> None:
+    put(store, START, START + DAY)
+    foreign = [
+        store.folder / name for name in ("내것.arrow", "notes.txt", "2024-01.arrow", "x.tmp")
+    ]
+    dead = [
+        store.folder / name
+        for name in (
+            ".2024-01.01234567.arrow.ab12.tmp",
+            ".manifest.json.ab12.tmp",
+            ".funding.01234567.arrow.ab12.tmp",
+            "2023-05.01234567.arrow",
+        )
+    ]
+    for path in foreign + dead:
+        path.write_text("x")
+    put(store, START + DAY, START + 2 * DAY)
+    assert all(path.exists() for path in foreign)
+    assert not any(path.exists() for path in dead)
+    assert len(store.read(START, START + 2 * DAY)) == 2 * 1440
+
+
 def test_목록과_펀딩과_거래_규칙(store: SymbolStore, tmp_path: Path) -> None:
     assert list_cached(tmp_path / "data") == []
     put(store, START, START + DAY)
