@@ -39,7 +39,10 @@ KLINE_HEADER = (
 
 @dataclass
 class Fault:
-    """망칠 요청. kind: status | truncate | stall | corrupt | close."""
+    """망칠 요청. kind: status | truncate | stall | drip | corrupt | close.
+
+    stall은 반을 보내고 seconds초 멎고, drip은 seconds초마다 한 바이트씩 흘린다.
+    """
 
     fragment: str
     kind: str
@@ -61,6 +64,7 @@ class Exchange:
     month_lacks_days: set[str] = field(default_factory=set)
     funding: list[tuple[int, float]] = field(default_factory=list)
     used_weight: str = ""
+    remaining: str = ""
     requests: list[str] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -264,6 +268,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault.kind == "truncate":
             self._send(status, body[: len(body) // 2], length=len(body))
+        elif fault.kind == "drip":
+            self._send(status, b"", length=len(body))
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(fault.seconds)
         elif fault.kind == "stall":
             self._send(status, body[: len(body) // 2], length=len(body))
             self.wfile.flush()
@@ -282,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         if self.exchange.used_weight:
             self.send_header("X-MBX-USED-WEIGHT-1M", self.exchange.used_weight)
+        if self.exchange.remaining:
+            self.send_header("Remaining-Req", self.exchange.remaining)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()

@@ -28,9 +28,9 @@ from optimize.data.manifest import Span, merge_spans, subtract
 from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
 from optimize.data.quality import between, concatenate, in_order
 from optimize.data.store import SymbolStore
-from optimize.data.timeframes import MINUTE_MS
+from optimize.data.timeframes import MINUTE_MS, Timeframe
 from optimize.data.upbit import UpbitMarket
-from optimize.errors import DataError
+from optimize.errors import DataError, SettingsError
 
 Progress = Callable[[str, int, int], None]
 _Answer = TypeVar("_Answer")
@@ -64,12 +64,20 @@ def download(
     """[start_ms, end_ms)에서 빠진 것을 받아 캐시에 넣고, 알릴 말들을 준다.
 
     refresh: 거래소가 다시 올린 달(CHECKSUM이 바뀐 달)을 다시 받는다.
-    닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다).
+    닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다). 아직 오지 않은 기간이면 SettingsError.
     """
+    now = clock.now_ms()
+    if start_ms >= now:
+        raise SettingsError(
+            "고른 기간이 아직 오지 않았습니다",
+            f"시작 {format_ms(start_ms)}, 지금 {format_ms(now)} (UTC)",
+            "--start 를 지난 때로 고르세요",
+        )
+    _check_interval(store)
     exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
     others = None if exchange else open_exchange(store.symbol, fix)
     exchange = exchange or store.symbol.exchange
-    end_ms = min(end_ms, clock.now_ms())
+    end_ms = min(end_ms, now)
     cancel = threading.Event()
     on_progress = _calm(on_progress)
     http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
@@ -85,6 +93,19 @@ def download(
     finally:
         cancel.set()
         http.close()
+
+
+def _check_interval(store: SymbolStore) -> None:
+    """받는 것은 1분봉이다. 캐시에 든 봉이 더 굵으면 받기 전에 DataError."""
+    manifest = store.manifest()
+    if manifest.months and manifest.interval_ms != MINUTE_MS:
+        held = Timeframe(manifest.interval_ms // MINUTE_MS)
+        raise DataError(
+            f"{store.symbol}의 캐시에는 {held} 봉이 들어 있어 1분봉을 이어 받을 수 없습니다",
+            f"캐시의 출처: {manifest.source}",
+            "캐시의 기간만 쓰려면 --start 와 --end 를 비우고 --set data.offline=true 로 실행하세요.\n"
+            f"1분봉으로 바꾸려면 {store.folder} 폴더를 지우고 다시 받으세요",
+        )
 
 
 def _calm(on_progress: Progress) -> Progress:

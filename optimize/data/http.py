@@ -27,7 +27,7 @@ _SLOW_DOWN = frozenset({418, 429})
 class HttpOptions:
     """기다림은 초. attempts: 한 요청을 보내는 횟수. longest_rest_s: 이보다 길게 쉬라면 오류로 알린다.
 
-    largest_bytes: 응답 하나의 (풀린) 크기의 한도.
+    largest_bytes: 응답 하나의 (풀린) 크기의 한도. longest_response_s: 조금씩 흘리는 응답을 끊고 다시 묻는 때.
     """
 
     connect_timeout: float = 6.0
@@ -36,6 +36,7 @@ class HttpOptions:
     backoff_s: float = 0.5
     longest_rest_s: float = 300.0
     largest_bytes: int = 256 * 2**20
+    longest_response_s: float = 180.0
 
 
 class Cancelled(Exception):  # noqa: N818 — 오류가 아니라 멈추라는 뜻이다
@@ -126,9 +127,12 @@ class HttpSource:
                 if attempt:
                     break
                 continue
-            except (httpx.TransportError, httpx.StreamError) as error:
+            except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
                 last = error
                 continue
+            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+                last = error
+                break
             if status == httpx.codes.OK:
                 return body, headers
             if status in _SLOW_DOWN:
@@ -148,9 +152,12 @@ class HttpSource:
     def _once(self, url: str, params: dict[str, Any] | None) -> tuple[int, bytes, httpx.Headers]:
         with self._asking(), self._client.stream("GET", url, params=params) as response:
             chunks, size = [], 0
+            deadline = time.monotonic() + self.options.longest_response_s
             for chunk in response.iter_bytes():
                 if self.cancel.is_set():
                     raise Cancelled
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("조금씩 흘리는 응답", request=response.request)
                 size += len(chunk)
                 if size > self.options.largest_bytes:
                     raise self._too_large(url)
@@ -267,6 +274,10 @@ def _reason(error: Exception | None) -> str:
         return "응답을 기다리다 시간이 다 되었습니다"
     if isinstance(error, httpx.RemoteProtocolError):
         return "응답이 도중에 끊겼습니다"
+    if isinstance(error, httpx.DecodingError):
+        return "응답의 압축을 풀 수 없습니다"
+    if isinstance(error, (httpx.TooManyRedirects, httpx.InvalidURL)):
+        return "다른 주소로 끝없이 넘기거나 틀린 주소로 넘깁니다"
     return connection_reason(error) if error else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from optimize.data.period import parse_start
 from optimize.data.quality import between
 from optimize.data.store import SymbolStore
 from optimize.data.symbols import parse_symbol
-from optimize.errors import DataError
+from optimize.errors import DataError, SettingsError
 
 DAY = 86_400_000
 FIRST = parse_start("2024-12-28")
@@ -179,6 +180,79 @@ def test_REST의_한_쪽이_멈추면_끊고_다시_묻는다(exchange: Exchange
     assert exchange.faults[0].times == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "headers", "body"),
+    [
+        ("status", {"Content-Encoding": "gzip"}, b"nope"),
+        ("drip", {}, b""),
+    ],
+)
+def test_풀리지_않거나_조금씩_흘리는_응답은_끊고_다시_묻는다(
+    exchange: Exchange, tmp_path: Path, fault: str, headers: dict[str, str], body: bytes
+) -> None:
+    exchange.fail("1m-2025-02-03.zip", fault, status=200, headers=headers, body=body, seconds=0.1)
+    options = replace(QUICK, longest_response_s=1.0)
+    store, notes = fetch(tmp_path, start="2025-02-03", end="2025-02-04", options=options)
+    assert_same(store, parse_start("2025-02-03"), parse_start("2025-02-04"))
+    assert not notes
+    assert exchange.faults[0].times == 0
+
+
+@pytest.mark.parametrize("body", [b'{"klines": []}', b'[["a", "1"]]', b"[1]", b"<html>"])
+def test_모양이_다른_REST의_응답은_한국어로_말한다(
+    exchange: Exchange, tmp_path: Path, body: bytes
+) -> None:
+    for symbol, path in (("BINANCE:BTCUSDT", "/api/v3/klines"), ("UPBIT:BTCKRW", "/v1/candles")):
+        exchange.fail(path, status=200, body=body)
+        with pytest.raises(DataError, match=r"응답을 (읽을 수 없|보냈)") as caught:
+            fetch(tmp_path, symbol=symbol)
+        assert "프록시" in caught.value.fix
+
+
+def test_같은_쪽만_되풀이하는_서버에_붙들리지_않는다(exchange: Exchange, tmp_path: Path) -> None:
+    """2월 4일을 물을 때마다 그 앞의 1000개를 준다."""
+    page = exchange.answer("/api/v3/klines?symbol=BTCUSDT&startTime=1738000000000")[1]
+    exchange.fail("startTime=17386", status=200, body=page, times=99)
+    with pytest.raises(DataError, match="읽을 수 없습니다"):
+        fetch(tmp_path, start="2025-02-04")
+
+
+def test_REST가_없는_거울_서버면_bulk만_받는다(exchange: Exchange, tmp_path: Path) -> None:
+    exchange.fail("/api/v3/", status=404, times=99)
+    store, notes = fetch(tmp_path, start="2025-01-01", end="2025-02-01")
+    assert_same(store, parse_start("2025-01-01"), parse_start("2025-02-01"))
+    assert any("HTTP 404" in note for note in notes)
+
+
+def test_끝없는_넘김과_틀린_주소는_그렇게_말한다(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange.fail("/", status=302, headers={"Location": "/loop"}, times=999)
+    with pytest.raises(DataError, match="닿지 못했습니다") as caught:
+        fetch(tmp_path)
+    assert "끝없이" in caught.value.cause
+    for wrong in ("data.example.com", "ftp://example.com", "http://", "http://[x"):
+        monkeypatch.setenv("BACKTEST_WIZARD_BINANCE_BULK_URL", wrong)
+        with pytest.raises(SettingsError, match="BACKTEST_WIZARD_BINANCE_BULK_URL의 주소"):
+            fetch(tmp_path)
+
+
+def test_아직_오지_않은_기간은_묻지_않고_거절한다(exchange: Exchange, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="아직 오지 않았습니다"):
+        fetch(tmp_path, start="2030-01-01", end="2031-01-01")
+    assert exchange.requests == []
+
+
+def test_굵은_봉이_든_캐시에는_이어_받지_않는다(exchange: Exchange, tmp_path: Path) -> None:
+    store = SymbolStore(tmp_path, parse_symbol("BINANCE:BTCUSDT"))
+    hourly = Candles(*(getattr(TRUTH, name)[::60] for name in Candles.__dataclass_fields__))
+    store.merge(between(hourly, FIRST, FIRST + DAY), 3_600_000, (FIRST, FIRST + DAY), "파일 h.csv")
+    with pytest.raises(DataError, match="1h 봉이 들어 있어") as caught:
+        fetch(tmp_path)
+    assert str(store.folder) in caught.value.fix
+    assert exchange.requests == []
+
+
 def test_CHECKSUM이_계속_다르면_거절하고_다른_달은_남아_이어_받는다(
     exchange: Exchange, tmp_path: Path
 ) -> None:
@@ -298,6 +372,23 @@ def test_업비트는_새것부터_넘기며_거래_없는_분은_비워_둔다(
     assert "market=KRW-BTC" in exchange.requests[0]
 
 
-def test_업비트에_없는_마켓(exchange: Exchange, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="KRW-NOPE 마켓이 없습니다"):
-        fetch(tmp_path, symbol="UPBIT:NOPEKRW")
+def test_업비트의_남은_요청이_하나면_1초_쉰다(
+    exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(HttpSource, "rest_for", lambda _self, seconds: rests.append(seconds))
+    exchange.remaining = "group=candles; min=1800; sec=2"
+    fetch(tmp_path, end="2024-12-29", symbol="UPBIT:BTCKRW")
+    assert rests == []
+    exchange.remaining = "group=candles; min=1800; sec=1"
+    fetch(tmp_path, end="2024-12-30", symbol="UPBIT:BTCKRW")
+    assert set(rests) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "title"),
+    [("UPBIT:NOPEKRW", "KRW-NOPE 마켓이 없습니다"), ("UPBIT:BTCKRW.P", "무기한 선물이 없습니다")],
+)
+def test_업비트에_없는_마켓(exchange: Exchange, tmp_path: Path, symbol: str, title: str) -> None:
+    with pytest.raises(DataError, match=title):
+        fetch(tmp_path, symbol=symbol)
