@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 from textual.widgets import Input
 from tui_kit import SIZES, screen_name, shown, type_text, until, until_text, write_run
 
@@ -291,3 +292,40 @@ async def test_typing_in_a_field_does_not_trigger_letter_keys(tui_home: Path) ->
         field = app.screen.query_one("#symbol-filter", Input)
         await until(pilot, lambda: field.value == "qㅂn")
         assert screen_name(app) == "SymbolScreen"
+
+
+async def test_pasted_text_is_one_clean_line_and_passwords_stay_in(tui_home: Path) -> None:
+    """여러 줄과 escape를 붙여 넣어도 한 줄의 글이고, 가린 칸은 너비가 정해진 글자로 가리며 복사되지 않는다."""
+    app = WizardApp()
+    async with app.run_test() as pilot:
+        await until_text(pilot, "새 실행 시작")
+        grid = TextField(joint=",", id="a")
+        secret = TextField(password=True, id="b")
+        await app.screen.query_one("#body").mount(grid, secret)
+        grid.focus()
+        await pilot.pause()
+        grid.post_message(Paste("\n 1m@15m\r\n\x1b[31m1m@1h \n"))
+        await until(pilot, lambda: grid.value == "1m@15m,1m@1h")
+        secret.focus()
+        await type_text(pilot, "비번a")
+        await until_text(pilot, " *** ")
+        assert app.cursor_position.x == secret.content_region.x + 3
+        await pilot.press("ctrl+shift+a", "ctrl+c")
+        await pilot.press("ctrl+x")
+        await until(pilot, lambda: secret.value == "")
+        assert app.clipboard == ""
+
+
+def test_dumb_terminal_is_refused_in_korean(tui_home: Path) -> None:
+    """화면을 그릴 수 없는 단말기를 escape로 어지럽히지 않는다(진짜 pty)."""
+    import pty
+
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "tui"], stdin=slave, stdout=slave, stderr=subprocess.PIPE,
+        encoding="utf-8", env={**os.environ, "TERM": "dumb"}, timeout=60,
+    )  # fmt: skip
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == 2
+    assert "TERM=dumb" in done.stderr

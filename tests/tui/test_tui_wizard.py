@@ -131,8 +131,69 @@ async def test_free_entry_period_and_file(tui_home: Path) -> None:
         assert (draft.symbol, draft.start, draft.data_file) == (
             "BITSTAMP:BTCUSD",
             "2024-02-01",
-            "c.csv",
+            str(tui_home / "c.csv"),
         )
+
+
+async def test_latin_typed_with_the_hangul_layout_finds(tui_home: Path) -> None:
+    """한글 자판으로 친 btc(`ㅠㅅㅊ`)와 목록에 없는 심볼도 찾는다."""
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(Draft("BINANCE:ETHUSDT", "1m@15m")))
+        await pilot.pause()
+        await type_text(pilot, "ㅠㅅㅊ")
+        await until_text(pilot, ">BINANCE:BTCUSDT ")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "upbit:ㅌ게ㅏㄱㅈ")
+        await until_text(pilot, ">UPBIT:XRPKRW")
+
+
+async def test_garbage_in_the_state_file_is_skipped(tui_home: Path) -> None:
+    """설정 파일의 심볼이 망가졌어도 첫 단계가 열린다."""
+    body = {"recent_symbols": ["", "x", "[red]:[/", "\ud800:BTC", "binance:ethusdt"]}
+    (tui_home / "screen.json").write_text(json.dumps(body), encoding="utf-8")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(demo(picked="")))
+        await until_text(pilot, ">BINANCE:ETHUSDT")
+
+
+async def test_period_beyond_the_cache_is_told(tui_home: Path) -> None:
+    """캐시보다 넓은 기간을 고르고 거래소에 닿지 못하면 까닭을 말하고 막는다. 합성 데모로 바꾸지 않는다."""
+    write_cache(tui_home, "BINANCE:ETHUSDT", "binance_ethusdt")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(
+            SymbolScreen(demo(symbol="BINANCE:ETHUSDT", picked="BINANCE:ETHUSDT"))
+        )
+        await until_text(pilot, "캐시의 캔들을 씁니다")
+        await pilot.press("tab")
+        await type_text(pilot, "20240101")
+        await until_text(pilot, "YYYY-MM-DD로 씁니다")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "2023-12-01")
+        await until_text(pilot, "고른 기간이 캐시에 다 있지 않고")
+        await pilot.press("enter")
+        assert screen_name(app) == "SymbolScreen"
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "2024-01-01")
+        await until_text(pilot, "캐시의 캔들을 씁니다")
+        await pilot.press("ctrl+u")
+        await type_text(pilot, "2999-01-01")
+        await until_text(pilot, "아직 오지 않았습니다")
+
+
+async def test_demo_and_a_file_do_not_mix(tui_home: Path) -> None:
+    """실행이 거절할 짝은 여기서 막는다."""
+    (tui_home / "c.csv").write_text("x")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(demo()))
+        await pilot.press("tab", "tab", "tab")
+        await type_text(pilot, "c.csv")
+        await until_text(pilot, "캔들 파일과 함께 쓸 수 없습니다")
+        await pilot.press("enter")
+        assert screen_name(app) == "SymbolScreen"
 
 
 # ── 2 시간 격자
@@ -210,7 +271,7 @@ async def test_review_shows_the_exact_command(tui_home: Path) -> None:
         await until(pilot, lambda: "".join(command.split()) in "".join(shown(app).split()))
         await pilot.press("f6")
         await until(pilot, lambda: app.clipboard == command)
-    assert command.startswith("OPTUNA_STORAGE= python -m optimize.run --symbol DEMO:BTCUSDT")
+    assert command.startswith("OPTUNA_STORAGE= ./시작 실행 --symbol DEMO:BTCUSDT")
     plan = bridge.make_plan(draft)
     assert str(plan.cells[0].storage_url.path).endswith("demo_btcusdt_1m_15m.db")
 
@@ -286,3 +347,62 @@ async def test_enter_alone_leads_to_a_running_optimisation(
     kept = json.loads((tui_home / "screen.json").read_text(encoding="utf-8"))
     assert kept["recent_symbols"] == ["BINANCE:BTCUSDT"]
     assert os.path.exists(tui_home / "studies" / "demo_btcusdt_1m_1h" / "storage.json")
+
+
+# ── 뒤로 가도 그대로
+
+
+async def test_going_back_keeps_every_choice(tui_home: Path, opened: list[Path]) -> None:
+    """Enter를 누르지 않고 Esc로 나온 단계의 고친 것도, 처음 화면까지 나갔다 온 것도 그대로다."""
+    small_config(tui_home)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        await type_text(pilot, "demo")
+        await until_text(pilot, "만든 캔들이며")
+        await pilot.press("tab")
+        await type_text(pilot, "2024-02-01")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        await pilot.press("right", "space", "escape")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        await pilot.press("enter")
+        await until_text(pilot, "1m@15m,1m@30m,1m@1h")
+        await pilot.press("enter")
+        await until_text(pilot, "시험")
+        await pilot.press("down", "down", "tab", "ctrl+u")
+        await type_text(pilot, "db.example")
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: screen_name(app) == "StorageScreen")
+        await until_text(pilot, "db.example")
+        await pilot.press("end")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "미리 보기")
+        await pilot.press("ctrl+u", "4", "2", "down", "right", "escape")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "x 시행 42번")
+        assert "< 무작위 >" in shown(app)
+        for _ in range(4):
+            await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "HomeScreen")
+        await pilot.press("f2")
+        await until_text(pilot, "만든 캔들이며")
+        assert "2024-02-01" in shown(app)
+        await pilot.press("enter", "enter")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "스터디 3개 x 시행 42번")
+        await pilot.press("enter")
+        await until_text(pilot, "이대로 시작할까요?")
+        await pilot.press("enter")
+        await until(pilot, lambda: opened, 60)
+        # 시작한 것은 끝난 초안이다: 다음 새 실행은 설정의 값으로 열린다.
+        while screen_name(app) != "HomeScreen":
+            app.pop_screen()
+        await pilot.press("f2")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        assert "2024-02-01" not in shown(app)

@@ -36,6 +36,7 @@ class HomeScreen(BaseScreen[None]):
         Command("home.open", "enter", "open", *ko.OPEN, in_palette=False),
         Command("home.new", "f2,n", "app.new_run", *ko.NEW_RUN),
         Command("home.studies", "f3,s", "app.studies", *ko.STUDIES),
+        Command("home.settings", "f4", "app.settings", *common.SETTINGS, in_palette=False),
         Command("home.refresh", "f5,r", "refresh_runs", *ko.REFRESH, in_footer=False),
         Command("home.diagnostics", "d", "app.diagnostics", *common.DIAGNOSTICS, in_footer=False,
                 in_palette=False),

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from tui import bridge
 from tui.bridge_space import Override, Space, SpaceRow, read_space
+from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
@@ -113,8 +114,8 @@ class SpaceScreen(BaseScreen[None]):
         parts = [ko.CONDITION.format(text=condition) if condition else ko.ALWAYS]
         if row.name in self.draft.space:
             parts.append(ko.BEFORE.format(text=bounds_text(row)))
-        self.query_one("#space-meaning", Static).update(row.description or row.name)
-        self.query_one("#space-condition", Static).update("  ·  ".join(parts))
+        self.query_one("#space-meaning", Static).update(plain(row.description or row.name))
+        self.query_one("#space-condition", Static).update(plain(", ".join(parts)))
 
     def _current(self) -> SpaceRow | None:
         """커서가 있는 파라미터의 처음 모습."""
