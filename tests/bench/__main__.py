@@ -39,7 +39,10 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
         Bench("kernel.py", quick=("--repeats", "5")),
         Bench("compare.py", quick=("--repeats", "2")),
     ),
-    "sampler": (Bench("sampler.py", quick=("--quick",)),),
+    "sampler": (
+        Bench("sampler.py", quick=("--quick",)),
+        Bench("staleness.py", quick=("--trials", "60", "--seeds", "2")),
+    ),
     "storage": (Bench("storage.py", quick=("append", "threads")),),
     "end_to_end": (
         Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
