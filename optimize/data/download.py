@@ -10,23 +10,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Any, TypeVar
-
-import numpy as np
 
 from optimize.data import clock
 from optimize.data.binance import BinanceMarket
 from optimize.data.ccxt_market import CcxtMarket, open_exchange
 from optimize.data.crew import Crew
-from optimize.data.dataset import Candles
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
 from optimize.data.locks import locked_patiently
 from optimize.data.manifest import Span, merge_spans, subtract
+from optimize.data.months import MonthWorker, Piece, brief, split
 from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
-from optimize.data.quality import between, concatenate, in_order
+from optimize.data.quality import between, concatenate, from_rows, in_order
 from optimize.data.store import SymbolStore
 from optimize.data.timeframes import MINUTE_MS, Timeframe
 from optimize.data.upbit import UpbitMarket
@@ -36,19 +32,6 @@ Progress = Callable[[str, int, int], None]
 _Answer = TypeVar("_Answer")
 _CONCURRENT = 6
 _REPEAT_S = 1.0
-# 상장일을 모를 때 달 파일이 없어도 하루 파일을 찾아보는 최근 기간.
-_RECENT_MS = 62 * DAY_MS
-_REST_SPAN_MS = 7 * DAY_MS
-
-
-@dataclass(slots=True)
-class Piece:
-    """받은 조각. covered: 확인한 구간들. notes: 사람이 읽는 알림."""
-
-    candles: list[Candles] = field(default_factory=list)
-    covered: list[Span] = field(default_factory=list)
-    archives: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def download(
@@ -131,17 +114,17 @@ class _Session:
     def upbit(self, start_ms: int, end_ms: int) -> list[str]:
         """하루씩 차례로 받는다(요청 수의 한도가 좁다)."""
         market = UpbitMarket(self.store.symbol, self.http)
-        spans = [
-            span
-            for missing in self.store.missing(start_ms, end_ms)
-            for span in _split(missing, DAY_MS)
-        ]
+        return self._day_by_day(market, self.store.missing(start_ms, end_ms))
 
+    def _day_by_day(self, market: UpbitMarket | CcxtMarket, missing: list[Span]) -> list[str]:
         def one(span: Span) -> Piece:
             candles, until = market.rest_candles(*span)
             return Piece([candles], [(span[0], until)])
 
-        return self._run([partial(one, span) for span in spans], market.label, 1)
+        tasks: list[Callable[[], Piece]] = [
+            partial(one, day) for span in missing for day in split(span, DAY_MS)
+        ]
+        return self._run(tasks, market.label, 1)
 
     def through_ccxt(self, ccxt: Any, exchange: Any, start_ms: int, end_ms: int) -> list[str]:
         """하루씩 차례로 받는다(요청의 간격은 ccxt가 지킨다)."""
@@ -155,18 +138,9 @@ class _Session:
             return found[0]
 
         market = self._ask("시장 찾기", opened)
-        spans = [
-            span
-            for missing in self.store.missing(start_ms, end_ms)
-            for span in _split(missing, DAY_MS)
-        ]
-
-        def one(span: Span) -> Piece:
-            candles, until = market.rest_candles(*span)
-            return Piece([candles], [(span[0], until)])
-
-        notes = self._run([partial(one, span) for span in spans], market.label, 1)
-        if spans and not self.store.manifest().months:
+        missing = self.store.missing(start_ms, end_ms)
+        notes = self._day_by_day(market, missing)
+        if missing and not self.store.manifest().months:
             raise DataError(
                 f"{self.store.symbol}의 캔들이 거래소에 없습니다",
                 "그 기간에 상장되지 않았거나, 거래소가 그만큼 오래된 1분봉을 주지 않습니다",
@@ -197,7 +171,7 @@ class _Session:
                 missing = [part for span in missing for part in subtract(span, [before])]
                 notes.append(f"{self.store.symbol}의 첫 캔들은 {format_ms(listed)}(UTC)입니다")
             months = _by_month(missing)
-            worker = _MonthWorker(market, listed, clock.now_ms())
+            worker = MonthWorker(market, listed, clock.now_ms())
             notes += self._run(
                 [partial(worker.month, key, spans) for key, spans in months],
                 market.label,
@@ -217,7 +191,7 @@ class _Session:
         try:
             return self._ask("첫 캔들 찾기", market.first_candle_ms)
         except UnreachableError as error:
-            notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {error.title}")
+            notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {brief(error)}")
             return None
 
     def _uploaded_again(self, market: BinanceMarket, start_ms: int, end_ms: int) -> list[Span]:
@@ -240,7 +214,7 @@ class _Session:
             if self.store.manifest().market.tick_size is None:
                 self.store.set_market(self._ask("거래 규칙", market.market_rules))
         except (DataError, NotThere) as error:
-            notes.append(f"호가·수량 단위를 받지 못했습니다: {error}".splitlines()[0])
+            notes.append(f"호가·수량 단위를 받지 못했습니다: {brief(error)}")
         if not self.store.symbol.is_perpetual:
             return
         for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
@@ -289,94 +263,9 @@ class _Session:
 
     def _save(self, piece: Piece, label: str) -> None:
         candles = [part for part in piece.candles if len(part)]
-        merged = in_order(concatenate(candles)) if candles else _NOTHING
+        merged = in_order(concatenate(candles)) if candles else from_rows([], [])
         for span in piece.covered:
             self.store.merge(between(merged, *span), MINUTE_MS, span, label, piece.archives)
-
-
-_NOTHING = Candles(
-    np.zeros(0, np.int64),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0, np.bool_),
-)
-
-
-class _MonthWorker:
-    """한 달 받기. thread에서 돈다.
-
-    listed: 상장한 시각, 모르면(REST가 막혔으면) None. now_ms: 지금.
-    """
-
-    def __init__(self, market: BinanceMarket, listed: int | None, now_ms: int) -> None:
-        self.market = market
-        self.listed = listed
-        self.now_ms = now_ms
-        self.bulk_down = False
-
-    def month(self, key: str, spans: list[Span]) -> Piece:
-        """달 zip, 빠진 날의 하루 zip, 그래도 빠진 날의 REST."""
-        piece = Piece()
-        whole = (max(month_start(key), self.listed or 0), month_start(next_month(key)))
-        if whole[1] <= self.now_ms:
-            found = self._archive(key)
-            if found is not None:
-                piece.candles.append(found[0])
-                piece.archives[key] = found[1]
-                spans = [whole]
-            elif self.listed is None and whole[1] < self.now_ms - _RECENT_MS:
-                # 상장 전의 달로 본다.
-                piece.covered = spans
-                return piece
-        days = [day for span in spans for day in _split(span, DAY_MS)]
-        unseen = merge_spans(day for day in days if not self._day(day, piece))
-        piece.covered = [part for span in spans for part in subtract(span, unseen)]
-        for span in unseen:
-            self._rest(span, piece)
-        return piece
-
-    def _archive(self, period: str) -> tuple[Candles, str] | None:
-        """bulk 파일. 없으면 None. bulk 서버가 막혔어도 REST가 되면 None(REST로 받는다)."""
-        if self.bulk_down:
-            return None
-        try:
-            return self.market.archive(period)
-        except NotThere:
-            return None
-        except UnreachableError:
-            if self.listed is None:
-                raise
-            self.bulk_down = True
-            return None
-
-    def _day(self, day: Span, piece: Piece) -> bool:
-        """그날을 확인했는가. 빈 봉이 있으면 하루 zip을 받아 본다."""
-        have = sum(len(between(part, *day)) for part in piece.candles)
-        if have >= (day[1] - day[0]) // MINUTE_MS:
-            return True
-        midnight = day[0] // DAY_MS * DAY_MS
-        if midnight + DAY_MS > self.now_ms:
-            return False
-        found = self._archive(format_ms(midnight)[:10])
-        if found is None:
-            return have > 0
-        piece.candles.append(found[0])
-        return True
-
-    def _rest(self, span: Span, piece: Piece) -> None:
-        for part in _split(span, _REST_SPAN_MS):
-            try:
-                candles, until = self.market.rest_candles(*part)
-            except UnreachableError as error:
-                piece.notes.append(
-                    f"{format_ms(part[0])[:10]}부터의 최근 봉을 받지 못했습니다: {error.title}"
-                )
-                return
-            piece.candles.append(candles)
-            piece.covered.append((part[0], until))
 
 
 def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:
@@ -387,9 +276,3 @@ def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:
             part = (max(start, month_start(key)), min(end, month_start(next_month(key))))
             months.setdefault(key, []).append(part)
     return sorted(months.items())
-
-
-def _split(span: Span, size_ms: int) -> list[Span]:
-    """size_ms의 배수인 경계로 나눈다."""
-    edges = [span[0], *range(span[0] // size_ms * size_ms + size_ms, span[1], size_ms), span[1]]
-    return list(pairwise(edges))

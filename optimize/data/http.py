@@ -140,12 +140,19 @@ class HttpSource:
                 last = DataError(f"{self.exchange}가 요청을 줄이라고 합니다 (HTTP {status})")
                 continue
             if status in _RETRY_STATUS:
-                last = DataError(f"{self.exchange}의 서버가 HTTP {status}로 답했습니다")
+                last = DataError(f"{self.exchange}의 서버가 고장을 알립니다 (HTTP {status})")
                 continue
             raise self._refused(status, url, body)
+        host = httpx.URL(url).host
+        if isinstance(last, DataError):
+            raise UnreachableError(
+                last.title,
+                f"{host}: {self.options.attempts}번 물었습니다",
+                f"잠시 뒤에 다시 하세요.\n{self.fix}",
+            )
         raise UnreachableError(
             f"{self.exchange}에 닿지 못했습니다",
-            f"{httpx.URL(url).host}: {_reason(last)}",
+            f"{host}: {_reason(last)}",
             f"인터넷 연결을 확인하세요.\n{self.fix}",
         )
 
@@ -213,7 +220,9 @@ class HttpSource:
                 self.fix,
             )
         return DataError(
-            f"{self.exchange}가 HTTP {status}로 답했습니다", f"{host}: {message}", self.fix
+            f"{self.exchange}가 요청을 받지 않았습니다 (HTTP {status})",
+            f"{host}: {message}",
+            self.fix,
         )
 
     def _coded(self, code: int | str, message: str) -> DataError:
@@ -268,8 +277,6 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 
 def _reason(error: Exception | None) -> str:
-    if isinstance(error, DataError):
-        return error.title
     if isinstance(error, httpx.TimeoutException):
         return "응답을 기다리다 시간이 다 되었습니다"
     if isinstance(error, httpx.RemoteProtocolError):

@@ -139,6 +139,16 @@ def test_429는_Retry_After만큼_쉬고_이어_간다(exchange: Exchange, tmp_p
     assert_same(store, parse_start("2025-01-01"), parse_start("2025-02-01"))
 
 
+def test_쉬어도_거듭_429면_bulk만으로_이어_가며_까닭을_알린다(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    body = b'{"code":-1003,"msg":"Too much request weight used"}'
+    exchange.fail("/api/v3", status=429, headers={"Retry-After": "0"}, body=body, times=99)
+    store, notes = fetch(tmp_path, start="2025-01-01", end="2025-02-01")
+    assert_same(store, parse_start("2025-01-01"), parse_start("2025-02-01"))
+    assert "요청을 줄이라고 합니다 (HTTP 429)" in " ".join(notes)
+
+
 def test_오래_쉬라는_418은_언제_다시_할지_알린다(exchange: Exchange, tmp_path: Path) -> None:
     exchange.fail("1m-2025-01.zip", status=418, headers={"Retry-After": "7200"})
     with pytest.raises(DataError, match="7200초") as caught:
@@ -277,8 +287,9 @@ def test_REST만_451이면_bulk로_이어_가고_못_받은_최근을_알린다(
 
 def test_bulk만_막히면_REST로_받는다(exchange: Exchange, tmp_path: Path) -> None:
     exchange.fail("/data/", status=403, times=99)
-    store, _ = fetch(tmp_path, start="2025-01-30", end="2025-02-03")
+    store, notes = fetch(tmp_path, start="2025-01-30", end="2025-02-03")
     assert_same(store, parse_start("2025-01-30"), parse_start("2025-02-03"))
+    assert [note for note in notes if "REST로 받습니다" in note and "HTTP 403" in note] == notes
 
 
 def test_모두_막히면_까닭과_다른_길을_말한다(exchange: Exchange, tmp_path: Path) -> None:
