@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, WizardError
 
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
@@ -69,6 +69,7 @@ def describe_study(
         "data": {
             "fingerprint": _together(ref, others),
             "period": format_period(ref.start_ms, ref.end_ms),
+            "days": list(utc_days(ref)),
             "source": ", ".join(dict.fromkeys(item.source for item in (ref, *others))),
         },
         "market": _markets(params, ref, others),
@@ -77,6 +78,27 @@ def describe_study(
         "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
+
+
+def utc_days(ref: DatasetRef) -> tuple[int, int]:
+    """자료가 걸친 날의 범위 [첫 날, 끝 날), 1970-01-01부터의 UTC 날."""
+    from optimize.data.period import DAY_MS
+
+    return ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1
+
+
+def recorded_test_days(described: Mapping[str, Any]) -> int:
+    """스터디에 적힌 기간과 검증에서, 검증에 쓴 날들의 합집합의 날 수. 적혀 있지 않으면 0."""
+    from optimize.validation.splits import Rules, day_count, make_scheme
+
+    rules, data = described.get("validation"), described.get("data")
+    if not isinstance(rules, Mapping) or not isinstance(data, Mapping) or "days" not in data:
+        return 0
+    try:
+        return day_count(make_scheme(Rules(**rules), *data["days"]).testing)
+    except (TypeError, ValueError, KeyError, WizardError):
+        # 다른 판이 적은, 모르는 꼴이다.
+        return 0
 
 
 def _objective(section: ObjectiveSection, several: bool) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from optimize import paths
 from optimize.errors import SettingsError, StorageError, WizardError
 from optimize.protocol import WarningEvent
 from optimize.runner.events import EventWriter
-from optimize.runner.fingerprint import claim_study, describe_study, digest, note_target
+from optimize.runner.fingerprint import (
+    claim_study,
+    describe_study,
+    digest,
+    note_target,
+    utc_days,
+)
 from optimize.runner.journal import (
     Journal,
     JournalStudy,
@@ -196,10 +202,9 @@ def warn_thin_splits(rules: Rules, n_trials: int, events: EventWriter) -> None:
 
 def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
     """캔들의 기간(UTC 날)을 나눈다. 나눌 수 없게 짧으면 DataError."""
-    from optimize.data.period import DAY_MS
     from optimize.validation.splits import make_scheme
 
-    return make_scheme(rules, ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1)
+    return make_scheme(rules, *utc_days(ref))
 
 
 def open_studies(

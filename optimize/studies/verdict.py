@@ -98,11 +98,17 @@ def _siblings(
 
 def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
     """스터디의 시행들을 쪽마다 읽어 모은다."""
+    from optimize.runner.fingerprint import recorded_test_days
     from optimize.verdict.collect import StudyTrials
 
-    described = info.attrs.get(_ATTRIBUTE)
-    cell = described.get("cell", "") if isinstance(described, Mapping) else ""
-    gathered = StudyTrials(info.name, str(cell), tuple(info.directions))
+    found = info.attrs.get(_ATTRIBUTE)
+    described = found if isinstance(found, Mapping) else {}
+    gathered = StudyTrials(
+        info.name,
+        str(described.get("cell", "")),
+        tuple(info.directions),
+        recorded_test_days(described),
+    )
     for page in _pages(info, sources):
         for trial in page:
             gathered.add(trial)

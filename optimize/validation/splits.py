@@ -102,6 +102,11 @@ class Scheme:
         return joined(part for split in self.splits for part in split.train)
 
     @property
+    def testing(self) -> tuple[DayRange, ...]:
+        """모든 split의 검증 날들의 합집합. 검증이 없으면 비어 있다."""
+        return joined(part for split in self.splits for part in split.test)
+
+    @property
     def groups(self) -> tuple[DayRange, ...]:
         """purged_kfold와 cpcv의 묶음들. 다른 방법이면 비어 있다."""
         return _groups(self.rules, *self.period)

@@ -78,12 +78,14 @@ class StudyTrials:
 
     directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
+    test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
     sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
     study: str
     cell: str
     directions: tuple[str, ...] = ("maximize",)
+    test_days: int = 0
     days: int = 0
     with_blocks: int = 0
     states: Counter[str] = field(default_factory=Counter)

@@ -95,12 +95,16 @@ class RecordFigures:
 
 @dataclass(frozen=True, slots=True)
 class OutOfSample:
-    """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수."""
+    """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수.
+
+    days: 검증에 쓴 날들의 합집합의 날 수, 모르면 0.
+    """
 
     in_sample: float
     out_of_sample: float
     profit_pct: float | None
     splits: int
+    days: int
 
 
 @dataclass(slots=True)
@@ -278,6 +282,7 @@ def _from_folds(found: Figures, study: StudyTrials) -> None:
         out_of_sample=statistics.fmean(fold.outside for fold in folds),
         profit_pct=statistics.fmean(profits) if profits else None,
         splits=len(folds),
+        days=study.test_days,
     )
 
 

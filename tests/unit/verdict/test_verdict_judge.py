@@ -177,6 +177,36 @@ def test_out_of_sample_decides(outside, mark, level):
     assert verdict.figures.out_of_sample.splits == 2
 
 
+@pytest.mark.parametrize(("days", "mark"), [(29, "warn"), (30, "bad"), (0, "bad")])
+def test_a_loss_in_a_short_test_is_not_yet_a_suspicion(days, mark):
+    """짧은 검증의 손실은 진짜 전략에도 흔하다. 날 수를 모르는 옛 스터디는 그대로 의심한다."""
+    found = with_folds(-0.5)
+    found.test_days = days
+    verdict = verdict_of(found)
+    finding = next(f for f in verdict.findings if f.key == "out_of_sample")
+    assert finding.mark == mark
+    assert ("운과 가르기에 짧습니다" in finding.todo) is (mark == "warn")
+    assert (f"쓰지 않은 기간({days}일)의" in finding.text) is (days > 0)
+    assert verdict.figures.out_of_sample.days == days
+    assert (verdict.level == "suspect") is (mark == "bad")
+
+
+def test_alike_and_good_trials_are_not_held_back_by_the_pbo():
+    """모두 같이 좋은 시행들: PBO는 절반이지만 표본 밖에서 잃지 않는다."""
+    draw = np.random.default_rng(5)
+    market = 0.3 + draw.standard_normal((730, 1))
+    returns = 0.01 * (market + 0.05 * draw.standard_normal((730, 40)))
+    found = study(returns)
+    rerun = Rerun(returns[:, found.best.number], np.full(50, 0.01), [99.0] * 8)
+    verdict = verdict_of(found, rerun=rerun)
+    finding = next(f for f in verdict.findings if f.key == "pbo")
+    assert verdict.figures.pbo.probability > 0.2
+    assert verdict.figures.pbo.loss < 0.05
+    assert finding.mark == "good"
+    assert "고루 좋은" in finding.text
+    assert verdict.level == "clear", verdict.lines()
+
+
 def test_a_lonely_peak_is_said():
     found = study(planted(3))
     best = found.best.values[0]
