@@ -218,10 +218,11 @@ def _list(args: argparse.Namespace) -> int:
     if not cached:
         print("캐시가 비었습니다. import 나 fetch 로 캔들을 넣으세요.", file=sys.stderr)
     for entry in cached:
+        apart = f" · 떨어진 구간 {entry.spans}개" if entry.spans > 1 else ""
         print(
             f"{entry.symbol:<20} {Timeframe(entry.interval_ms // MINUTE_MS)}  "
             f"{format_period(entry.start_ms, entry.end_ms)}  봉 {entry.bars:,}개  "
-            f"{entry.bytes / 1e6:.1f} MB  {entry.source}{' · 펀딩' if entry.has_funding else ''}"
+            f"{entry.bytes / 1e6:.1f} MB  {entry.source}{' · 펀딩' if entry.has_funding else ''}{apart}"
         )
     return 0
 

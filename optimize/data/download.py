@@ -165,6 +165,12 @@ class _Session:
         notes: list[str] = []
         if missing:
             listed = self._listing(market, notes)
+            if listed is not None and listed >= end_ms:
+                raise DataError(
+                    f"고른 기간에는 {self.store.symbol}의 캔들이 없습니다",
+                    f"첫 캔들은 {format_ms(listed)}(UTC)입니다",
+                    "--start 와 --end 를 그 뒤로 고르세요",
+                )
             if listed is not None and listed > start_ms:
                 before = (start_ms, min(listed // DAY_MS * DAY_MS, end_ms))
                 self._save(Piece(covered=[before]), market.label)

@@ -74,6 +74,15 @@ class Manifest:
             self.months[max(self.months)].last_ms + self.interval_ms
         )
 
+    @property
+    def held(self) -> list[Span]:
+        """봉이 있는 기간 안의 확인한 구간들, 시간순."""
+        period = self.period
+        if period is None:
+            return []
+        clipped = ((max(a, period[0]), min(b, period[1])) for a, b in self.covered)
+        return [(a, b) for a, b in clipped if a < b]
+
     def missing(self, start_ms: int, end_ms: int) -> list[Span]:
         """[start_ms, end_ms)에서 확인하지 않은 구간들."""
         return subtract((start_ms, end_ms), self.covered)
@@ -81,7 +90,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class CachedSymbol:
-    """캐시에 든 심볼 하나. start_ms·end_ms: 봉이 있는 기간(끝 미포함). bytes: 디스크 크기."""
+    """캐시에 든 심볼 하나. start_ms·end_ms: 봉이 있는 기간(끝 미포함). bytes: 디스크 크기.
+
+    spans: 그 기간에 확인한 구간의 수. 2 이상이면 사이에 받지 않은 곳이 있다.
+    """
 
     symbol: str
     slug: str
@@ -93,6 +105,7 @@ class CachedSymbol:
     bytes: int
     has_funding: bool
     updated_at: str
+    spans: int = 1
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -175,6 +188,7 @@ def list_cached(cache_dir: Path) -> list[CachedSymbol]:
                 bytes=size + (manifest.funding.bytes if manifest.funding else 0),
                 has_funding=manifest.funding is not None,
                 updated_at=manifest.updated_at,
+                spans=len(manifest.held),
             )
         )
     return found

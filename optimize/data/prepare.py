@@ -207,7 +207,7 @@ def choose_period(
     newest: 캐시에 있는 만큼이 아니라 오늘 0시(UTC)까지로 잡는다(내려받기). 고른 기간이 캐시를 벗어나고 offline이면 DataError.
     """
     today = clock.now_ms() // DAY_MS * DAY_MS
-    held = max(_held(manifest), key=lambda span: span[1] - span[0], default=None)
+    held = max(manifest.held, key=lambda span: span[1] - span[0], default=None)
     if held is not None and newest:
         held = (held[0], max(held[1], today))
     if start_ms is None and end_ms is None:
@@ -226,15 +226,6 @@ def choose_period(
             "--start 와 --end 를 비우거나 캐시의 기간으로 고르세요. 내려받으려면 --set data.offline=false",
         )
     return start_ms, end_ms
-
-
-def _held(manifest: Manifest) -> list[tuple[int, int]]:
-    """봉이 있는 구간들."""
-    period = manifest.period
-    if period is None:
-        return []
-    clipped = ((max(a, period[0]), min(b, period[1])) for a, b in manifest.covered)
-    return [(a, b) for a, b in clipped if a < b]
 
 
 def missing_fix(symbol: Symbol) -> str:

@@ -131,6 +131,15 @@ def test_상장보다_앞선_기간은_묻지_않고_알린다(exchange: Exchang
     assert any("첫 캔들" in note for note in notes)
 
 
+def test_상장보다_앞서_끝나는_기간은_몇_번을_물어도_첫_캔들을_댄다(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        with pytest.raises(DataError, match="캔들이 없습니다") as caught:
+            fetch(tmp_path, start="2024-06-01", end="2024-07-01")
+        assert "2024-12-28 00:00" in caught.value.cause
+
+
 def test_429는_Retry_After만큼_쉬고_이어_간다(exchange: Exchange, tmp_path: Path) -> None:
     exchange.fail("1m-2025-01.zip", status=429, headers={"Retry-After": "1"})
     store, _ = fetch(tmp_path, start="2025-01-01", end="2025-02-01")

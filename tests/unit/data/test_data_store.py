@@ -36,6 +36,8 @@ def test_조각을_어떤_차례로_더해도_하나로_이어진다(store: Symb
         put(store, START + first * DAY, START + last * DAY)
     assert store.manifest().covered == [(START, START + 5 * DAY)]
     assert sorted(store.manifest().months) == ["2024-01", "2024-02"]
+    put(store, START + 40 * DAY, START + 41 * DAY, make_demo("X", 1, START + 40 * DAY, 1440))
+    assert [entry.spans for entry in list_cached(store.folder.parent)] == [2]
     np.testing.assert_array_equal(store.read(START, START + 5 * DAY).close, WHOLE.close)
 
 
