@@ -133,7 +133,10 @@ class SymbolStore:
             return 0
         changed = 0
         if key in manifest.months:
-            old = self._open_month(manifest, key)
+            try:
+                old = self._open_month(manifest, key)
+            except DataError as error:
+                raise self._broken(error) from error
             both, old_at, fresh_at = np.intersect1d(
                 old.open_time, fresh.open_time, assume_unique=True, return_indices=True
             )
@@ -173,14 +176,17 @@ class SymbolStore:
                 # 목록을 읽은 뒤 다른 프로세스가 달을 갈아 끼웠을 수 있다: 새 목록으로 한 번 더.
                 parts = self._open_months(start_ms, end_ms)
         except DataError as error:
-            raise DataError(
-                f"{self.symbol}의 캔들 캐시가 깨졌습니다",
-                error.title,
-                f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
-            ) from error
+            raise self._broken(error) from error
         if not parts:
             raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
         return between(concatenate(parts), start_ms, end_ms)
+
+    def _broken(self, error: DataError) -> DataError:
+        return DataError(
+            f"{self.symbol}의 캔들 캐시가 깨졌습니다",
+            error.title,
+            f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
+        )
 
     def _open_months(self, start_ms: int, end_ms: int) -> list[Candles]:
         manifest = self.manifest()

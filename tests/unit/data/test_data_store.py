@@ -72,6 +72,8 @@ def test_깨진_달은_열_때_알아챈다(store: SymbolStore, damage: str) -> 
     with pytest.raises(DataError, match="깨졌습니다") as caught:
         store.read(START, START + 5 * DAY)
     assert "--repair" in caught.value.fix
+    with pytest.raises(DataError, match="깨졌습니다"):
+        put(store, START + 4 * DAY, START + 5 * DAY)
     store.drop_months(["2024-02"])
     assert store.missing(START, START + 5 * DAY) == [(START + 2 * DAY, START + 5 * DAY)]
     assert len(store.read(START, START + 2 * DAY)) == 2 * 1440
