@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimize.errors import SettingsError, WizardError
@@ -70,6 +71,7 @@ def describe_study(
             "fingerprint": _together(ref, others),
             "period": format_period(ref.start_ms, ref.end_ms),
             "days": list(utc_days(ref)),
+            "funding": ", ".join(_funding_text(item) for item in (ref, *others)),
             "source": ", ".join(dict.fromkeys(item.source for item in (ref, *others))),
         },
         "market": _markets(params, ref, others),
@@ -78,6 +80,13 @@ def describe_study(
         "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
+
+
+def _funding_text(ref: DatasetRef) -> str:
+    """펀딩 기록의 내용의 sha256(앞 8자), 없으면 `없음`."""
+    if ref.funding_path is None:
+        return "없음"
+    return hashlib.sha256(Path(ref.funding_path).read_bytes()).hexdigest()[:8]
 
 
 def utc_days(ref: DatasetRef) -> tuple[int, int]:
@@ -241,7 +250,9 @@ def _inside(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> st
 
 def _detail(key: str, before: Any, after: Any) -> str:
     if key == "data":
-        return f"{_data_text(before)} → {_data_text(after)}"
+        moved = [str(d.get("funding", "")) for d in (before, after) if isinstance(d, Mapping)]
+        funding = f", 펀딩 기록 {' → '.join(moved)}" if len({*moved}) == 2 and all(moved) else ""
+        return f"{_data_text(before)} → {_data_text(after)}{funding}"
     if key in {"strategy_hash", "space"}:
         return "내용이 바뀌었습니다"
     if key == "market":

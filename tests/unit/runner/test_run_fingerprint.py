@@ -93,6 +93,16 @@ def test_the_changed_file_and_parameter_are_named(store: TrialStore) -> None:
     assert "탐색 공간: a 1~9 → 1~5, b =3 → 없음, c 없음 → 1|2" in refusal.value.cause
 
 
+def test_a_changed_funding_record_is_named(store: TrialStore) -> None:
+    """같은 캔들 파일이라도 펀딩 기록이 달라졌으면 그것을 댄다."""
+    claim_study(store, changed(data={**DESCRIBED["data"], "funding": "1a2b3c4d"}))
+    with pytest.raises(SettingsError) as refusal:
+        claim_study(
+            store, changed(data={**DESCRIBED["data"], "fingerprint": "ee", "funding": "없음"})
+        )
+    assert "펀딩 기록 1a2b3c4d → 없음" in refusal.value.cause
+
+
 def test_a_moved_file_with_the_same_candles_and_code_is_the_same_study(store: TrialStore) -> None:
     claim_study(store, DESCRIBED)
     moved = changed(
