@@ -35,6 +35,8 @@ from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
 
 _DOWNLOAD_ATTEMPTS = 3
+# 펀딩은 정산을 마친 뒤에 실린다: 이만큼 지나지 않은 때는 아직 확인하지 않은 것으로 둔다.
+FUNDING_DELAY_MS = 5 * MINUTE_MS
 _Body = TypeVar("_Body", list[Any], dict[str, Any])
 
 
@@ -178,13 +180,13 @@ class BinanceMarket:
             f"{self.label}에 {self.symbol.ticker}이(가) 없습니다", "", "심볼의 철자를 확인하세요"
         )
 
-    def rest_funding(self, start_ms: int, end_ms: int) -> FundingSchedule:
-        """[start_ms, end_ms)의 펀딩 기록. 몇 ms 늦은 시각은 분으로 반올림한다."""
+    def rest_funding(self, start_ms: int, end_ms: int) -> tuple[FundingSchedule, int]:
+        """[start_ms, end_ms)의 펀딩 기록과, 확인된 끝(UTC ms). 몇 ms 늦은 시각은 분으로 반올림한다."""
         times: list[int] = []
         rates: list[float] = []
-        cursor = start_ms
+        cursor, now = start_ms, end_ms
         while cursor < end_ms:
-            page, _ = self._rest(
+            page, headers = self._rest(
                 "/fapi/v1/fundingRate",
                 {
                     "symbol": self.symbol.ticker,
@@ -199,10 +201,12 @@ class BinanceMarket:
                 rates += [float(row["fundingRate"]) for row in page]
             except (TypeError, ValueError, LookupError):
                 raise self._unreadable(page) from None
+            now = server_time_ms(headers)
             if len(page) < 1000:
                 break
             cursor = self._onward(cursor, times[-1] + 1)
-        return tidy_funding(np.array(times, dtype=np.int64), np.array(rates, dtype=np.float64))
+        found = tidy_funding(np.array(times, dtype=np.int64), np.array(rates, dtype=np.float64))
+        return found, min(end_ms, now - FUNDING_DELAY_MS)
 
 
 def _market_rules(found: list[dict[str, Any]]) -> MarketRules:

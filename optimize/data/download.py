@@ -14,14 +14,21 @@ from functools import partial
 from typing import Any, TypeVar
 
 from optimize.data import clock
-from optimize.data.binance import BinanceMarket
+from optimize.data.binance import FUNDING_DELAY_MS, BinanceMarket
 from optimize.data.ccxt_market import CcxtMarket, open_exchange
 from optimize.data.crew import Crew
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
 from optimize.data.locks import locked_patiently
 from optimize.data.manifest import Span, merge_spans, subtract
 from optimize.data.months import MonthWorker, Piece, brief, split
-from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
+from optimize.data.period import (
+    DAY_MS,
+    format_ms,
+    month_key,
+    month_start,
+    months_between,
+    next_month,
+)
 from optimize.data.quality import between, concatenate, from_rows, in_order
 from optimize.data.store import SymbolStore
 from optimize.data.timeframes import MINUTE_MS, Timeframe
@@ -154,7 +161,8 @@ class _Session:
                 if funding is None:
                     notes.append(f"{market.label}은(는) 펀딩 기록을 주지 않습니다")
                     break
-                self.store.merge_funding(funding, span)
+                until = min(span[1], clock.now_ms() - FUNDING_DELAY_MS)
+                self.store.merge_funding(funding, (span[0], until))
         return notes
 
     def binance(self, start_ms: int, end_ms: int, *, refresh: bool) -> list[str]:
@@ -183,7 +191,8 @@ class _Session:
                 market.label,
                 _CONCURRENT,
             )
-        self._extras(market, start_ms, end_ms, notes)
+        # 봉은 달마다 받으므로 펀딩도 그 달의 처음부터 받는다.
+        self._extras(market, month_start(month_key(start_ms)), end_ms, notes)
         if missing and not self.store.manifest().months:
             raise DataError(
                 f"{self.store.symbol}의 캔들이 거래소에 없습니다",
@@ -225,11 +234,11 @@ class _Session:
             return
         for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
             try:
-                funding = self._ask("펀딩", partial(market.rest_funding, *span))
+                funding, until = self._ask("펀딩", partial(market.rest_funding, *span))
             except UnreachableError:
                 self._funding_archives(market, span, notes)
             else:
-                self.store.merge_funding(funding, span)
+                self.store.merge_funding(funding, (span[0], until))
 
     def _funding_archives(self, market: BinanceMarket, span: Span, notes: list[str]) -> None:
         """REST가 막혔을 때 달마다의 펀딩 bulk 파일."""

@@ -112,6 +112,35 @@ def test_선물은_머리글이_있는_zip과_펀딩을_받고_늦은_시각을_
     assert store.manifest().market.min_notional == 100.0
 
 
+def test_펀딩은_달의_처음부터_받고_아직_실리지_않은_때는_다음에_다시_묻는다(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    """서버의 지금은 10:30:20, 이 컴퓨터의 시계는 5분 빠르다: 10:25부터는 확인하지 않은 것이다."""
+    exchange.futures = True
+    exchange.funding = [(FIRST + i * 3_600_000, 1e-4) for i in range(2000)]
+    asked = {"start": "2025-01-20", "end": "2025-02-05", "symbol": "BINANCE:BTCUSDT.P"}
+    store, _ = fetch(tmp_path, **asked)
+    assert store.manifest().funding_covered == [(parse_start("2025-01-01"), NOW - 300_000)]
+    exchange.requests.clear()
+    store, _ = fetch(tmp_path, **asked)
+    assert len(exchange.asked("fundingRate")) == 1
+
+
+def test_REST가_막힌_곳의_펀딩은_달마다의_zip에서_받는다(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    exchange.futures = True
+    start = parse_start("2025-01-01")
+    exchange.funding = [(start + i * 4 * 3_600_000 + i % 7, 1e-4 * i) for i in range(220)]
+    exchange.fail("/fapi/v1/", status=451, times=99)
+    store, notes = fetch(tmp_path, start="2025-01-01", symbol="BINANCE:BTCUSDT.P")
+    funding = store.funding()
+    assert funding is not None
+    assert funding.time.tolist() == [start + i * 4 * 3_600_000 for i in range(31 * 6)]
+    np.testing.assert_allclose(funding.rate, 1e-4 * np.arange(31 * 6))
+    assert "펀딩을 받지 못한 달: 2025-02" in " ".join(notes)
+
+
 def test_달_파일이_빠뜨린_날은_하루_파일로_그것도_없으면_REST로_채운다(
     exchange: Exchange, tmp_path: Path
 ) -> None:
