@@ -49,6 +49,7 @@ class StudyState:
 
     best_row: 최고 시행의 줄 번호(이 실행의 것), 없으면 None. hosts: dask면 컴퓨터마다의 작업자 수.
     best_value: 앞선 실행까지 넣은 최고. goals: 목표의 수, 둘 이상이면 파레토이며 최고는 첫 목표의 것이다.
+    goal: 첫 목표의 이름.
     """
 
     name: str
@@ -66,6 +67,7 @@ class StudyState:
     best_row: int | None = None
     minimize: bool = False
     goals: int = 1
+    goal: str = ""
 
     def improves(self, score: float | None) -> bool:
         """최고라고 적힌 시행이 지금의 최고를 대신하는가.
@@ -200,6 +202,7 @@ class RunModel:
         )
         state.best_value = event.best_value
         state.minimize, state.goals = event.direction == "minimize", max(1, len(event.goals))
+        state.goal = str(event.goals[0].get("label", "")) if event.goals else ""
         index = self._study_index.setdefault(event.study, len(self.studies))
         if index == len(self.studies):
             self.studies.append(state)

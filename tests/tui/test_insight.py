@@ -201,13 +201,15 @@ async def test_pareto_by_keyboard(tui_home: Path, monkeypatch: pytest.MonkeyPatc
     trials = [trial(i, 1.0, {}, values=[i / 50, 30.0 - i / 3]) for i in range(60)]
     app = WizardApp()
     async with app.run_test(size=SIZES[0]) as pilot:
-        await app.push_screen(ParetoScreen(study_items()[0], trials))
+        await app.push_screen(ParetoScreen(study_items()[0], trials, trials.__getitem__))
         await until_text(pilot, "파레토 최적 2개")
         assert "Sharpe 클수록" in shown(app)
         assert "가로 Sharpe 클수록, 세로 최대 낙폭 작을수록" in shown(app)
         assert any("\u2800" < char <= "\u28ff" for char in shown(app))
-        await pilot.press("o")
-        await app.push_screen(ParetoScreen(study_items()[0], trials))
+        await pilot.press("down", "enter")
+        await until_text(pilot, "시행 7 (1m@15m)")
+        await pilot.press("escape", "o")
+        await app.push_screen(ParetoScreen(study_items()[0], trials, trials.__getitem__))
         await until_text(pilot, "목표가 하나인 스터디입니다")
 
 

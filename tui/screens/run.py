@@ -18,6 +18,7 @@ from tui.run_model import Located
 from tui.runs import EVENTS_FILE, LOG_FILE, starting
 from tui.screens.run_trials import (
     EQUITY,
+    PARETO,
     PLOTS,
     SPLITS,
     TRIAL_COMMANDS,
@@ -26,6 +27,7 @@ from tui.screens.run_trials import (
 )
 from tui.storage_test import readable
 from tui.studies_commands import PLAN_FILE, logged_problem
+from tui.studies_model import stored_study
 from tui.text import common, insight
 from tui.text import run as ko
 from tui.verdicts import VERDICT_FILE, Verdict, parse_verdict, read_record
@@ -33,6 +35,8 @@ from tui.widgets.run_panel import RunPanel, score_text
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _ALIVE_SECONDS = 1.0
+# 저장소에 닿지 못한 exit code.
+_STORAGE_EXIT = 3
 # 표 위의 한 줄에서 마지막 경고가 차지하는 칸.
 _WARNING_WIDTH = 44
 _TONES = {"failed": "bad", "dead": "bad", "interrupted": "warn", "done": "good"}
@@ -48,12 +52,13 @@ class RunScreen(TrialsScreen):
         Command("run.stop", "x", "stop", *ko.STOP),
         Command("run.add", "f6,a", "add", *ko.ADD),
         VERDICT,
+        Command("run.leave", "escape,q", "leave", *ko.LEAVE),
         Command("run.pause", "space,p", "pause", *ko.PAUSE),
+        Command("run.log", "l", "log", *ko.LOG),
         PLOTS,
         EQUITY,
+        PARETO,
         SPLITS,
-        Command("run.log", "l", "log", *ko.LOG),
-        Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )
 
     def __init__(self, run_dir: Path) -> None:
@@ -78,6 +83,8 @@ class RunScreen(TrialsScreen):
     def apply_events(self, located: list[Located]) -> range:
         studies = len(self.model.studies)
         rows = super().apply_events(located)
+        if len(self.model.studies) != studies:
+            self.refresh_bindings()
         self.query_one(RunPanel).refresh(layout=len(self.model.studies) != studies)
         return rows
 
@@ -126,14 +133,15 @@ class RunScreen(TrialsScreen):
         bar.note = ko.STOPPING if stopping else ko.STATES[self.state]
         table = self.query_one(TrialTable)
         parts = [ko.PAUSED] if table.frozen else []
-        parts += [self.count_text(), sort_text(table.view)]
+        parts += [self.count_text(), sort_text(table.view), *self.goal_text()]
         if self.model.studies:
             parts += [self._workers()] if self.model.workers else []
             parts.append(ko.STORAGE.format(storage=readable(self.model.studies[0].storage)))
         text = Text(no_wrap=True, overflow="ellipsis")
-        if self.model.messages:
-            last = cut(plain(self.model.messages[-1].title), _WARNING_WIDTH)
-            warning = ko.WARNINGS.format(n=len(self.model.messages), title=last)
+        warnings = [m for m in self.model.messages if isinstance(m, bridge.WarningEvent)]
+        if warnings:
+            last = cut(plain(warnings[-1].title), _WARNING_WIDTH)
+            warning = ko.WARNINGS.format(n=len(warnings), title=last)
             text.append(f"{warning}  ", self.app.theme_variables.get("warning", ""))
         text.append(plain("  ".join(parts)))
         # 한 줄이라 자리가 바뀌지 않는다: 화면 전체를 다시 놓지 않는다.
@@ -147,7 +155,9 @@ class RunScreen(TrialsScreen):
             return not finished and self._alive
         if action == "add":
             return finished or not self._alive
-        return not (action == "verdict" and not finished)
+        if action == "pareto":
+            return any(study.goals > 1 for study in self.model.studies)
+        return not (action == "verdict" and not self.model.results)
 
     def _workers(self) -> str:
         """작업자의 수. 여러 컴퓨터면 컴퓨터마다."""
@@ -176,7 +186,8 @@ class RunScreen(TrialsScreen):
             case "interrupted":
                 return ko.INTERRUPTED
             case "failed":
-                return f"{self._failure()}\n{ko.FAILED_MORE}"
+                check = ko.FAILED_CHECK if self.model.exit_code == _STORAGE_EXIT else ""
+                return f"{self._failure()}\n{ko.FAILED_MORE}{check}"
             case "dead":
                 return ko.DEAD
             case _:
@@ -266,6 +277,13 @@ class RunScreen(TrialsScreen):
         if self.model.studies:
             study = self.model.studies[0 if row is None else self.model.trials[row].study]
             self.show_splits(study.name)
+
+    def action_pareto(self) -> None:
+        """커서가 있는 시행의 칸(없으면 첫 칸)의 파레토 최적."""
+        row = self.query_one(TrialTable).current
+        if self.model.studies:
+            at = 0 if row is None else self.model.trials[row].study
+            self.show_pareto(stored_study(self.model.studies[at]), at)
 
     def action_log(self) -> None:
         """경고와 실행 기록의 창."""

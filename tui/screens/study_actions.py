@@ -162,7 +162,8 @@ class StudyActions(Screen[None]):
         self.wizard_app.toast(ko.RENAMED.format(name=answer))
         from dataclasses import replace
 
-        self.study_changed(replace(item, name=answer))
+        storage = renamed_storage(item.storage, item.name, answer)
+        self.study_changed(replace(item, name=answer, storage=storage))
 
     async def _clean(self, item: StudyItem) -> None:
         if not await self.app.push_screen_wait(Confirm(ko.CLEAN_TITLE, ko.CLEAN_BODY)):
@@ -173,7 +174,7 @@ class StudyActions(Screen[None]):
         self.study_changed(item)
 
     async def _delete(self, item: StudyItem) -> None:
-        name = typed_name(item.name)
+        name = item.label
 
         def check(text: str) -> str:
             return "" if text in (item.name, name) else ko.DELETE_BAD
@@ -220,9 +221,12 @@ class StudyActions(Screen[None]):
         )
 
 
-def typed_name(name: str) -> str:
-    """글쇠로 칠 수 있는, 화면에 보이는 이름. 보이는 글자가 없으면 escape로 적은 것."""
-    return plain(name).strip() or repr(name)
+def renamed_storage(storage: str, old: str, new: str) -> str:
+    """이름을 바꾼 뒤의 저장소: 이름을 따르는 SQLite 파일은 함께 옮겨졌다."""
+    scheme, _, path = storage.partition(":///")
+    moved = Path(path).with_name(f"{new}.db")
+    followed = scheme.startswith("sqlite") and Path(path).name == f"{old}.db"
+    return f"{scheme}:///{moved}" if followed and moved.exists() else storage
 
 
 def _file_stem(name: str) -> str:

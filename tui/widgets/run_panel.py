@@ -84,6 +84,8 @@ class RunPanel(Widget):
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
             if study.eta_s is not None:
                 notes.append(ko.ETA.format(eta=duration_text(study.eta_s)))
+        elif not self.model.is_over and all(one.done >= one.target for one in self.model.studies):
+            notes = [ko.FINISHING]
         room = max(0, self.content_size.width - line.cell_len - 1)
         line.append(cut("  " + "  ".join(notes), room), style("run-panel--muted"))
         return line

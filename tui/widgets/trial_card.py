@@ -24,9 +24,15 @@ def card_text(event: bridge.TrialEvent | None, cell: str, earlier: float | None 
         return text
     if earlier is not None:
         text.append(f"{ko.EARLIER_SHORT.format(score=score_text(earlier))}\n")
-    text.append(plain(ko.TRIAL_TITLE.format(number=f"{event.number:,}", cell=cell)) + "\n\n")
+    text.append(f"{trial_title(event.number, cell)}\n\n")
     text.append_text(trial_text(event))
     return text
+
+
+def trial_title(number: int, cell: str) -> str:
+    """`시행 12 (1m@15m)`. 칸을 모르면(다른 도구의 스터디) 번호만."""
+    words = ko.TRIAL_TITLE if cell else ko.TRIAL_TITLE_ALONE
+    return plain(words.format(number=f"{number:,}", cell=cell))
 
 
 def trial_text(event: bridge.TrialEvent) -> Text:
