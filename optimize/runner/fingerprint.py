@@ -96,6 +96,14 @@ def utc_days(ref: DatasetRef) -> tuple[int, int]:
     return ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1
 
 
+def recorded_goals(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """스터디에 적힌 목표의 지표들. 적혀 있지 않으면 빈 tuple."""
+    try:
+        return tuple(str(goal["metric"]) for goal in described["objective"]["goals"])
+    except (KeyError, TypeError):
+        return ()
+
+
 def recorded_test_days(described: Mapping[str, Any]) -> int:
     """스터디에 적힌 기간과 검증에서, 검증에 쓴 날들의 합집합의 날 수. 적혀 있지 않으면 0."""
     from optimize.validation.splits import Rules, day_count, make_scheme

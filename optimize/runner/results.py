@@ -58,6 +58,7 @@ def write_results(
             cell.study,
             str(cell.search.plan.cell),
             cell.leaders.directions,
+            tuple(goal.metric for goal in cell.search.objective.goals),
             0 if scheme is None else day_count(scheme.testing),
         )
         gathered.append(trials)

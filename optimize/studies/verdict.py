@@ -98,7 +98,7 @@ def _siblings(
 
 def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
     """스터디의 시행들을 쪽마다 읽어 모은다."""
-    from optimize.runner.fingerprint import recorded_test_days
+    from optimize.runner.fingerprint import recorded_goals, recorded_test_days
     from optimize.verdict.collect import StudyTrials
 
     found = info.attrs.get(_ATTRIBUTE)
@@ -107,6 +107,7 @@ def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
         info.name,
         str(described.get("cell", "")),
         tuple(info.directions),
+        recorded_goals(described),
         recorded_test_days(described),
     )
     for page in _pages(info, sources):

@@ -19,6 +19,20 @@ from optimize.trial import FinishedTrial, Params
 from optimize.validation.blocks import block_counts, decode_blocks
 
 MAX_KEPT = 10_000
+# 기간이 길수록 커지는 지표: 길이가 다른 학습과 검증의 값을 나누어 볼 수 없다.
+GROWING = frozenset(
+    {
+        "net_profit_pct",
+        "max_drawdown_pct",
+        "trades",
+        "long_trades",
+        "short_trades",
+        "liquidations",
+        "max_losing_streak",
+        "fees_pct",
+        "funding_pct",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -78,13 +92,14 @@ class StudyTrials:
 
     directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
-    test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
+    goals: 목표의 지표들의 이름, 모르면 비었다. test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
     sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
     study: str
     cell: str
     directions: tuple[str, ...] = ("maximize",)
+    goals: tuple[str, ...] = ()
     test_days: int = 0
     days: int = 0
     with_blocks: int = 0
@@ -142,6 +157,12 @@ class StudyTrials:
     def larger_is_better(self) -> bool:
         """첫 목표가 클수록 좋은가."""
         return self.directions[0].lower() == "maximize"
+
+    @property
+    def comparable(self) -> bool:
+        """판정하는 점수를 길이가 다른 기간끼리 나누어 볼 수 있는가. 목표가 여럿이면 첫 목표만 본다."""
+        judged = self.goals[:1] if len(self.directions) > 1 else self.goals
+        return not GROWING & set(judged)
 
     @property
     def tried(self) -> int:

@@ -97,7 +97,8 @@ class RecordFigures:
 class OutOfSample:
     """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수.
 
-    days: 검증에 쓴 날들의 합집합의 날 수, 모르면 0.
+    days: 검증에 쓴 날들의 합집합의 날 수, 모르면 0. comparable: 두 점수를 나누어 볼 수 있는가(순이익처럼 기간이
+    길수록 커지는 지표면 아니다).
     """
 
     in_sample: float
@@ -105,6 +106,7 @@ class OutOfSample:
     profit_pct: float | None
     splits: int
     days: int
+    comparable: bool = True
 
 
 @dataclass(slots=True)
@@ -283,6 +285,7 @@ def _from_folds(found: Figures, study: StudyTrials) -> None:
         profit_pct=statistics.fmean(profits) if profits else None,
         splits=len(folds),
         days=study.test_days,
+        comparable=study.comparable,
     )
 
 

@@ -127,10 +127,11 @@ def _out_of_sample(figures: Figures) -> Finding | None:
     if scores is None:
         return None
     inside, outside = scores.in_sample, scores.out_of_sample
-    kept = outside / inside if inside > 0 else None
+    kept = outside / inside if inside > 0 and scores.comparable else None
     lost = inside > 0 and outside <= 0
     lost = lost or (scores.profit_pct is not None and scores.profit_pct <= 0)
-    mark: Mark = "good" if kept is not None and kept >= KEPT_GOOD else "warn"
+    held = kept >= KEPT_GOOD if kept is not None else inside > 0 and not lost
+    mark: Mark = "good" if held else "warn"
     todo = ""
     if lost and 0 < scores.days < TEST_DAYS:
         mark = "warn"
@@ -141,7 +142,7 @@ def _out_of_sample(figures: Figures) -> Finding | None:
     elif lost:
         mark = "bad"
         todo = "고르는 데 쓰지 않은 기간에서 벌지 못했습니다. 이 파라미터를 쓰지 마세요."
-    elif kept is None:
+    elif inside <= 0:
         todo = "점수가 0 이하라 얼마나 남았는지 재지 않습니다. 두 점수를 견주어 보세요."
     elif mark == "warn":
         todo = "표본 밖에서 점수가 절반 넘게 줄었습니다. 기대를 그만큼 낮추세요."
@@ -154,6 +155,8 @@ def _out_of_sample(figures: Figures) -> Finding | None:
         f"{which}고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간{days}의 점수는 {outside:.2f}"
         f"{share}{profit}입니다."
     )
+    if not scores.comparable:
+        text += " 기간이 길수록 커지는 점수라 남은 몫은 재지 않습니다."
     return Finding("out_of_sample", TITLES["out_of_sample"], mark, text, outside, todo)
 
 

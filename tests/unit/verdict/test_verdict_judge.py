@@ -191,6 +191,23 @@ def test_a_loss_in_a_short_test_is_not_yet_a_suspicion(days, mark):
     assert (verdict.level == "suspect") is (mark == "bad")
 
 
+def test_scores_that_grow_with_the_period_are_not_divided():
+    """순이익은 긴 학습에서 더 크다: 줄어든 것이 길이 때문일 수 있으므로 잃지만 않으면 좋다."""
+    found = with_folds(0.4)
+    found.goals = ("net_profit_pct",)
+    finding = next(f for f in verdict_of(found).findings if f.key == "out_of_sample")
+    assert finding.mark == "good"
+    assert "남은 몫은 재지 않습니다" in finding.text
+    assert "%" not in finding.text
+    lost = with_folds(-0.4)
+    lost.goals = ("net_profit_pct",)
+    finding = next(f for f in verdict_of(lost).findings if f.key == "out_of_sample")
+    assert finding.mark == "bad"
+    both = StudyTrials("s", "c", ("maximize", "minimize"), ("sharpe", "max_drawdown_pct"))
+    assert both.comparable
+    assert not replace(both, directions=("maximize",)).comparable
+
+
 def test_alike_and_good_trials_are_not_held_back_by_the_pbo():
     """모두 같이 좋은 시행들: PBO는 절반이지만 표본 밖에서 잃지 않는다."""
     draw = np.random.default_rng(5)
