@@ -15,7 +15,7 @@ from optimize.errors import DataError
 # 1분봉 한 해는 70 MB 안팎이다.
 LARGEST_CSV_BYTES = 512 * 2**20
 # csv.gz는 차례로 읽으므로 여러 해를 담은 파일도 받는다.
-LARGEST_GZIP_BYTES = 4 * LARGEST_CSV_BYTES
+LARGEST_GZIP_BYTES = 2 * LARGEST_CSV_BYTES
 
 
 def read_csv_member(source: IO[bytes], name: str) -> bytes:

@@ -38,6 +38,8 @@ from optimize.errors import DataError
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".arrow", ".feather", ".zip")
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_LINE = 1 << 20
+# 1분봉 38년. 이보다 많으면 봉이 아니거나 메모리를 다 먹으려는 파일이다.
+_MOST_BARS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
     if not table.num_rows:
         raise DataError(
             f"파일이 비었습니다: {path}", "봉이 하나도 없습니다", "봉이 든 파일을 쓰세요"
+        )
+    if table.num_rows > _MOST_BARS:
+        raise DataError(
+            f"{path.name}: 봉이 너무 많습니다",
+            f"{table.num_rows:,}개입니다(한도 {_MOST_BARS:,}개)",
+            "기간을 나눈 파일을 쓰세요",
         )
     try:
         names = match_columns(table.column_names, columns or {})

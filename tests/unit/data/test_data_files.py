@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import market_file
 
+from optimize.data import files
 from optimize.data.dataset import Candles
 from optimize.data.demo import DEMO_START_MS, make_demo
 from optimize.data.files import read_candles, read_funding
@@ -233,6 +234,7 @@ def test_단위가_섞이거나_알_수_없는_시각은_거절한다(tmp_path: 
         ("long.csv", b"x" * (2 << 20)),
         ("zeros.csv.gz", gzip.compress(bytes(2 << 20))),
         ("folder.csv", None),
+        ("loop.csv", None),
         ("fast.csv", b"open_time,open,high,low,close,volume\n1704067200000,1,1,1,1,1\n1704067201000,1,1,1,1,1\n"),
     ],
 )  # fmt: skip
@@ -244,6 +246,8 @@ def test_읽을_수_없는_파일은_한국어로_거절한다(
         path.write_bytes(content)
     elif name == "folder.csv":
         path.mkdir()
+    elif name == "loop.csv":
+        path.symlink_to(path)
     with pytest.raises(DataError) as caught:
         read_candles(path)
     for part in (caught.value.title, caught.value.fix):
@@ -259,6 +263,16 @@ def test_수가_아닌_형의_열은_거절한다(tmp_path: Path, volume: pa.Arr
     odd = table().slice(0, 3).set_column(5, "volume", volume)
     pa_parquet.write_table(odd, path)
     with pytest.raises(DataError, match="수가 아닌 값"):
+        read_candles(path)
+
+
+def test_봉이_너무_많은_파일은_거절한다(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    pa_parquet.write_table(table(), path)
+    monkeypatch.setattr(files, "_MOST_BARS", 300)
+    assert_read(path)
+    monkeypatch.setattr(files, "_MOST_BARS", 299)
+    with pytest.raises(DataError, match="봉이 너무 많습니다"):
         read_candles(path)
 
 
