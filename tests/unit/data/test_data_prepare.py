@@ -150,6 +150,11 @@ def test_기간을_고르면_그만큼만_끝은_포함하지_않는다(ready: P
         "2024-01-05 00:00",
     )
     assert ref.bars == 48
+    assert not ref.notes
+    for period in (("2023-12-20", None), (None, "2024-02-01")):
+        (part,) = ready("BINANCE:ETHUSDT", "1h", file=file, start=period[0], end=period[1])
+        assert part.bars == 240
+        assert "일부만 있습니다: 2024-01-01 00:00 ~ 2024-01-11 00:00" in " ".join(part.notes)
     with pytest.raises(DataError, match="파일에 없습니다"):
         ready("BINANCE:ETHUSDT", "1h", file=file, start="2025-01-03", end="2025-01-05")
     with pytest.raises(SettingsError, match="끝보다 늦"):
@@ -311,6 +316,7 @@ def test_빈_캐시는_최근_365일을_내려받는다(ready: Prepare, monkeypa
     assert format_ms(ref.start_ms) == "2025-01-20 00:00"
     assert format_ms(ref.end_ms) == "2025-02-04 00:00"
     assert any("첫 캔들" in note for note in ref.notes)
+    assert any("일부만 있습니다: 2025-01-20" in note for note in ref.notes)
     np.testing.assert_array_equal(ref.open().ltf.close, truth.close[: ref.bars])
 
 
