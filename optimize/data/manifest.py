@@ -7,14 +7,13 @@ covered는 거래소나 파일에서 확인한 구간들이다: 그 안에 봉�
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from optimize.data.atomic import atomic_file
 from optimize.errors import DataError
 
 VERSION = 1
@@ -142,26 +141,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def write_json(path: Path, body: dict[str, Any]) -> None:
     """JSON을 임시 파일과 `os.replace`로 원자적으로 적는다. 쓰지 못하면 DataError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(body, file, ensure_ascii=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(
-            f"캔들 캐시에 쓰지 못했습니다: {path}",
-            str(error),
-            "디스크의 빈 자리와 폴더의 쓰기 권한을 확인하세요",
-        ) from error
+    with atomic_file(path) as file:
+        file.write(json.dumps(body, ensure_ascii=False, indent=1).encode())
 
 
 def list_cached(cache_dir: Path) -> list[CachedSymbol]:
