@@ -139,6 +139,13 @@ def _emit_last(events: EventWriter, error: ErrorEvent | None, exit_code: int) ->
 
 
 def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+    from optimize.strategy.registry import pinned_strategy
+
+    with pinned_strategy(plan.params.strategy.name):
+        return _execute_pinned(plan, run_id, events, out)
+
+
+def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
     events.emit(Hello(run_id, os.getpid(), _version(), socket.gethostname()))
     search = _prepare_search(plan)
     inbox: SimpleQueue[Any] = SimpleQueue()
@@ -232,6 +239,7 @@ def _open_cells(
     from optimize.search.folds import FoldedProposer, fold_seed
     from optimize.search.proposer import make_proposer
     from optimize.search.pruning import make_pruner
+    from optimize.strategy.registry import code_digest
 
     settings = plan.params.search
     cells = []
@@ -258,6 +266,7 @@ def _open_cells(
             scheme,
             settings.trial_timeout,
             tuple(others),
+            code_digest(search.code),
         )
         cell = CellRun(
             index,

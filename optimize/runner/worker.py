@@ -65,6 +65,8 @@ class Job:
     trial_timeout: 시행 하나의 시간 제한(초), None이면 없다.
     cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
     scheme: 기간을 학습과 검증으로 나눈 것, None이면 나누지 않는다.
+    code: 실행을 시작할 때의 전략의 지문. 작업자가 읽은 것이 다르면(도는 동안 고친 파일) 시행은 실패한다. 비었으면
+    견주지 않는다.
     ref, costs: 첫 심볼의 것. others: 한 시행이 함께 보는 나머지 심볼들의 것, 하나면 비었다.
     """
 
@@ -76,6 +78,7 @@ class Job:
     scheme: Scheme | None = None
     trial_timeout: float | None = None
     others: tuple[Market, ...] = ()
+    code: str = ""
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -335,6 +338,8 @@ def _reason(error: BaseException) -> str:
 # 칸이 많아도 프로세스가 연 파일이 한없이 늘지 않게 한다.
 @lru_cache(maxsize=64)
 def _bench(key: str, packed: bytes, symbol: int) -> _Bench:
+    from optimize.strategy.registry import require_same_code
+
     del key
     job: Job = pickle.loads(packed)  # noqa: S301 — 같은 실행의 coordinator가 보낸 것이다
     ref, costs = job.markets[symbol]
@@ -342,6 +347,7 @@ def _bench(key: str, packed: bytes, symbol: int) -> _Bench:
     if job.cargo:
         ref = unpack_ref(job.ref, job.cargo)
         job = replace(job, ref=ref, strategy=unpack_strategy(job.strategy, job.cargo))
+    require_same_code(job.strategy, job.code)
     return _Bench(job)
 
 

@@ -7,12 +7,13 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from optimize.errors import SettingsError, os_reason
+from optimize.errors import RunError, SettingsError, os_reason
 from optimize.strategy.parameter import Parameter
 from optimize.strategy.protocol import Strategy
 from optimize.strategy.sources import prepare_imports, source_files
@@ -24,6 +25,8 @@ _BUILTINS = {
     "donchian_breakout": ("donchian_breakout", "DonchianBreakout"),
 }
 BUILTIN_STRATEGIES = tuple(_BUILTINS)
+# 실행하는 동안 붙들어 둔 module: 전략 파일의 절대 경로 → 처음 읽은 것.
+_PINNED: dict[Path, ModuleType] = {}
 
 
 def load_strategy(spec: str) -> Strategy:
@@ -53,6 +56,25 @@ def reload_strategy(spec: str) -> Strategy:
     return load_strategy(text)
 
 
+@contextmanager
+def pinned_strategy(spec: str) -> Iterator[None]:
+    """나갈 때까지 이 프로세스의 `load_strategy(spec)`는 파일을 고쳐도 지금 읽은 것을 준다.
+
+    실행의 끝에서 다시 셈하는 것이 시행들과 같은 코드여야 한다. 내장 전략이면 아무 일도 하지 않는다.
+    """
+    text = spec.strip()
+    if text in _BUILTINS:
+        yield
+        return
+    path, _ = _file_and_class(text)
+    resolved = path.resolve()
+    _PINNED[resolved] = _load_file(path, text)
+    try:
+        yield
+    finally:
+        _PINNED.pop(resolved, None)
+
+
 def strategy_files(spec: str) -> dict[str, str]:
     """전략의 값을 정하는 파일마다 이름 → 내용의 sha256(hex 64자).
 
@@ -76,6 +98,16 @@ def strategy_fingerprint(spec: str) -> str:
 def code_digest(files: Mapping[str, str]) -> str:
     """파일들(이름 → sha256)의 sha256(hex 64자)."""
     return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def require_same_code(spec: str, code: str) -> None:
+    """전략의 지문이 code와 다르면 RunError. code가 빈 글이면 견주지 않는다."""
+    if code and strategy_fingerprint(spec) != code:
+        raise RunError(
+            "실행하는 동안 전략의 파일이 바뀌었습니다",
+            f"{spec}: 이 실행의 다른 시행과 견줄 수 없습니다",
+            "파일을 되돌리고 같은 명령을 다시 실행하거나, 새 스터디를 만드세요",
+        )
 
 
 def _file_and_class(text: str) -> tuple[Path, str]:
@@ -138,7 +170,10 @@ def _module_name(path: Path, spec: str) -> str:
 
 def _load_file(path: Path, spec: str) -> ModuleType:
     """파일을 module로 읽는다. 같은 내용의 파일은 한 번만 실행하고, 곁의 파일을 import할 수 있다."""
-    resolved, name = path.resolve(), _module_name(path, spec)
+    resolved = path.resolve()
+    if resolved in _PINNED:
+        return _PINNED[resolved]
+    name = _module_name(path, spec)
     if name in sys.modules:
         return sys.modules[name]
     prepare_imports(path)

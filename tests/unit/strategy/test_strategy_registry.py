@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from optimize.errors import SettingsError
+from optimize.errors import RunError, SettingsError
 from optimize.strategy import sources
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
 from optimize.strategy.protocol import Strategy
 from optimize.strategy.registry import (
     BUILTIN_STRATEGIES,
     load_strategy,
+    pinned_strategy,
     reload_strategy,
+    require_same_code,
     strategy_files,
     strategy_fingerprint,
 )
@@ -179,6 +181,22 @@ def test_곁의_파일을_고치면_다시_읽고_다른_폴더의_같은_이름
     assert load_strategy(one).name == "mine-77-3"
     assert sys.path.count(str(tmp_path / "one")) == 1
     assert str(tmp_path / "two") not in sys.path
+
+
+def test_실행하는_동안_고친_파일은_섞이지_않는다(mine: Path) -> None:
+    """끝에서 다시 읽어도 시작할 때의 코드이고, 고친 뒤에 뜬 작업자는 고친 것을 알아본다."""
+    spec = f"{mine}:Mine"
+    code = strategy_fingerprint(spec)
+    with pinned_strategy(spec):
+        require_same_code(spec, code)
+        mine.write_text(GOOD.replace('"mine"', '"renamed"'), encoding="utf-8")
+        assert load_strategy(spec).name == "mine"
+        with pytest.raises(RunError, match="실행하는 동안 전략의 파일이 바뀌었습니다"):
+            require_same_code(spec, code)
+        require_same_code(spec, "")
+    assert load_strategy(spec).name == "renamed"
+    with pinned_strategy("ma_cross"):
+        assert load_strategy("ma_cross").name == "ma_cross"
 
 
 def test_내장_전략의_지문은_값을_정하는_모듈을_빠뜨리지_않는다() -> None:
