@@ -231,7 +231,16 @@ def test_틀린_구간표는_까닭을_대며_거절한다(given: Any, cause: st
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("maker_fee_rate", -0.02), ("maker_fee_rate", 1.0), ("tick_size", 0.0), ("step_size", -1.0)],
+    [
+        *(
+            ("maker_fee_rate", -0.02),
+            ("maker_fee_rate", 1.0),
+            ("tick_size", 0.0),
+            ("step_size", -1.0),
+        ),
+        *((name, float("inf")) for name in ("initial_cash", "slippage_ticks", "step_size")),
+        *((name, float("nan")) for name in ("fee_rate", "leverage", "position_fraction")),
+    ],
 )
 def test_벗어난_값은_거절한다(key: str, value: float) -> None:
     with pytest.raises(SettingsError, match=key):
