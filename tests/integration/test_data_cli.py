@@ -120,9 +120,6 @@ def test_오류는_한국어와_exit_code로(wizard_home: Path) -> None:
     assert "캐시가 비었습니다" in err
     _, err = run("import", "--symbol", "BINANCE:BTCUSDT", "--funding", "x.csv", code=2)
     assert "현물이라 펀딩이 없습니다" in err
-    for start in ("0001-01-01T00:00+09:00", "1999-01-01", "2024-13-01"):
-        _, err = run("fetch", "--symbol", "BINANCE:BTCUSDT", "--start", start, code=2)
-        assert "읽을 수 없습니다" in err
     assert "Traceback" not in err
 
 

@@ -161,6 +161,17 @@ def test_기간을_고르면_그만큼만_끝은_포함하지_않는다(ready: P
         ready("BINANCE:ETHUSDT", "1h", file=file, start="2024-01-05", end="2024-01-03")
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+09:00", "1999-12-31", "2024-13-01", "어제", ""])
+def test_읽을_수_없거나_터무니없는_시각은_거절한다(text: str) -> None:
+    with pytest.raises(SettingsError, match="읽을 수 없습니다"):
+        parse_start(text)
+
+
+def test_시간대가_붙은_시각은_UTC로_옮긴다() -> None:
+    assert format_ms(parse_start("2024-01-01T00:00+09:00")) == "2023-12-31 15:00"
+    assert parse_start("2024-01-01 00:00:00Z") == parse_start("2024-01-01")
+
+
 def test_깨진_준비_파일은_새로_만든다(ready: Prepare) -> None:
     (ref,) = ready("DEMO:BTCUSDT", "5m@15m")
     before = columns(ref)
