@@ -11,8 +11,9 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from optimize import paths
 from optimize.errors import RunError, SettingsError, os_reason
@@ -133,7 +134,7 @@ def _open_mirror(target: str | None) -> Callable[[Sequence[str]], None] | None:
     if target is None:
         return None
     if target == "-":
-        return _write_stdout
+        return partial(_write_lines, sys.stdout)
     path = Path(target).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,9 +157,9 @@ def _mask_texts(value: Any, secrets: Sequence[str]) -> Any:
     return value
 
 
-def _write_stdout(lines: Sequence[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+def _write_lines(stream: TextIO, lines: Sequence[str]) -> None:
+    stream.write("".join(f"{line}\n" for line in lines))
+    stream.flush()
 
 
 def _write_all(descriptor: int, body: bytes) -> None:

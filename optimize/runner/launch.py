@@ -9,6 +9,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -92,8 +93,11 @@ def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
     terminals = make_terminals(run_dir, quiet=events == "-")
     with run_lock(run_dir), interruptible():
         writer = EventWriter(run_dir, events, plan.secrets, terminals)
+        out = sys.stderr if events == "-" else sys.stdout
         try:
-            return _guarded(plan, name, writer, out=sys.stderr if events == "-" else sys.stdout)
+            # 전략이 이 프로세스에서 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+            with redirect_stdout(sys.stderr):
+                return _guarded(plan, name, writer, out)
         finally:
             writer.close()
             for terminal in reversed(terminals):
