@@ -70,11 +70,12 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class FoldScore:
-    """한 split에서 고른 시행의 첫 목표(학습, 검증)와 검증 구간의 순이익(%, 없으면 None)."""
+    """한 split에서 고른 시행의 첫 목표(학습, 검증)와 검증 구간의 순이익(%)과 Sharpe(연율), 없으면 None."""
 
     inside: float
     outside: float
     profit_pct: float | None
+    sharpe: float | None = None
 
 
 @dataclass(slots=True)
@@ -130,8 +131,13 @@ class StudyTrials:
         known = self.folds.get(trial.fold)
         sign = 1.0 if self.larger_is_better else -1.0
         if known is None or sign * trial.in_sample[0] > sign * known.inside:
-            profit = trial.out_of_sample_metrics.get("net_profit_pct")
-            self.folds[trial.fold] = FoldScore(trial.in_sample[0], trial.out_of_sample[0], profit)
+            metrics = trial.out_of_sample_metrics
+            self.folds[trial.fold] = FoldScore(
+                trial.in_sample[0],
+                trial.out_of_sample[0],
+                metrics.get("net_profit_pct"),
+                metrics.get("sharpe"),
+            )
 
     def _keep(self, trial: FinishedTrial) -> None:
         kept = _Kept(trial.params, trial.values[0], trial.feasible, None, None)

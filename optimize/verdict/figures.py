@@ -98,7 +98,8 @@ class OutOfSample:
     """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수.
 
     days: 검증에 쓴 날들의 합집합의 날 수, 모르면 0. comparable: 두 점수를 나누어 볼 수 있는가(순이익처럼 기간이
-    길수록 커지는 지표면 아니다).
+    길수록 커지는 지표면 아니다). probability: 검증의 Sharpe(split들의 평균)만 보고 진짜 Sharpe가 0보다 클 확률,
+    셈할 수 없으면 None.
     """
 
     in_sample: float
@@ -107,6 +108,7 @@ class OutOfSample:
     splits: int
     days: int
     comparable: bool = True
+    probability: float | None = None
 
 
 @dataclass(slots=True)
@@ -279,6 +281,8 @@ def _from_folds(found: Figures, study: StudyTrials) -> None:
         found.missing["out_of_sample"] = _SMALLER
         return
     profits = [fold.profit_pct for fold in folds if fold.profit_pct is not None]
+    sharpes = [fold.sharpe for fold in folds if fold.sharpe is not None]
+    seen = study.test_days if len(sharpes) == len(folds) else 0
     found.out_of_sample = OutOfSample(
         in_sample=statistics.fmean(fold.inside for fold in folds),
         out_of_sample=statistics.fmean(fold.outside for fold in folds),
@@ -286,6 +290,9 @@ def _from_folds(found: Figures, study: StudyTrials) -> None:
         splits=len(folds),
         days=study.test_days,
         comparable=study.comparable,
+        probability=probabilistic_sharpe(TrackRecord(statistics.fmean(sharpes) / YEAR, seen))
+        if seen > 1
+        else None,
     )
 
 

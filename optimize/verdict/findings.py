@@ -20,6 +20,8 @@ LOSS_GOOD = 0.05
 KEPT_GOOD = 0.5
 # 이보다 짧은 검증에서 벌지 못한 것은 진짜 전략에도 흔하다: Sharpe 3인 전략도 30일에 다섯 번 가운데 한 번은 잃는다.
 TEST_DAYS = 30
+# 찾은 횟수와 상관없는 시험이다: 이만큼 확실하면 우연 확률 하나만으로 의심하지 않는다.
+TEST_SURE = 0.95
 ORDER_LUCKY = 0.95
 
 
@@ -155,6 +157,8 @@ def _out_of_sample(figures: Figures) -> Finding | None:
         f"{which}고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간{days}의 점수는 {outside:.2f}"
         f"{share}{profit}입니다."
     )
+    if scores.probability is not None:
+        text += f" 쓰지 않은 기간만 보면 진짜 Sharpe가 0보다 클 확률은 {_percent(scores.probability)}입니다."
     if not scores.comparable:
         text += " 기간이 길수록 커지는 점수라 남은 몫은 재지 않습니다."
     return Finding("out_of_sample", TITLES["out_of_sample"], mark, text, outside, todo)

@@ -100,9 +100,6 @@ def parse_arguments(argv: list[str]) -> VerifyArguments:
         for name, path in _KEYS.items()
         if (value := getattr(parsed, name)) is not None
     ]
-    if parsed.symbol is not None:
-        # 명령의 심볼 하나가 설정 파일의 symbols를 이긴다.
-        overrides.append((("symbols",), []))
     overrides += [parse_assignment(text) for text in parsed.sets]
     params = load_params(parsed.config, overrides)
     chosen = any(getattr(parsed, name) is not None for name in _DATA_ARGUMENTS)

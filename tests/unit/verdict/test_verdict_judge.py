@@ -208,6 +208,29 @@ def test_scores_that_grow_with_the_period_are_not_divided():
     assert not replace(both, directions=("maximize",)).comparable
 
 
+@pytest.mark.parametrize(
+    ("sharpe", "level"), [(1.7, "unclear"), (1.6, "suspect"), (None, "suspect")]
+)
+def test_a_sure_gain_outside_is_not_called_overfit(sharpe, level):
+    """찾은 횟수로는 운 같아도, 한 해의 검증에서 Sharpe 1.645를 넘게 벌었으면(95 %) 의심이 아니라 보류다."""
+    metrics = {} if sharpe is None else {"sharpe": sharpe, "net_profit_pct": 20.0}
+    found = gathered(
+        [
+            trial(
+                n, column, fold=0, in_sample=(2.0,), out_of_sample=(1.7,),
+                out_of_sample_metrics=metrics,
+            )
+            for n, column in enumerate(noise(1, trials=60).T)
+        ]
+    )  # fmt: skip
+    found.test_days = 366
+    verdict = verdict_of(found)
+    assert verdict.figures.luck.probability > 0.05
+    assert [f.key for f in verdict.findings if f.mark == "bad"] == ["luck"]
+    assert verdict.level == level
+    assert ("운으로 보기 어렵게 벌었습니다" in verdict.headline) is (level == "unclear")
+
+
 def test_alike_and_good_trials_are_not_held_back_by_the_pbo():
     """모두 같이 좋은 시행들: PBO는 절반이지만 표본 밖에서 잃지 않는다."""
     draw = np.random.default_rng(5)
