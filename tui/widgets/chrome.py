@@ -60,15 +60,19 @@ class KeyBar(Footer):
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
+        self._drawn: list[Shown] | None = None
+
+    async def recompose(self) -> None:
+        """보일 것이 그대로면 다시 만들지 않는다: 글쇠마다 위젯이라, 초점이 바뀔 때마다 만들면 화면이 늦게 열린다."""
+        # 미뤄 둔 사이에 화면이 닫혔을 수 있다.
+        if self.is_attached and (self._drawn is None or self._drawn != self._items()):
+            await super().recompose()
 
     def compose(self) -> ComposeResult:
         if not self._bindings_ready:
             return
-        chosen: dict[str, Shown] = {}
-        for active in self.screen.active_bindings.values():
-            if active.binding.show:
-                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
-        for binding, enabled in _fitting(self._ordered(chosen), self.content_size.width):
+        self._drawn = self._items()
+        for binding, enabled in self._drawn:
             key = FooterKey(
                 binding.key,
                 _key_text(binding),
@@ -79,6 +83,14 @@ class KeyBar(Footer):
             )
             key.compact = False
             yield key
+
+    def _items(self) -> list[Shown]:
+        """지금 보일 것들."""
+        chosen: dict[str, Shown] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
+        return _fitting(self._ordered(chosen), self.content_size.width)
 
     def _ordered(self, chosen: Mapping[str, Shown]) -> list[Shown]:
         """Enter로 이어지는 길이 맨 앞, 화면의 것, 앱의 것(앱에 적힌 차례)."""
