@@ -93,16 +93,21 @@ def open_source(url: StorageUrl, options: StorageOptions) -> Iterator[Source]:
 
 
 def source_zone(source: Source, name: str | None) -> ZoneInfo | None:
-    """시각을 옮길 시간대. Optuna 5의 것이면 None. 옛 것인데 정하지 않았으면 SettingsError."""
+    """시각을 옮길 시간대. Optuna 5의 것이면 None. 옛 것인데 정하지 않았거나 틀린 이름이면 SettingsError."""
+    zone = None if name is None else _zone(name)
     if not source.local_times:
         return None
-    if name is None:
+    if zone is None:
         raise SettingsError(
             "원본의 시간대를 알려 주세요",
             f"Optuna {source.library or '4 이하'}이(가) 시각을 그 컴퓨터의 현지 시각으로 적었습니다. "
             "그대로 옮기면 한국의 기록은 9시간 어긋납니다",
             "--source-timezone Asia/Seoul 을 붙이세요(UTC로 적었다면 --source-timezone UTC)",
         )
+    return zone
+
+
+def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import (
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optimize.errors import StorageError
 from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import Backend, StorageUrl
@@ -144,7 +146,13 @@ def _regexp(pattern: str, text: str) -> bool:
 
 
 def open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
-    """읽기만 하는 SQLite 연결. 없는 파일이면 sqlite3.OperationalError."""
+    """읽기만 하는 SQLite 연결. 파일이 없거나 폴더면 StorageError."""
+    if not path.is_file():
+        raise StorageError(
+            "SQLite 파일이 없습니다",
+            f"{path}: {'파일이 아니라 폴더입니다' if path.is_dir() else '그런 파일이 없습니다'}",
+            f"경로를 확인합니다: ls -l {shlex.quote(str(path))}",
+        )
     location = f"{path.absolute().as_uri()}?mode=ro"
     return sqlite3.connect(location, uri=True, timeout=timeout, check_same_thread=False)
 

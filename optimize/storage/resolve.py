@@ -97,7 +97,7 @@ def require_variable_name(name: str, label: str) -> None:
         raise SettingsError(
             f"{label}에는 환경 변수의 이름을 적습니다",
             "받은 글이 변수의 이름이 아닙니다($나 URL은 적지 않습니다)",
-            f"예: {label} OPTUNA_STORAGE\nURL을 바로 주려면 --storage-url 이나 search.storage_url",
+            f"예: {label} OPTUNA_STORAGE\nURL을 바로 주려면 {label.removesuffix('-env').removesuffix('_env')}",
         )
 
 

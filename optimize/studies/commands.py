@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 from contextlib import closing
 from datetime import timedelta
@@ -208,7 +209,7 @@ def _confirmed(info: StudyInfo, total: int) -> bool:
         raise SettingsError(
             "지우려면 확인이 필요합니다",
             "터미널이 아니라 이름을 물을 수 없습니다",
-            f"python -m optimize.studies delete {info.name} --yes",
+            f"python -m optimize.studies delete --yes -- {shlex.quote(info.name)}",
         )
     print(
         f"{info.url.masked}의 '{info.name}'과(와) 시행 {total:,}개를 지웁니다. 되돌릴 수 없습니다.",
@@ -224,7 +225,10 @@ def _age(text: str) -> timedelta:
         raise SettingsError(
             "--older-than 을 읽을 수 없습니다", f"받은 것: {text}", "30m, 2h, 1d, 0 처럼 씁니다"
         )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise SettingsError("--older-than 이 너무 깁니다", f"받은 것: {text}", "예: 1d") from None
 
 
 def _write_json(body: object) -> None:
