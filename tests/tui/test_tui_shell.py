@@ -15,11 +15,14 @@ from textual.widgets import Input
 from tui_kit import SIZES, screen_name, shown, type_text, until, until_text, write_run
 
 from tui.app import WizardApp
-from tui.draft import Draft
+from tui.draft import Draft, StorageChoice
 from tui.problem import Problem
 from tui.screens.wizard_base import StepScreen
+from tui.screens.wizard_grid import GridScreen
+from tui.screens.wizard_parallel import ParallelScreen
 from tui.widgets.chrome import KeyBar
 from tui.widgets.fields import TextField
+from tui.widgets.row_table import RowTable
 
 
 async def test_home_says_what_to_do_when_empty(tui_home: Path) -> None:
@@ -61,6 +64,38 @@ async def test_palette_finds_by_initials_and_runs(tui_home: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.theme == "wizard-light")
     assert WizardApp().theme == "wizard-light"
+
+
+async def test_every_palette_command_runs(tui_home: Path) -> None:
+    """처음 화면과 마법사의 한 단계에서, 명령 목록의 모든 명령을 이름으로 찾아 실행한다."""
+    app = WizardApp()
+    draft = Draft("DEMO:BTCUSDT", "1m@15m", picked="DEMO:BTCUSDT", storage=StorageChoice("sqlite"))
+    async with app.run_test(size=SIZES[1]) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        for make in (None, GridScreen, ParallelScreen):
+            if make is not None:
+                await app.push_screen(make(draft))
+                await pilot.pause()
+            depth, screen = len(app.screen_stack), app.screen
+            for command in list(app._available(screen)):
+                if command.id == "app.quit":
+                    continue
+                await pilot.press("ctrl+p")
+                await until(pilot, lambda: screen_name(app) == "PaletteScreen")
+                await type_text(pilot, command.label)
+                table = app.screen.query_one(RowTable)
+                await until(pilot, lambda table=table, label=command.label: table.current
+                            and table.current.cells[0] == label)  # fmt: skip
+                await pilot.press("enter")
+                await until(pilot, lambda: screen_name(app) != "PaletteScreen")
+                assert app.is_running, command
+                while len(app.screen_stack) > depth:
+                    app.pop_screen()
+                    await pilot.pause()
+                if screen not in app.screen_stack:
+                    await app.push_screen(screen := make(draft))  # type: ignore[misc]
+            while len(app.screen_stack) > 2:
+                app.pop_screen()
 
 
 async def test_settings_by_keyboard_are_kept(tui_home: Path) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tui_kit import MASKED, URL, demo, screen_name, type_text, until, until_text
+from tui_kit import MASKED, URL, demo, screen_name, shown, type_text, until, until_text
 
 from optimize.storage.url import StorageUrl, parse_storage_url
 from tui import bridge
 from tui.app import WizardApp
 from tui.draft import Draft, StorageChoice
+from tui.screens.wizard_grid import GridScreen
 from tui.screens.wizard_review import ReviewScreen
 from tui.screens.wizard_storage import StorageScreen
 from tui.widgets.fields import TextField
@@ -246,3 +247,20 @@ async def test_retest_waits_until_the_last_child_is_gone(
             await asyncio.sleep(0.05)
         await until(pilot, lambda: began >= 2 and running == 1)
     assert most == 1
+
+
+async def test_smallest_window_reaches_every_field_and_cell(tui_home: Path) -> None:
+    """60×15에서도 초점이 간 칸은 보이고, 격자의 모든 열이 보인다."""
+    app = WizardApp()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await app.push_screen(StorageScreen(demo(storage=StorageChoice("url"))))
+        await until_text(pilot, "시험")
+        for name in ("host", "port", "database", "user", "password"):
+            await pilot.press("tab")
+            field = app.screen.query_one(f"#url-{name}", TextField)
+            assert app.focused is field
+            await until(pilot, lambda field=field: app.screen.region.contains_region(field.region))
+            assert field.region.bottom < 15
+        await app.push_screen(GridScreen(demo()))
+        await until_text(pilot, " 1d ")
+        assert "칸 1개" in shown(app)

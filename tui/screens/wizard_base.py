@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import Input, Static
-from textual.worker import WorkType
 
 from tui.commands import Command
 from tui.draft import Draft
-from tui.screens.base import BaseScreen
+from tui.screens.base import BaseScreen, begin
 from tui.text import common
 from tui.text import wizard as ko
 
@@ -45,14 +44,23 @@ class StepBar(Widget):
         self.index = index
 
     def render(self) -> Text:
+        """모두 들어가지 않으면 다른 단계는 번호만 보인다."""
+        width = self.content_size.width
+        whole = self._steps(ko.STEPS)
+        if whole.cell_len <= width:
+            return whole
+        return self._steps([name if i == self.index else "" for i, name in enumerate(ko.STEPS)])
+
+    def _steps(self, names: Sequence[str]) -> Text:
         text = Text(no_wrap=True, end="", overflow="ellipsis")
-        for number, name in enumerate(ko.STEPS):
+        for number, name in enumerate(names):
             state = (
                 "current" if number == self.index else "done" if number < self.index else "future"
             )
             style = self.get_component_rich_style(f"step-bar--{state}")
-            text.append(f" {number + 1} {name} ", style)
+            text.append(f" {number + 1} {name} " if name else f" {number + 1} ", style)
             text.append(" ")
+        text.right_crop()
         return text
 
 
@@ -108,8 +116,7 @@ class StepScreen(BaseScreen[None]):
             async with self._turn:
                 await work()
 
-        later: WorkType[None] = wait_and_work
-        self.run_worker(later, exclusive=True, group="test")
+        begin(self, wait_and_work, "test")
 
     def action_next(self) -> None:
         """이 단계를 받아들이고 다음으로. 받아들일 수 없으면 까닭을 알리고 머문다."""

@@ -18,6 +18,7 @@ from tui.commands import Command
 from tui.draft import Draft
 from tui.previews import cluster_hosts
 from tui.problem import ProblemError
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.storage_test import readable
 from tui.text import wizard as ko
@@ -105,7 +106,7 @@ class ParallelScreen(StepScreen):
         self._hint_validation()
         # 다른 화면에 다녀오는 사이에 그만둔 것을 다시 묻는다.
         if not self._server[1]:
-            self.run_worker(self._ask_server(), group="server", exclusive=True)
+            begin(self, self._ask_server, "server")
         if not self.draft.cluster_workers:
             self._ask_cluster(0)
 

@@ -17,6 +17,7 @@ from tui.previews import Measured, expected_seconds, measure_trials
 from tui.problem import ProblemError
 from tui.runs import expected_seconds as past_seconds
 from tui.runs import list_runs
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, StepScreen
 from tui.storage_test import readable
 from tui.text import common
@@ -60,8 +61,8 @@ class ReviewScreen(StepScreen):
         """도움말이나 진단을 열었다 오면 그사이에 그만둔 것을 다시 잰다."""
         super().on_screen_resume()
         if not self._estimated:
-            self.run_worker(self._describe(), group="describe", exclusive=True)
-            self.run_worker(self._measure(), group="measure", exclusive=True)
+            begin(self, self._describe, "describe")
+            begin(self, self._measure, "measure")
 
     async def _describe(self) -> None:
         try:
@@ -101,8 +102,9 @@ class ReviewScreen(StepScreen):
 
     def action_copy_command(self) -> None:
         """명령을 클립보드에."""
-        self.app.copy_to_clipboard(bridge.shown_command(self.draft))
-        self.wizard.toast(ko.REVIEW_COPIED)
+        command = bridge.shown_command(self.draft)
+        self.app.copy_to_clipboard(command)
+        self.wizard.toast(ko.REVIEW_COPIED_MASKED if "***" in command else ko.REVIEW_COPIED)
 
     def accept(self) -> None:
         """한 번만 시작한다."""

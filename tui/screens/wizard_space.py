@@ -15,7 +15,7 @@ from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
-from tui.screens.base import BACK, BaseScreen
+from tui.screens.base import BACK, BaseScreen, begin
 from tui.screens.space_edit import SpaceEdit, value_text
 from tui.text import space as ko
 from tui.text import wizard
@@ -63,7 +63,7 @@ class SpaceScreen(BaseScreen[None]):
         super().on_mount()
         self.top_bar.badge = wizard_badge(self.draft)
         self.query_one("#space", RowTable).focus()
-        self.run_worker(self._load(), group="space", exclusive=True)
+        begin(self, self._load, "space")
 
     async def _load(self) -> None:
         try:

@@ -15,6 +15,7 @@ from tui.cells import plain_lines
 from tui.commands import Command
 from tui.draft import STORAGE_KINDS, Draft, StorageChoice, StorageKind
 from tui.problem import ProblemError
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.storage_test import TestResult, readable, run_test
 from tui.text import wizard as ko
@@ -23,6 +24,7 @@ from tui.widgets.row_table import Column, Row, RowTable
 
 _IDLE = TestResult("idle")
 _TONES = {"ok": "good", "failed": "bad", "testing": "", "starting": ""}
+_FIX_LINES = 3
 _URL_FIELDS = (
     ("host", ko.FIELD_HOST, "127.0.0.1"),
     ("port", ko.FIELD_PORT, "5432"),
@@ -83,7 +85,7 @@ class StorageScreen(StepScreen):
         super().on_mount()
         self._show_rows(self.draft.storage.kind)
         self.query_one(RowTable).focus()
-        self.run_worker(self._look_around(), group="look")
+        begin(self, self._look_around, "look")
 
     async def _look_around(self) -> None:
         """이 컴퓨터의 형편을 보고 처음 고를 것을 정한다."""
@@ -279,7 +281,9 @@ class StorageScreen(StepScreen):
         if kind == "sqlite" and result.state == "ok":
             body.append(ko.SQLITE_NOTE)
         self._set("test-detail", "\n".join(body))
-        remedy = f"{ko.TEST_FIX.format(text=fix)}\n{ko.TEST_MORE}" if fix else ""
+        # 길은 여럿일 수 있다: 모두는 진단(F9)이 보인다.
+        short = "\n".join(fix.splitlines()[:_FIX_LINES])
+        remedy = f"{ko.TEST_FIX.format(text=short)}\n{ko.TEST_MORE}" if fix else ""
         self._set("test-fix", remedy)
 
     def _set(self, name: str, text: str) -> None:
@@ -312,7 +316,7 @@ class StorageScreen(StepScreen):
             self.app.push_screen(ParallelScreen(self.draft))
         elif kind == "embedded" and self._embedded in ("stopped", "absent"):
             if result.state != "starting":
-                self.run_worker(self._start_embedded(), group="start")
+                begin(self, self._start_embedded, "start")
         elif result.state == "testing" or not self._auto_label:
             self._waiting = True
             self._show_result()

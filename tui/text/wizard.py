@@ -112,7 +112,7 @@ STORAGE_STATES = {
     "incomplete": "입력 필요",
 }
 ENV_NAME = "변수 이름"
-ENV_HINT = "예: OPTUNA_STORAGE. 셸이나 .env에 URL을 둡니다"
+ENV_HINT = "URL을 둔 셸이나 .env의 변수"
 ENV_MISSING = "환경 변수 {name}이(가) 없습니다"
 ENV_MISSING_FIX = (
     ".env 파일에 적고 F5: {name}=postgresql://사용자:비밀번호@127.0.0.1:5432/optuna\n"
@@ -145,8 +145,8 @@ PARALLEL_HELP = (
     "위·아래로 칸을 옮기고, < > 표시가 있는 칸은 왼쪽·오른쪽으로 바꿉니다."
 )
 PARALLEL_QUESTION = "얼마나, 어떻게 찾을까요?"
-STRATEGY = ("전략", "신호를 내는 규칙. 범위는 F6")
-STRATEGY_NARROWED = "파라미터 {count}개를 바꿈. 범위는 F6"
+STRATEGY = ("전략", "F6  파라미터와 범위")
+STRATEGY_NARROWED = "F6  파라미터 {count}개를 바꿈"
 OPEN_SPACE = ("탐색 공간", "전략의 파라미터마다 탐색할 범위를 보고 좁힙니다")
 N_TRIALS = ("시행 수", "스터디마다의 목표 총수")
 SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
@@ -161,8 +161,8 @@ CLUSTER_TESTING = "dask 클러스터에 닿는지 봅니다"
 CLUSTER_OK = "dask 작업자 {n}개: {hosts}"
 CLUSTER_HOST = "{host} {n}"
 CLUSTER_FAILED = "dask 클러스터를 확인하지 못했습니다"
-VALIDATION = ("검증", "나누지 않음. 바꾸기는 F7")
-VALIDATION_HINT = "{text}. 바꾸기는 F7"
+VALIDATION = ("검증", "F7  나누지 않음")
+VALIDATION_HINT = "F7  {text}"
 OPEN_VALIDATION = ("검증", "학습과 검증을 어떻게 나눌지 정합니다")
 VALIDATION_TITLE = "학습과 검증을 어떻게 나눌까요?"
 VALIDATION_METHOD = "방법"
@@ -236,6 +236,7 @@ REVIEW_ALL_CELLS = "모두"
 REVIEW_TRIALS_VALUE = "스터디 {cells}개 x {trials:,}번, {sampler}, seed {seed}"
 REVIEW_NO_SEED = "없음"
 REVIEW_COPY = ("명령 복사", "이 실행의 명령을 복사합니다")
-REVIEW_COPIED = "명령을 복사했습니다. 비밀번호는 ***로 가렸습니다"
+REVIEW_COPIED = "명령을 복사했습니다. 프로젝트 폴더에서 돌리세요"
+REVIEW_COPIED_MASKED = "명령을 복사했습니다. ***로 가린 비밀번호를 채워 쓰세요"
 REVIEW_STARTING = "시작하고 있습니다"
 REVIEW_EXISTING = "이미 끝난 시행은 다시 돌리지 않습니다"
