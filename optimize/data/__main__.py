@@ -165,11 +165,11 @@ def _import(args: argparse.Namespace) -> int:
         file: Path = args.file.expanduser()
         read = read_candles(file, floor_off_grid=args.floor_times, columns=_columns(args.columns))
         print(f"알아본 것: {read.recognised.line()}", file=sys.stderr)
-        if args.replace:
-            store.clear()
         times = read.candles.open_time
         covered = (int(times[0]), int(times[-1]) + read.interval_ms)
-        changed = store.merge(read.candles, read.interval_ms, covered, f"파일 {file.name}")
+        changed = store.merge(
+            read.candles, read.interval_ms, covered, f"파일 {file.name}", replace=args.replace
+        )
         for note in read.quality.notes():
             # 채우기는 실행할 때 한다: 여기서는 흠만 알린다.
             print(f"알림: {note.replace('채웠습니다', '채워 씁니다')}", file=sys.stderr)

@@ -102,13 +102,19 @@ class SymbolStore:
         covered: Span,
         source: str,
         archives: dict[str, str] | None = None,
+        *,
+        replace: bool = False,
     ) -> int:
         """봉을 더한다. 같은 시각의 봉은 새것으로 바꾸고, 값이 바뀐 봉의 수를 돌려준다.
 
         covered: 이 봉들로 확인된 구간(UTC ms). 이미 든 봉과 간격이 다르면 DataError.
+        replace: 이미 든 봉을 한꺼번에 갈아 끼운다(펀딩과 거래 규칙은 남는다).
         """
         changed = 0
         with self._edit() as manifest:
+            if replace:
+                manifest.months, manifest.covered, manifest.archives = {}, [], {}
+                manifest.source = ""
             if manifest.months and manifest.interval_ms != interval_ms:
                 raise DataError(
                     f"{self.symbol}의 캐시와 봉의 간격이 다릅니다",
@@ -228,13 +234,6 @@ class SymbolStore:
         """읽을 수 없는 목록을 버린다. 파일들은 다음에 고칠 때 지워진다."""
         with locked(self.folder, _LOCK_SECONDS):
             (self.folder / FILE_NAME).unlink(missing_ok=True)
-
-    def clear(self) -> None:
-        """봉을 모두 비운다(펀딩과 거래 규칙은 남긴다)."""
-        self.drop_months(sorted(self.manifest().months))
-        with self._edit() as manifest:
-            manifest.covered = []
-            manifest.source = ""
 
     def merge_funding(self, funding: FundingSchedule, covered: Span | None = None) -> None:
         """펀딩 기록을 더한다. 같은 시각은 새것으로 바꾼다."""

@@ -136,8 +136,30 @@ def test_목록과_펀딩과_거래_규칙(store: SymbolStore, tmp_path: Path) -
     (entry,) = list_cached(tmp_path / "data")
     assert (entry.symbol, entry.bars, entry.has_funding) == ("BINANCE:ETHUSDT", 1440, True)
     assert (entry.start_ms, entry.end_ms) == (START, START + DAY)
-    store.clear()
-    assert store.manifest().covered == []
+
+
+def test_갈아_끼우기는_한꺼번에_되거나_하나도_되지_않는다(
+    store: SymbolStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, START, START + 3 * DAY)
+    store.merge_funding(FundingSchedule(np.array([START], dtype=np.int64), np.array([1e-4])))
+    hourly = Candles(*(getattr(WHOLE, name)[::60] for name in Candles.__dataclass_fields__))
+    days = (START + 3 * DAY, START + 5 * DAY)
+
+    def swap() -> None:
+        store.merge(between(hourly, *days), 60 * MINUTE, days, "파일 h", replace=True)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "write_manifest", die)
+        with pytest.raises(KeyboardInterrupt):
+            swap()
+    assert len(store.read(START, START + 3 * DAY)) == 3 * 1440
+    swap()
+    assert store.manifest().covered == [days]
+    assert (store.manifest().rows, store.manifest().interval_ms) == (48, 60 * MINUTE)
     assert store.funding() is not None
 
 
