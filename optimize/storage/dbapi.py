@@ -29,6 +29,8 @@ from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import Backend, StorageUrl
 
+# SQLite 파일의 첫머리. https://www.sqlite.org/fileformat.html
+SQLITE_MAGIC = b"SQLite format 3\0"
 KEEPALIVES = {
     "keepalives": 1,
     "keepalives_idle": 30,

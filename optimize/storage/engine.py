@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 
 from optimize import paths
 from optimize.errors import StorageError, os_reason
-from optimize.storage.dbapi import connect_args, open_readonly
+from optimize.storage.dbapi import SQLITE_MAGIC, connect_args, open_readonly
 from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
@@ -119,7 +119,7 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
     try:
         paths.private_dir(path.parent)
         with sqlite_lock(path, options):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _create_or_require_sqlite(path)
             connection = sqlite3.connect(path, timeout=options.sqlite_timeout)
             try:
                 _require_wal(connection.cursor(), path)
@@ -133,11 +133,25 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
             f"{found.fix}\nls -ld '{path.parent}' '{path}'",
         ) from error
     except OSError as error:
+        blocked = isinstance(error, (FileExistsError, NotADirectoryError))
         raise StorageError(
             "SQLite 파일을 열지 못했습니다",
-            f"{path}: {os_reason(error)}",
+            f"{path}: "
+            + ("경로의 가운데에 폴더가 아닌 것이 있습니다" if blocked else os_reason(error)),
             f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
         ) from error
+
+
+def _create_or_require_sqlite(path: Path) -> None:
+    """없으면 빈 파일을 만든다. 남의 글 파일이면 StorageError: SQLite는 짧은 글을 빈 파일로 보고 덮어쓴다."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
+        head = file.read(len(SQLITE_MAGIC))
+    if head and head != SQLITE_MAGIC:
+        raise StorageError(
+            "SQLite 파일을 열지 못했습니다",
+            f"{path}: SQLite 파일이 아닙니다",
+            "다른 파일을 고릅니다. 이 파일은 건드리지 않았습니다",
+        )
 
 
 def sqlite_lock(path: Path, options: StorageOptions) -> FileLock:
