@@ -36,7 +36,7 @@ def copy_command(argv: list[str]) -> int:
         )
     search = load_params(args.config).search
     options = replace(storage_options(search), application_name="backtest-wizard copy")
-    with storage_errors(source_url, "원본을 열기"), open_source(source_url, options) as source:
+    with storage_errors(source_url, "원본을 조회"), open_source(source_url, options) as source:
         studies = _select(source.studies(), args)
         transform = Transform(source_zone(source, args.source_timezone))
         report = CopyReport(sys.stdout, sys.stderr, json_lines=args.json)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables as t
+from optimize.storage.dbapi import open_readonly
 from optimize.storage.engine import reading
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, sqlite_url
@@ -159,8 +160,10 @@ def _upgraded_copy(
             "python -m optimize.storage check --storage-url 원본 --fix upgrade_schema",
         )
     copy = scratch / "upgraded.db"
-    location = url.path.absolute().as_uri() + "?mode=ro"
-    with closing(sqlite3.connect(location, uri=True)) as old, closing(sqlite3.connect(copy)) as new:
+    with (
+        closing(open_readonly(url.path, options.sqlite_timeout)) as old,
+        closing(sqlite3.connect(copy)) as new,
+    ):
         old.backup(new)
     copied = sqlite_url(copy)
     storage = open_rdb_storage(copied, options)

@@ -156,7 +156,21 @@ def open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
             f"경로를 확인합니다: ls -l {shlex.quote(str(path))}",
         )
     location = f"{path.absolute().as_uri()}?mode=ro"
+    if _is_settled_wal(path) and not os.access(path.parent, os.W_OK):
+        # 읽기 전용 폴더에서는 WAL의 색인(-shm)을 만들 수 없어 열리지 않는다.
+        location += "&immutable=1"
     return sqlite3.connect(location, uri=True, timeout=timeout, check_same_thread=False)
+
+
+def _is_settled_wal(path: Path) -> bool:
+    """WAL인데 남은 WAL이 없는(아무도 열고 있지 않은) 파일인가. 파일의 19·20째 바이트가 2면 WAL이다."""
+    if os.path.exists(f"{path}-wal"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
 
 
 def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:

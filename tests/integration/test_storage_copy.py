@@ -179,6 +179,33 @@ def test_never_overwrites(postgres_url: StorageUrl, tmp_path: Path) -> None:
     assert different[-1] == {"type": "result", "ok": False, "copied": 0, "same": 0, "failed": 1}
 
 
+def test_a_read_only_folder_is_copied_from(tmp_path: Path) -> None:
+    """읽기 전용 자리의 백업(WAL)에서도 옮긴다.
+
+    root도 못 쓰게 권한을 넘는 힘(CAP_DAC_OVERRIDE)을 버리고 본다.
+    """
+    folder = tmp_path / "백업"
+    folder.mkdir()
+    source = big_study(folder / "a.db", 3)
+    TrialStore.open(source, OPTIONS, "큰것", ["maximize"], {}, {}).close()  # WAL로 바꾼다
+    folder.chmod(0o555)
+    drop = ["--inh-caps=-dac_override", "--bounding-set=-dac_override"]
+    command = [sys.executable, "-m", "optimize.storage", "copy", "--from", str(source.path)]
+    try:
+        done = subprocess.run(
+            [
+                *(["setpriv", *drop] if os.geteuid() == 0 else []),
+                *(*command, "--to", str(tmp_path / "b.db"), "--all"),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert "시행 3개를 복사했습니다" in done.stdout
+
+
 def test_dry_run_touches_nothing(
     postgres_embedded: PostgresServer,
     postgres_url: StorageUrl,
