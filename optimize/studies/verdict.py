@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,11 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     own = _collect(info, sources)
     others = [_collect(sibling, sources) for sibling in siblings]
     bench: Bench | str = "다시 셈하지 말라고 했습니다(--stored-only)"
-    if not arguments.stored_only:
-        bench = _bench(info, plan)
-    rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
+    # 전략이 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+    with redirect_stdout(sys.stderr):
+        if not arguments.stored_only:
+            bench = _bench(info, plan)
+        rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
     verdict = judge(Judge([own, *others]).figures(own, rerun, reason), notes)
     if arguments.json:
         json.dump(verdict.as_json(), sys.stdout, ensure_ascii=False, indent=2)

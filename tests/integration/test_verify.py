@@ -210,6 +210,21 @@ def test_every_symbol_of_the_settings_is_tested(
         assert [cell["symbol"] for cell in json.loads(out)["cells"]] == expected
 
 
+def test_what_the_strategy_prints_is_not_in_the_report(
+    home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = mine(home, "        print('여기까지 왔다')\n" + SAFE)
+    path = Path(spec.rpartition(":")[0])
+    path.write_text("print('읽힌다')\n" + path.read_text())
+    code, out, err = verify(
+        capsys, "--strategy", spec, "--data", candles, "--rounds", 1, "--param-sets", 1, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["ok"] is True
+    assert "읽힌다" in err
+    assert "여기까지 왔다" in err
+
+
 def test_same_seed_same_report(
     home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
