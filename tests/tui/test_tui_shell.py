@@ -209,6 +209,12 @@ async def test_terminal_cursor_sits_on_the_caret(tui_home: Path) -> None:
         assert not field.cursor_blink
         await pilot.press("left", "left")
         await until(pilot, lambda: app.cursor_position.x == field.content_region.x + 2)
+        # 칸보다 긴 글은 굴러가고, 커서는 굴러간 자리에 있다.
+        await pilot.press("ctrl+u", "ctrl+k")
+        await type_text(pilot, "가나다라마바사아자차카타파하" * 3)
+        await until(pilot, lambda: app.cursor_position.x == field.content_region.right - 1)
+        await pilot.press("home")
+        await until(pilot, lambda: app.cursor_position.x == field.content_region.x)
 
 
 async def test_unexpected_error_leaves_a_masked_record(

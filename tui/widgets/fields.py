@@ -101,6 +101,14 @@ class TextField(Input, inherit_bindings=False):
         return position if self.password else super()._position_to_cell(position)
 
     def on_resize(self) -> None:
+        self._place_caret()
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """긴 글이 굴러간 뒤의 자리로 옮긴다. Input은 굴리기 전의 자리에 둔다."""
+        super().watch_scroll_x(old_value, new_value)
+        self._place_caret()
+
+    def _place_caret(self) -> None:
         if self.has_focus:
             self.app.cursor_position = self.cursor_screen_offset
 
