@@ -139,6 +139,12 @@ async def test_small_window_says_so_and_comes_back(tui_home: Path) -> None:
         await pilot.resize_terminal(60, 15)
         await until_text(pilot, "새 실행 시작")
         assert "창이 작습니다" not in shown(pilot.app)
+        # 창이 떠 있어도 비켜서 알린다.
+        await pilot.press("f1")
+        await until_text(pilot, "이 화면의 글쇠")
+        await pilot.resize_terminal(40, 10)
+        await until_text(pilot, "창이 작습니다")
+        assert "이 화면의 글쇠" not in shown(pilot.app)
 
 
 async def test_home_lists_runs_and_opens_one(tui_home: Path, opened: list[Path]) -> None:

@@ -124,7 +124,10 @@ class BaseModal(ModalScreen[ResultT]):
         self._apply_size()
 
     def _apply_size(self) -> None:
-        self.set_class(self.app.size.width < NARROW_WIDTH, "-narrow")
+        """창이 작으면 아래 화면의 알림이 보이게 비킨다."""
+        size = self.app.size
+        self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
+        self.set_class(size.width < NARROW_WIDTH, "-narrow")
 
     def action_close(self) -> None:
         """결과 없이 닫는다."""
