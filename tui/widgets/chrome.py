@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.dom import NoScreen
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -64,8 +65,11 @@ class KeyBar(Footer):
 
     async def recompose(self) -> None:
         """보일 것이 그대로면 다시 만들지 않는다: 글쇠마다 위젯이라, 초점이 바뀔 때마다 만들면 화면이 늦게 열린다."""
-        # 미뤄 둔 사이에 화면이 닫혔을 수 있다.
-        if self.is_attached and (self._drawn is None or self._drawn != self._items()):
+        try:
+            items = self._items()
+        except NoScreen:
+            return  # 미뤄 둔 사이에 화면이 닫혔다
+        if self._drawn != items:
             await super().recompose()
 
     def compose(self) -> ComposeResult:
