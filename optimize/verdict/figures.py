@@ -23,10 +23,13 @@ from optimize.verdict.plateau import Plateau, near, plateau_of
 from optimize.verdict.resampling import Bootstrap, TradeOrder, bootstrap_returns, shuffle_trades
 from optimize.verdict.sharpe import (
     TrackRecord,
+    days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
+    normal_score,
     probabilistic_sharpe,
+    student_value,
 )
 
 YEAR = math.sqrt(TRADING_DAYS)
@@ -261,14 +264,15 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
     repeats = max(found.tried / len(shared.search.sums), 1.0)
     edge = float(np.quantile(luck.maxima, (1.0 - LUCK_LEVEL) ** (1.0 / repeats)))
     root = math.sqrt(record.days)
+    needed = days_for_score(edge, record.sharpe)
     independent = luck.independent * repeats
     # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
     expected = max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent)
     found.luck = LuckFigures(
-        probability=luck.probability(record.sharpe * root, repeats),
-        expected_sharpe=expected / root * YEAR,
+        probability=luck.probability(normal_score(record.sharpe * root, record.days), repeats),
+        expected_sharpe=student_value(expected, record.days) / root * YEAR,
         independent_trials=independent,
-        days_needed=(edge / record.sharpe) ** 2 if record.sharpe > 0 else None,
+        days_needed=needed if math.isfinite(needed) else None,
     )
 
 

@@ -60,6 +60,15 @@ def test_pure_noise_is_suspected_at_the_rate_of_the_theory(noisy):
     assert sum(verdict.level == "clear" for verdict in noisy) <= 1
 
 
+def test_a_short_period_of_noise_is_suspected_as_often():
+    """20일이면 t의 꼬리가 두껍다: 정규로 견주면 잡음의 넷에 하나가 빠져나간다."""
+    luck = [
+        verdict_of(study(noise(seed, trials=100, days=20))).figures.luck.probability
+        for seed in range(100)
+    ]
+    assert within(int(np.sum(np.array(luck) < 0.05)), 0.05, 100)
+
+
 def test_noise_has_half_the_pbo(noisy):
     pbo = np.array([verdict.figures.pbo.probability for verdict in noisy])
     assert pbo.mean() == pytest.approx(0.5, abs=3.29 * pbo.std() / np.sqrt(SEEDS))

@@ -9,10 +9,13 @@ import pytest
 
 from optimize.verdict.sharpe import (
     TrackRecord,
+    days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
+    normal_score,
     probabilistic_sharpe,
+    student_value,
     trials_for_maximum,
 )
 
@@ -57,6 +60,31 @@ def test_dsr_of_bailey_and_lopez_de_prado_2014(trials, skew, kurtosis, expected)
     assert deflated.probability == pytest.approx(expected, abs=5e-5)
     if trials == 100:
         assert deflated.benchmark == pytest.approx(0.1132, abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("t_value", "degrees", "score"),
+    # Student t의 분위수 표: 같은 확률의 표준 정규 값.
+    [
+        (2.571, 5, 1.960),
+        (1.812, 10, 1.645),
+        (2.539, 19, 2.326),
+        (3.646, 40, 3.373),
+        (1.96, 10**6, 1.96),
+    ],
+)
+def test_normal_score_is_the_table_of_student(t_value, degrees, score):
+    found = normal_score(t_value, degrees + 1)
+    assert found == pytest.approx(score, abs=0.01)
+    assert normal_score(-t_value, degrees + 1) == -found
+    assert student_value(found, degrees + 1) == pytest.approx(t_value)
+
+
+@pytest.mark.parametrize(("sharpe", "score"), [(0.05, 3.0), (0.3, 3.0), (1.0, 3.5)])
+def test_days_for_score_reach_the_score(sharpe, score):
+    days = round(days_for_score(score, sharpe))
+    assert normal_score(sharpe * math.sqrt(days), days) == pytest.approx(score, rel=0.04)
+    assert math.isinf(days_for_score(score, 0.0))
 
 
 @pytest.mark.parametrize(
