@@ -203,9 +203,11 @@ def _feasible(db: Rows, *, gather: bool) -> str:
     mine = " AND a.trial_id = t.trial_id"
     if db.backend == "postgresql":
         return f" AND NOT EXISTS ({rows}a.value_json ~ '{_VIOLATED}'{mine})"
-    # 정규식은 Python을 부른다: 음수와 0.0만 있는 글은 꼴만 보고 넘긴다('0.0'을 지워도 0이 아닌 수는 남는다).
+    # 정규식은 Python을 부른다: 꼴만 보고 알 수 있는 것은 부르지 않는다. '0.0'을 지워도 0이 아닌 수는 남는다.
     text = "' ' || replace(a.value_json, '0.0', '')"
-    rows += f"{text} GLOB '*[[, ][0-9NI]*' AND a.value_json REGEXP '{_VIOLATED}'"
+    surely = f"{text} GLOB '*[[ ][1-9IN]*' OR {text} GLOB '*[[ ]0.[1-9]*'"
+    maybe = f"{text} GLOB '*[[, ][0-9NI]*' AND a.value_json REGEXP '{_VIOLATED}'"
+    rows += f"({surely} OR {maybe})"
     return f" AND t.trial_id NOT IN ({rows})" if gather else f" AND NOT EXISTS ({rows}{mine})"
 
 
