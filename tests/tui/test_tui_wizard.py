@@ -15,6 +15,7 @@ from tui import bridge
 from tui.app import WizardApp
 from tui.draft import Draft, StorageChoice
 from tui.problem import ProblemError
+from tui.screens import wizard_symbol
 from tui.screens.wizard_grid import GridScreen
 from tui.screens.wizard_parallel import ParallelScreen
 from tui.screens.wizard_review import ReviewScreen
@@ -100,8 +101,10 @@ async def test_cached_symbol_needs_no_exchange(
         assert app.screen.draft.symbol == "BINANCE:ETHUSDT"  # type: ignore[attr-defined]
 
 
-async def test_free_entry_period_and_file(tui_home: Path) -> None:
-    """목록에 없는 심볼을 그대로 쓰고, 틀린 기간과 없는 파일은 까닭을 말하며 막는다."""
+async def test_free_entry_period_and_file(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """목록에 없는 심볼을 그대로 쓰고(ccxt가 있으면 받는다), 틀린 기간과 없는 파일은 까닭을 말하며 막는다."""
+    installed = True
+    monkeypatch.setattr(wizard_symbol, "has_ccxt", lambda: installed)
     (tui_home / "c.csv").write_text("x")
     app = WizardApp()
     async with app.run_test(size=SIZE) as pilot:
@@ -109,6 +112,9 @@ async def test_free_entry_period_and_file(tui_home: Path) -> None:
         await pilot.pause()
         await type_text(pilot, "bitstamp:btcusd")
         await until_text(pilot, "직접 입력")
+        await until_text(pilot, "BITSTAMP에서 ccxt로 내려받습니다")
+        installed = False
+        await pilot.press("f5")
         await until_text(pilot, "캔들 파일을 주거나")
         await pilot.press("enter")
         assert screen_name(app) == "SymbolScreen"
