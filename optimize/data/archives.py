@@ -41,8 +41,8 @@ def read_csv_member(source: IO[bytes], name: str) -> bytes:
         try:
             with archive.open(members[0]) as file:
                 content = file.read(LARGEST_CSV_BYTES + 1)
-        except (NotImplementedError, RuntimeError) as error:
-            # 암호를 건 zip은 RuntimeError, 모르는 압축은 NotImplementedError다.
+        except RuntimeError as error:
+            # zipfile은 암호도 모르는 압축도 RuntimeError(와 그 자식)로 알린다.
             locked = bool(members[0].flag_bits & 1)
             raise DataError(
                 f"{name}: zip 안의 csv를 풀 수 없습니다",
