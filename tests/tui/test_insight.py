@@ -22,7 +22,7 @@ from tui.screens.pareto import ParetoScreen
 from tui.screens.study import StudyScreen
 from tui.screens.study_analysis import AnalysisScreen
 from tui.studies_commands import Front, Importance
-from tui.verdicts import parse_validation, parse_verdict
+from tui.verdicts import parse_validation, parse_verdict, read_record
 
 SIZES = [(80, 24), (120, 40)]
 VERDICT = {
@@ -112,6 +112,18 @@ async def test_verdict_and_splits_by_keyboard(
         assert "walk-forward efficiency 1.22" in shown(app)
         await pilot.press("w")
         await until(pilot, lambda: screen_name(app) == "StudyScreen")
+
+
+def test_record_of_a_named_and_a_renamed_study(tmp_path: Path) -> None:
+    """이름을 지은 스터디의 기록은 그 이름의 폴더에 있고, 이름을 바꾼 뒤에는 속의 이름이 옛것이다."""
+    folder = tmp_path / "slug" / "새이름"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(
+        json.dumps({**VERDICT, "study": "옛이름"}), encoding="utf-8"
+    )
+    for name in ("새이름", "옛이름"):
+        assert read_record(tmp_path, name, "verdict.json") is not None
+    assert read_record(tmp_path, "slug", "verdict.json") is None
 
 
 async def test_finished_run_says_the_verdict(tui_home: Path) -> None:

@@ -40,7 +40,7 @@ class CompareScreen(BaseScreen[None]):
 
     def compose_body(self) -> ComposeResult:
         yield Static(ko.COMPARE_READING, id="compare-note", classes="muted")
-        columns = [Column(plain(item.name), 0, "right", min_width=14) for item in self.items]
+        columns = [Column(item.label, 0, "right", min_width=14) for item in self.items]
         yield RowTable([Column(ko.COMPARE_ITEM, _NAME_WIDTH), *columns], id="compare")
 
     def on_mount(self) -> None:

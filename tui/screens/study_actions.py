@@ -224,9 +224,10 @@ class StudyActions(Screen[None]):
 def renamed_storage(storage: str, old: str, new: str) -> str:
     """이름을 바꾼 뒤의 저장소: 이름을 따르는 SQLite 파일은 함께 옮겨졌다."""
     scheme, _, path = storage.partition(":///")
+    if not scheme.startswith("sqlite") or Path(path).name != f"{old}.db":
+        return storage
     moved = Path(path).with_name(f"{new}.db")
-    followed = scheme.startswith("sqlite") and Path(path).name == f"{old}.db"
-    return f"{scheme}:///{moved}" if followed and moved.exists() else storage
+    return f"{scheme}:///{moved}" if moved.exists() else storage
 
 
 def _file_stem(name: str) -> str:

@@ -27,7 +27,7 @@ def duration_text(seconds: float) -> str:
 
 def score_text(value: float | None) -> str:
     """점수, 없으면 '-'."""
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value + 0.0:.4g}"  # -0을 0으로
 
 
 class RunPanel(Widget):
