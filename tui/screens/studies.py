@@ -36,11 +36,11 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         Command("studies.open", "enter", "open", *ko.OPEN, in_palette=False),
         Command("studies.filter", "slash", "filter", *ko.FILTER),
         Command("studies.order", "o", "order", *ko.ORDER),
+        Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
         *ACTION_COMMANDS,
         Command("studies.mark", "space", "mark", *ko.MARK, in_footer=False),
         Command("studies.compare", "c", "compare", *ko.COMPARE),
         Command("studies.refresh", "f5,r", "refresh_studies", *ko.REFRESH),
-        Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
     )
 
     def __init__(self) -> None:

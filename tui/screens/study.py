@@ -53,15 +53,15 @@ class StudyScreen(StudyActions, TrialsScreen):
     HELP_TEXT = ko.STUDY_HELP
     COMMAND_LIST = (
         *TRIAL_COMMANDS,
-        PLOTS,
-        EQUITY,
         Command("study.analysis", "n", "analysis", *ko.ANALYSIS),
         VERDICT,
-        SPLITS,
+        Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
+        PLOTS,
+        EQUITY,
         PARETO,
+        SPLITS,
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
-        Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
     )
 
     def __init__(self, item: StudyItem, storages: Sequence[str]) -> None:
