@@ -137,6 +137,7 @@ def test_확인은_빠르고_셋을_가린다(wizard_home: Path) -> None:
         assert time.monotonic() - began < 3
     assert (found["availability"], found["bars"]) == ("cached", 1440)
     assert json.loads(probe("DEMO:BTCUSDT"))["availability"] == "demo"
+    assert "BYBIT은(는) ccxt로 내려받는" in json.loads(probe("BYBIT:BTCUSDT"))["detail"]
 
 
 def test_화면이_쓰는_가벼운_길은_pyarrow도_numpy도_들이지_않는다() -> None:
