@@ -174,7 +174,7 @@ def _is_settled_wal(path: Path) -> bool:
 
 
 def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
-    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는 잇는다."""
+    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는(없으면 PGOPTIONS를) 잇는다."""
     session = {
         "statement_timeout": options.statement_timeout_ms or 0,
         "lock_timeout": options.lock_timeout_ms,
@@ -182,13 +182,14 @@ def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
     }
     ours = " ".join(f"-c {name}={value}" for name, value in session.items())
     given = dict(url.query)
+    theirs = given.get("options") or os.environ.get("PGOPTIONS", "")
     merged: dict[str, Any] = {
         "connect_timeout": options.connect_timeout,
         "application_name": options.application_name,
         **KEEPALIVES,
         **given,
     }
-    merged["options"] = f"{ours} {given.get('options', '')}".strip()
+    merged["options"] = f"{ours} {theirs}".strip()
     return merged
 
 

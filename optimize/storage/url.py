@@ -195,6 +195,7 @@ def _parse_postgresql(rest: str, driver: Driver) -> StorageUrl:
     if question:
         raise _unknown_key(unknown.partition("=")[0])
     address, _, database = server.partition("/")
+    database = database.strip().removesuffix("/")
     host, port = _parse_address(address)
     secret = query.pop("password", _decode(password) if at and colon else None)
     port_text = query.pop("port", None)
