@@ -60,6 +60,7 @@ def write_results(
             cell.leaders.directions,
             tuple(goal.metric for goal in cell.search.objective.goals),
             0 if scheme is None else day_count(scheme.testing),
+            plan.params.search.sampler != "random",
         )
         gathered.append(trials)
         try:

@@ -39,8 +39,9 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     info = sources.find(arguments.name, arguments.storage)
     plan = _last_plan(info.name)
     siblings, notes = _siblings(info, plan, sources)
-    own = _collect(info, sources)
-    others = [_collect(sibling, sources) for sibling in siblings]
+    adaptive = _adaptive(plan)
+    own = _collect(info, sources, adaptive)
+    others = [_collect(sibling, sources, adaptive) for sibling in siblings]
     bench: Bench | str = "다시 셈하지 말라고 했습니다(--stored-only)"
     # 전략이 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
     with redirect_stdout(sys.stderr):
@@ -99,7 +100,14 @@ def _siblings(
     return found, notes
 
 
-def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
+def _adaptive(plan: Mapping[str, Any] | None) -> bool:
+    """지난 시행을 보고 고르는 sampler로 찾았는가. 모르면 그런 것으로 본다(기본이 tpe다)."""
+    params = plan.get("params") if plan is not None else None
+    search = params.get("search") if isinstance(params, Mapping) else None
+    return not isinstance(search, Mapping) or search.get("sampler") != "random"
+
+
+def _collect(info: StudyInfo, sources: Sources, adaptive: bool) -> StudyTrials:
     """스터디의 시행들을 쪽마다 읽어 모은다."""
     from optimize.runner.fingerprint import recorded_goals, recorded_test_days
     from optimize.verdict.collect import StudyTrials
@@ -112,6 +120,7 @@ def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
         tuple(info.directions),
         recorded_goals(described),
         recorded_test_days(described),
+        adaptive,
     )
     for page in _pages(info, sources):
         for trial in page:

@@ -94,6 +94,7 @@ class StudyTrials:
     directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
     goals: 목표의 지표들의 이름, 모르면 비었다. test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
+    adaptive: 지난 시행을 보고 고르는 sampler가 찾았는가.
     sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
@@ -102,6 +103,7 @@ class StudyTrials:
     directions: tuple[str, ...] = ("maximize",)
     goals: tuple[str, ...] = ()
     test_days: int = 0
+    adaptive: bool = False
     days: int = 0
     with_blocks: int = 0
     states: Counter[str] = field(default_factory=Counter)
@@ -203,11 +205,12 @@ class StudyTrials:
 class Search:
     """한 번의 찾기: 함께 돈 모든 칸의 시행들. 고른 것은 이 가운데 하나다.
 
-    tried: 찾은 횟수. with_blocks: days일의 블록을 가진 시행의 수. sums, squares: float64[M, B], M은 남긴 것.
+    tried: 찾은 횟수. adaptive: 지난 시행을 보고 고른 칸이 있는가. with_blocks: days일의 블록을 가진 시행의 수. sums, squares: float64[M, B], M은 남긴 것.
     """
 
     studies: tuple[str, ...]
     tried: int
+    adaptive: bool
     failed: int
     days: int
     with_blocks: int
@@ -233,6 +236,7 @@ def join(studies: Sequence[StudyTrials], days: int) -> Search:
     return Search(
         studies=tuple(study.study for study in studies),
         tried=sum(study.tried for study in studies),
+        adaptive=any(study.adaptive for study in studies),
         failed=sum(study.states["FAIL"] for study in studies),
         days=days,
         with_blocks=sum(study.with_blocks for study in same),

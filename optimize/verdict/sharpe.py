@@ -4,6 +4,8 @@
 
 출처
 - PSR, MinTRL: Bailey & López de Prado, "The Sharpe Ratio Efficient Frontier", Journal of Risk 15(2), 2012.
+- 무관한 것들의 최댓값: Šidák, "Rectangular Confidence Regions for the Means of Multivariate Normal Distributions",
+  JASA 62(318), 1967.
 - Student t와 정규 점수: Wallace, "Bounds on Normal Approximations to Student's and the Chi-Square Distributions",
   Annals of Mathematical Statistics 30(4), 1959. 자유도 5에서도 오차가 0.01보다 작다.
 - 최댓값의 기대, DSR: Bailey & López de Prado, "The Deflated Sharpe Ratio", Journal of Portfolio
@@ -97,6 +99,17 @@ def expected_maximum(trials: float) -> float:
     first = _NORMAL.inv_cdf(1.0 - 1.0 / trials)
     second = _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
     return max((1.0 - EULER_MASCHERONI) * first + EULER_MASCHERONI * second, 0.0)
+
+
+def chance_of_maximum(score: float, trials: int) -> float:
+    """서로 무관한 표준 정규 trials개(1 이상)의 최댓값이 score 이상일 확률 1 − Φ(score)^N (Šidák 1967)."""
+    once = 0.5 * math.erfc(score / math.sqrt(2.0))
+    return -math.expm1(trials * math.log1p(-min(once, 1.0 - 1e-16)))
+
+
+def score_of_maximum(chance: float, trials: int) -> float:
+    """`chance_of_maximum`이 chance인 score."""
+    return -_NORMAL.inv_cdf(-math.expm1(math.log1p(-chance) / trials))
 
 
 def trials_for_maximum(expected: float) -> float:

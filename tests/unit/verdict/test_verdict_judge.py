@@ -15,7 +15,7 @@ from optimize.verdict import collect
 from optimize.verdict.collect import Moments, StudyTrials, join
 from optimize.verdict.figures import Judge, Rerun
 from optimize.verdict.judge import judge
-from optimize.verdict.sharpe import expected_maximum
+from optimize.verdict.sharpe import expected_maximum, normal_score
 
 SEEDS = 200
 TRIALS = 20
@@ -120,6 +120,23 @@ def test_pruned_and_other_length_trials_are_tries_without_returns():
     twice = 1 - (1 - base) ** 2
     assert Judge([pruned]).figures(pruned).luck.probability == pytest.approx(twice)
     assert Judge([plain, other]).figures(plain).luck.probability == pytest.approx(twice)
+
+
+def test_an_adaptive_search_is_not_excused_by_its_resemblance():
+    """지난 시행을 보고 고른 시행들은 서로 닮았어도 무관한 것만큼 센다. 칸 하나만 그래도 모두 그렇게 센다."""
+    draw = np.random.default_rng(3)
+    alike = 0.01 * (draw.standard_normal((DAYS, 1)) + 0.3 * draw.standard_normal((DAYS, 50)))
+    plain, other = study(alike), study(alike[:, :20], "둘")
+    base = Judge([plain, other]).figures(plain).luck
+    other.adaptive = True
+    found = Judge([plain, other]).figures(plain)
+    score = normal_score(found.record.sharpe * np.sqrt(DAYS / 365), DAYS)
+    assert found.luck.probability == pytest.approx(1 - NormalDist().cdf(score) ** 70)
+    assert found.luck.probability > base.probability
+    assert base.independent_trials < 20
+    assert found.luck.independent_trials == 70
+    assert found.luck.expected_sharpe > base.expected_sharpe
+    assert found.luck.days_needed > base.days_needed
 
 
 def test_old_studies_without_blocks_say_so():
