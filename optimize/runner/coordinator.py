@@ -79,6 +79,7 @@ class Coordinator:
         self._signals = 0
         self._stop_at: float | None = None
         self._stopping = False
+        self._closing = False
         self._turn = 0
         self._claim_seconds = 0.01
         self._deadline: float | None = None
@@ -96,6 +97,7 @@ class Coordinator:
                 self._search()
                 self._drain()
             finally:
+                self._closing = True
                 self._pool.shutdown()
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
@@ -227,7 +229,7 @@ class Coordinator:
 
     def _on_chunk(self, message: ChunkDone) -> None:
         collected = self._pool.collect(message.chunk)
-        if collected.lost:
+        if collected.lost and not self._closing:
             self._warn(
                 "작업자 프로세스가 죽어 새로 띄웁니다",
                 f"계산 중이던 시행 {collected.lost}개를 다시 계산합니다",

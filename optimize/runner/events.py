@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -42,6 +43,7 @@ class LineFile:
                 path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
             )
             self._torn = _ends_torn(self._descriptor)
+            self._named = os.fstat(self._descriptor).st_nlink > 0
         except OSError as error:
             raise _write_error(path, error) from error
 
@@ -54,6 +56,9 @@ class LineFile:
             if self._descriptor is None:
                 return
             try:
+                if self._named and not os.fstat(self._descriptor).st_nlink:
+                    # 지워진 파일에 적은 것은 아무도 읽지 못한다.
+                    raise FileNotFoundError(errno.ENOENT, "지워진 파일")
                 _write_all(self._descriptor, b"\n" + body if self._torn else body)
             except OSError as error:
                 # 반쯤 쓰였을 수 있다. 다음 줄이 그 반 줄에 붙지 않게 한다.
