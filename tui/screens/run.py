@@ -154,7 +154,8 @@ class RunScreen(TrialsScreen):
         if action in ("stop", "pause"):
             return not finished and self._alive
         if action == "add":
-            return finished or not self._alive
+            # 계획을 적기 전에 끝난 실행은 이을 것이 없다.
+            return (finished or not self._alive) and self.plan_file() is not None
         if action == "pareto":
             return any(study.goals > 1 for study in self.model.studies)
         return not (action == "verdict" and not self.model.results)
@@ -186,10 +187,12 @@ class RunScreen(TrialsScreen):
             case "interrupted":
                 return ko.INTERRUPTED
             case "failed":
-                check = ko.FAILED_CHECK if self.model.exit_code == _STORAGE_EXIT else ""
-                return f"{self._failure()}\n{ko.FAILED_MORE}{check}"
+                ways = ko.FAILED_MORE
+                ways += ko.FAILED_RESUME if self.plan_file() else ""
+                ways += ko.FAILED_CHECK if self.model.exit_code == _STORAGE_EXIT else ""
+                return f"{self._failure()}\n{ways}"
             case "dead":
-                return ko.DEAD
+                return ko.DEAD if self.plan_file() else ko.DEAD_EARLY
             case _:
                 return ""
 
