@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from optimize.storage.census_best import Head, find_bests, ints, where
 from optimize.storage.dbapi import Rows
 
-_STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+_FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 _NO_BEST = (None, None)
 # 부분 색인은 조건이 글자 그대로일 때 쓰인다(`tables.IS_UNFINISHED`).
 _IS_OPEN = "state IN ('RUNNING', 'WAITING')"
@@ -169,7 +169,7 @@ def _count(
             head,
             Summary(
                 total=head.number + 1,
-                unfinished=head.running + head.waiting,
+                unfinished=head.rows - head.complete - head.pruned - head.failed,
                 n_complete=head.complete,
                 n_pruned=head.pruned,
                 n_failed=head.failed,
@@ -183,7 +183,7 @@ def _count(
 
 
 def _heads(db: Rows, scope: Sequence[int] | None) -> list[Head]:
-    states = ", ".join(f"count(CASE state WHEN '{name}' THEN 1 END)" for name in _STATES)
+    states = ", ".join(f"count(CASE state WHEN '{name}' THEN 1 END)" for name in _FINISHED)
     rows = db(
         "SELECT study_id, count(*), max(number), min(trial_id), max(trial_id),"  # noqa: S608
         f" {states}, max(coalesce(datetime_complete, datetime_start)) FROM trials t"

@@ -36,8 +36,6 @@ class Head(NamedTuple):
     complete: int
     pruned: int
     failed: int
-    running: int
-    waiting: int
     moment: datetime | str | None
 
 
