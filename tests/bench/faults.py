@@ -4,7 +4,7 @@
 
 outages       2,000 시행, 작업자 4개: 도는 동안 PostgreSQL을 세 번 `immediate`로 끄고 켠다.
 kills         같은 탐색의 coordinator를 아무 때나 열 번 `kill -9`로 죽이고 다시 실행한다.
-ordeal        같은 탐색이 서버의 고장을 차례로 겪는다: 끊는 연결, 남의 잠금, 읽기 전용, 모자란 연결 자리,
+ordeal        같은 탐색이 서버의 고장을 차례로 겪는다: 끊는 연결, 남의 잠금, 느린 문장, 읽기 전용, 모자란 연결 자리,
               찬 디스크, 60초 동안 꺼진 서버.
 coordinators  coordinator 둘이 작업자 32개(16씩)로 한 스터디의 10,000 시행을 나눈다. SQLite와 PostgreSQL.
 
@@ -220,9 +220,10 @@ def ordeal(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
             made.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
             url = made.create_database("TABLESPACE small")
             limits = ("--set", "search.storage_lock_timeout_ms=1000")
+            limits += ("--set", "search.storage_statement_timeout_ms=3000")
             process = bench.start(url.secret, 0.1, *limits)
             suffering = lab.Ordeal(bench, process)
-            for fault in (lab.terminated, lab.locked, lab.read_only, lab.exhausted):
+            for fault in (lab.terminated, lab.locked, lab.sluggish, lab.read_only, lab.exhausted):
                 suffering.suffer(fault(made, url), fault.__name__)
                 print(f"  {fault.__name__}: 시행 {bench.written()}개째", flush=True)
             suffering.suffer(lab.full(disk), "full")

@@ -127,6 +127,22 @@ def locked(server: PostgresServer, url: StorageUrl) -> Iterator[None]:
 
 
 @contextmanager
+def sluggish(server: PostgresServer, url: StorageUrl) -> Iterator[None]:
+    """시행을 넣는 문장이 statement_timeout보다 오래 걸린다(잠금이 아니라 일이)."""
+    with connected(url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM pg_sleep(30); RETURN NULL; END';"
+            "CREATE TRIGGER dawdle AFTER INSERT ON trials FOR EACH STATEMENT"
+            " EXECUTE FUNCTION dawdle()"
+        )
+        try:
+            yield
+        finally:
+            cursor.execute("DROP TRIGGER dawdle ON trials; DROP FUNCTION dawdle()")
+
+
+@contextmanager
 def read_only(server: PostgresServer, url: StorageUrl) -> Iterator[None]:
     """서버가 읽기 전용이 된다(장애 조치의 도중처럼)."""
     server.execute("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")

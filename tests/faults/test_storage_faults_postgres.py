@@ -20,6 +20,7 @@ from storage_lab import (
     full,
     locked,
     read_only,
+    sluggish,
     small_disk,
     stopped,
     terminated,
@@ -45,7 +46,7 @@ def _quiet() -> None:
 def test_every_fault_of_the_server_is_waited_out(
     tmp_path: Path, make_postgres: Callable[..., PostgresServer], undisturbed: Values
 ) -> None:
-    """한 실행이 서버의 고장을 차례로 겪는다: 연결 끊김, 잠금, 읽기 전용, 연결 자리, 디스크, 멈춤."""
+    """한 실행이 서버의 고장을 차례로 겪는다: 연결 끊김, 잠금, 느린 문장, 읽기 전용, 연결 자리, 디스크, 멈춤."""
     server = make_postgres({"max_connections": "20"})
     bench = Bench(tmp_path / "run", TARGET, 2, TARGET)
     owner = server.server.data.stat().st_uid
@@ -60,7 +61,7 @@ def test_every_fault_of_the_server_is_waited_out(
         try:
             faults: list[tuple[str, AbstractContextManager[None]]] = [
                 (fault.__name__, fault(server, url))
-                for fault in (terminated, locked, read_only, exhausted, stopped)
+                for fault in (terminated, locked, sluggish, read_only, exhausted, stopped)
             ]
             faults.append(("full", full(disk)))
             for name, fault in faults:
@@ -76,6 +77,7 @@ def test_every_fault_of_the_server_is_waited_out(
     for words in (
         "서버가 연결을 끊었습니다",
         "다른 프로세스의 잠금을 기다리다",
+        "문장이 시간 제한을 넘었습니다",
         "서버가 읽기 전용입니다",
         "연결 자리가 모두 찼습니다",
         "서버의 디스크가 찼습니다",
