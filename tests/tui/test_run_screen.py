@@ -144,8 +144,13 @@ async def test_sort_filter_detail_and_copy_by_keyboard(
         await pilot.press("escape", "slash")
         await type_text(pilot, " 점수>")
         await until_text(pilot, "읽을 수 없는 조건: 점수>")
+        # 시행이 들어와도 그 말은 남는다.
+        with (folder / "events.ndjson").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(trial(11, 0.1)) + "\n")
+        await until(pilot, lambda: len(screen.model.trials) == 13)
+        await until_text(pilot, "읽을 수 없는 조건: 점수>")
         await pilot.press("escape")
-        await until_text(pilot, "시행 12개")
+        await until_text(pilot, "시행 13개")
         # 열을 옮기며 정렬하고 뒤집는다.
         await pilot.press("right")
         await until_text(pilot, "순이익% 큰 것부터")

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
@@ -18,7 +17,6 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from tui import bridge
-from tui.cells import plain
 from tui.commands import Command
 from tui.event_tail import EventTail, read_trial
 from tui.run_model import Located, RunModel
@@ -70,6 +68,7 @@ class TrialsScreen(BaseScreen[None]):
         self.events_path = events_path
         self.model = RunModel()
         self.filter_text = ""
+        self._filter_error = ""
         self._plots: bool | None = None
 
     def compose_head(self) -> ComposeResult:
@@ -144,12 +143,12 @@ class TrialsScreen(BaseScreen[None]):
         """표 위의 한두 줄. 하위 클래스가 준다."""
 
     def count_text(self) -> str:
-        """시행 수의 글."""
+        """시행 수의 글. 거르기를 읽을 수 없으면 그 말이 앞선다."""
         table = self.query_one(TrialTable)
         total, shown = f"{len(self.model.trials):,}", f"{len(table.view):,}"
-        if self.filter_text:
-            return ko.COUNT_FILTERED.format(total=total, shown=shown)
-        return ko.COUNT.format(shown=shown)
+        words = ko.COUNT_FILTERED if self.filter_text else ko.COUNT
+        text = words.format(total=total, shown=shown)
+        return f"{self._filter_error}  {text}" if self._filter_error else text
 
     def _paint_plots(self) -> None:
         if self._shows_plots:
@@ -204,9 +203,10 @@ class TrialsScreen(BaseScreen[None]):
         try:
             predicate = parse_filter(event.value, self.model.studies)
         except FilterError as error:
-            self.query_one("#run-note", Static).update(Text(plain(str(error))))
+            self._filter_error = str(error)
+            self.show_note()
             return
-        self.filter_text = event.value.strip()
+        self._filter_error, self.filter_text = "", event.value.strip()
         self.query_one(TrialTable).filter_by(predicate)
         self.show_note()
 
