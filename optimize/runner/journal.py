@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -149,8 +149,11 @@ def read_journal(path: Path) -> Journal | None:
 
 
 def unstored_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
-    """사건 기록에서 `stored`가 따르지 않은 그 스터디의 시행들, 적힌 차례로. 반 줄은 건너뛴다."""
-    found: dict[str, TrialEvent] = {}
+    """사건 기록에서 `stored`가 따르지 않은 그 스터디의 시행들, 적힌 차례로.
+
+    반 줄과, 칸의 값이 틀린(깨졌거나 판이 다른) 줄은 건너뛴다.
+    """
+    found: dict[str, FinishedTrial] = {}
     try:
         with (run_dir / EVENTS_FILE).open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -158,14 +161,15 @@ def unstored_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
                 if '"type":"trial"' not in line and '"type":"stored"' not in line:
                     continue
                 event = decode(line)
-                if isinstance(event, TrialEvent) and event.study == study and event.uid:
-                    found[event.uid] = event
-                elif isinstance(event, StoredEvent) and event.study == study:
-                    for uid in event.uids:
-                        found.pop(uid, None)
+                with suppress(ValueError, TypeError, AttributeError, OverflowError):
+                    if isinstance(event, TrialEvent) and event.study == study and event.uid:
+                        found[event.uid] = finished_trial(event)
+                    elif isinstance(event, StoredEvent) and event.study == study:
+                        for uid in event.uids:
+                            found.pop(uid, None)
     except FileNotFoundError:
         return []
-    return [finished_trial(event) for event in found.values()]
+    return list(found.values())
 
 
 def note_stored(run_dir: Path, study: str, numbers: Mapping[str, int]) -> None:
@@ -178,7 +182,9 @@ def note_stored(run_dir: Path, study: str, numbers: Mapping[str, int]) -> None:
 
 
 def finished_trial(event: TrialEvent) -> FinishedTrial:
-    """기록된 `trial` 사건을 끝난 시행으로."""
+    """기록된 `trial` 사건을 끝난 시행으로. 칸의 값이 틀렸으면 ValueError나 TypeError."""
+    if event.state not in ("COMPLETE", "PRUNED", "FAIL"):
+        raise ValueError(f"모르는 상태: {event.state}")
     started = datetime.fromisoformat(event.started_at).astimezone(UTC)
     return FinishedTrial(
         uid=event.uid,

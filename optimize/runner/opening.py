@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from optimize.settings.plan import CellPlan, Plan
     from optimize.storage.store import TrialStore
     from optimize.storage.url import StorageUrl
+    from optimize.trial import FinishedTrial
     from optimize.validation.splits import Rules, Scheme
 
 _TRIALS_PER_SPLIT = 50
@@ -282,7 +283,7 @@ def _recover_one(item: OpenedStudy, journal: Journal) -> int:
     study = next(s for s in journal.studies if s.same_study(item.journal))
     trials = unstored_trials(journal.run_dir, study.study)
     # 맡은 자리를 아직 쥔 채로 넣는다: 그 실행의 목표 안에서 제 자리에 들어간다.
-    numbers = item.store.append(trials, study.target)
+    numbers = _append_sound(item.store, trials, study.target)
     item.store.claims(journal.owner).release()
     if trials:
         stored = {trial.uid: number for trial, number in zip(trials, numbers, strict=True)}
@@ -291,6 +292,16 @@ def _recover_one(item: OpenedStudy, journal: Journal) -> int:
     with suppress(WizardError):
         journal.settle(study)
     return sum(number >= 0 for number in numbers)
+
+
+def _append_sound(store: TrialStore, trials: Sequence[FinishedTrial], target: int) -> list[int]:
+    """스터디가 받을 수 있는 시행만 넣는다. 받을 수 없는(깨진 기록의) 것의 번호는 -1이다."""
+    try:
+        return store.append(trials, target)
+    except (ValueError, TypeError, KeyError):
+        if len(trials) == 1:
+            return [-1]
+    return [number for trial in trials for number in _append_sound(store, [trial], target)]
 
 
 def storage_secrets(plan: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -181,7 +182,17 @@ def test_a_damaged_event_file_loses_only_the_damaged_line(case: RunCase, cut: st
     process.wait()
     log = case.run_dirs()[-1] / "events.ndjson"
     whole = log.read_bytes()
-    log.write_bytes(b"" if cut == "empty" else whole[:-40] + b"\x00\xff{]\n\n\n")
+    # 틀린 값, 모르는 상태, 범위 밖의 파라미터: 꼴은 성하지만 시행이 아니다.
+    trial = next(event for event in case.events() if event["type"] == "trial")
+    wrong = (
+        ("started_at", "x"),
+        ("state", "WAITING"),
+        ("values", [float("nan")]),
+        ("params", {"a": 1}),
+    )
+    lines = [{**trial, "uid": name, name: value} for name, value in wrong]
+    odd = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+    log.write_bytes(b"" if cut == "empty" else whole[:-40] + b"\x00\xff{]\n\n\n" + odd)
     done = case.run("--storage-url", case.sqlite_url, n=40)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
