@@ -75,6 +75,7 @@ _OS_REASONS = {
     errno.ENAMETOOLONG: "이름이 너무 깁니다",
     errno.EMFILE: "연 파일이 너무 많습니다(ulimit -n)",
     errno.ENOMEM: "메모리가 모자랍니다",
+    errno.ELOOP: "다른 곳을 가리키는 링크(symlink)입니다",
     errno.EIO: "디스크를 읽거나 쓰지 못했습니다",
     errno.EPIPE: "받는 쪽이 닫혔습니다",
     errno.EADDRINUSE: "다른 프로그램이 쓰고 있습니다",

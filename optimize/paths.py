@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -63,6 +64,17 @@ def dotenv_path() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """폴더를 0700으로 만들고(있으면 그대로 두고) 돌려준다. `studies/` 아래 모든 폴더에 쓴다."""
+    """폴더를 0700으로 만들고(있으면 그대로 두고) 돌려준다. `studies/` 아래 모든 폴더에 쓴다.
+
+    `studies/` 안의 폴더가 링크(symlink)이면 OSError(ELOOP): 밖의 폴더에 적게 하는 속임수를 따르지 않는다.
+    `studies/` 자신은 다른 디스크로 이어 두어도 된다.
+    """
+    root = studies_dir()
+    if path.is_relative_to(root):
+        for folder in (path, *path.parents):
+            if folder == root:
+                break
+            if folder.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

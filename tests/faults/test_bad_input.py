@@ -196,3 +196,21 @@ def test_a_study_name_cannot_leave_the_studies_folder(quiet_home: Path, trick: s
     assert code == 2, text
     assert set(os.listdir(quiet_home.parent)) == before
     assert not list(quiet_home.glob("studies/**/*.db"))
+
+
+@pytest.mark.parametrize("trick", ["demo_btcusdt_15m", "demo_btcusdt_15m/runs"])
+def test_a_link_inside_studies_is_not_followed_out(quiet_home: Path, trick: str) -> None:
+    """slug의 폴더나 그 안의 폴더가 밖을 가리키면 거기에 적지 않는다."""
+    outside = quiet_home.parent / "outside"
+    outside.mkdir()
+    link = quiet_home / "studies" / trick
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    code, text = call(
+        run_main,
+        *("--symbol", "DEMO:BTCUSDT", "--timeframe-grid", "15m", "--n-trials", "1"),
+        *("--set", "data.demo_days=10", "--storage-url", "sqlite:///x.db"),
+    )
+    assert code == 5, text
+    assert "링크" in text
+    assert list(outside.iterdir()) == []
