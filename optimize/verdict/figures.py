@@ -23,14 +23,12 @@ from optimize.verdict.plateau import Plateau, near, plateau_of
 from optimize.verdict.resampling import Bootstrap, TradeOrder, bootstrap_returns, shuffle_trades
 from optimize.verdict.sharpe import (
     TrackRecord,
-    chance_of_maximum,
     days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
     normal_score,
     probabilistic_sharpe,
-    score_of_maximum,
     student_value,
 )
 
@@ -264,23 +262,20 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
         return
     # 블록이 없거나(앞 구간만 보고 멈춘 것) 솎인 시행도 찾은 것이다: 같은 무리를 그만큼 더 찾은 셈으로 센다.
     repeats = max(found.tried / len(shared.search.sums), 1.0)
-    edge = float(np.quantile(luck.maxima, (1.0 - LUCK_LEVEL) ** (1.0 / repeats)))
+    if shared.search.adaptive:
+        # 지난 시행을 보고 고른 시행들은 좋은 쪽에 몰려 서로 닮지만 그만큼 멀리 찾은 것이다: 닮아서 줄어든 만큼 되풀이해
+        # 찾은 셈으로 세어, 서로 무관한 것과 같은 수가 되게 한다.
+        repeats = max(found.tried / luck.independent, repeats)
     root = math.sqrt(record.days)
     score = normal_score(record.sharpe * root, record.days)
-    probability = luck.probability(score, repeats)
+    once = 1.0 - (1.0 - LUCK_LEVEL) ** (1.0 / repeats)
+    edge = luck.score(once, found.tried)
     independent = luck.independent * repeats
     # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
     expected = max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent)
-    if shared.search.adaptive:
-        # 지난 시행을 보고 고른 시행들은 좋은 쪽에 몰려 서로 닮지만 그만큼 멀리 찾은 것이다: 서로 무관하다고 친 것보다
-        # 작게 세지 않는다.
-        independent = max(independent, float(found.tried))
-        expected = max(expected, expected_maximum(independent))
-        probability = max(probability, chance_of_maximum(score, found.tried))
-        edge = max(edge, score_of_maximum(LUCK_LEVEL, found.tried))
     needed = days_for_score(edge, record.sharpe)
     found.luck = LuckFigures(
-        probability=probability,
+        probability=luck.probability(score, repeats, found.tried),
         expected_sharpe=student_value(expected, record.days) / root * YEAR,
         independent_trials=independent,
         days_needed=needed if math.isfinite(needed) else None,

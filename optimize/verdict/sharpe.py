@@ -4,8 +4,6 @@
 
 출처
 - PSR, MinTRL: Bailey & López de Prado, "The Sharpe Ratio Efficient Frontier", Journal of Risk 15(2), 2012.
-- 무관한 것들의 최댓값: Šidák, "Rectangular Confidence Regions for the Means of Multivariate Normal Distributions",
-  JASA 62(318), 1967.
 - Student t와 정규 점수: Wallace, "Bounds on Normal Approximations to Student's and the Chi-Square Distributions",
   Annals of Mathematical Statistics 30(4), 1959. 자유도 5에서도 오차가 0.01보다 작다.
 - 최댓값의 기대, DSR: Bailey & López de Prado, "The Deflated Sharpe Ratio", Journal of Portfolio
@@ -101,15 +99,9 @@ def expected_maximum(trials: float) -> float:
     return max((1.0 - EULER_MASCHERONI) * first + EULER_MASCHERONI * second, 0.0)
 
 
-def chance_of_maximum(score: float, trials: int) -> float:
-    """서로 무관한 표준 정규 trials개(1 이상)의 최댓값이 score 이상일 확률 1 − Φ(score)^N (Šidák 1967)."""
-    once = 0.5 * math.erfc(score / math.sqrt(2.0))
-    return -math.expm1(trials * math.log1p(-min(once, 1.0 - 1e-16)))
-
-
-def score_of_maximum(chance: float, trials: int) -> float:
-    """`chance_of_maximum`이 chance인 score."""
-    return -_NORMAL.inv_cdf(-math.expm1(math.log1p(-chance) / trials))
+def upper_tail(score: float) -> float:
+    """표준 정규가 score 이상일 확률. 먼 꼬리도 0이 되지 않는다."""
+    return 0.5 * math.erfc(score / math.sqrt(2.0))
 
 
 def trials_for_maximum(expected: float) -> float:

@@ -1,8 +1,8 @@
 """잡음의 판정: 예측할 수 없는 시장에서 진짜 엔진으로 찾은 최선이 '과최적화 의심'을 받는 비율.
 
-    python tests/bench/noise.py [--seeds 200] [--trials 40] [--days 365] [--sampler random|tpe] [--json]
+    python tests/bench/noise.py [--seeds 200] [--trials 40] [--days 365] [--sampler random|tpe] [--strategy NAME] [--json]
 
-시장은 앞날의 평균 수익률이 늘 0인 1시간봉의 무작위 걸음, 전략은 ma_cross(비용 없음)이다. 고르게 뽑은 조합(random)이면
+시장은 앞날의 평균 수익률이 늘 0인 1시간봉의 무작위 걸음, 전략은 ma_cross나 squeeze_momentum(비용 없음)이다. 고르게 뽑은 조합(random)이면
 이론은 우연 확률이 [0, 1]에서 고르다는 것이다: 의심받는 비율은 95 %, PBO의 평균은 50 %다. 99 % 이항 구간을 함께 적고,
 의심받은 비율이 그 밖이면 exit code 1이다. 지난 시행을 보고 고르는 tpe는 이론의 밖이라 비율만 적는다.
 """
@@ -21,19 +21,19 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "verdict"))
 
-from noise_market import random_walk, search
+from noise_market import SPACES, random_walk, search
 
 from optimize.verdict.figures import LUCK_LEVEL, Judge
 from optimize.verdict.judge import LABELS, judge
 
 
-def measure(seeds: int, trials: int, days: int, sampler: str) -> dict[str, object]:
+def measure(seeds: int, trials: int, days: int, sampler: str, strategy: str) -> dict[str, object]:
     """씨앗마다 시장 하나를 찾아 판정한 것의 요약."""
     began = time.perf_counter()
     levels: Counter[str] = Counter()
     luck, pbo, deflated, correlation = [], [], [], []
     for seed in range(seeds):
-        study = search(random_walk(seed, days), seed, trials, sampler)
+        study = search(random_walk(seed, days), seed, trials, sampler, strategy)
         verdict = judge(Judge([study]).figures(study))
         figures = verdict.figures
         levels[verdict.level] += 1
@@ -48,10 +48,12 @@ def measure(seeds: int, trials: int, days: int, sampler: str) -> dict[str, objec
         "trials": trials,
         "days": days,
         "sampler": sampler,
+        "strategy": strategy,
         "levels": {LABELS[level]: count for level, count in levels.most_common()},
         "suspected": levels["suspect"] / seeds,
         "expected": expected,
         "interval": [round(expected - away, 3), round(min(expected + away, 1.0), 3)],
+        "luck_below_level": float(np.mean(np.array(luck) < LUCK_LEVEL)),
         "luck_mean": round(float(np.mean(luck)), 3),
         "luck_quartiles": [round(float(x), 3) for x in np.percentile(luck, [25, 50, 75])],
         "pbo_mean": round(float(np.mean(pbo)), 3),
@@ -67,9 +69,12 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=40, help="시장마다의 시행 수")
     parser.add_argument("--days", type=int, default=365, help="기간(일)")
     parser.add_argument("--sampler", choices=("random", "tpe"), default="random")
+    parser.add_argument("--strategy", choices=tuple(SPACES), default="ma_cross")
     parser.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     arguments = parser.parse_args()
-    found = measure(arguments.seeds, arguments.trials, arguments.days, arguments.sampler)
+    found = measure(
+        arguments.seeds, arguments.trials, arguments.days, arguments.sampler, arguments.strategy
+    )
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:

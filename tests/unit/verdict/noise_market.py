@@ -17,6 +17,8 @@ from optimize.search.proposer import make_proposer
 from optimize.search.space import SearchSpace
 from optimize.strategy.ma_cross import MaCross
 from optimize.strategy.protocol import Workspace
+from optimize.strategy.registry import load_strategy
+from optimize.strategy.squeeze_momentum import SqueezeMomentum
 from optimize.trial import FinishedTrial
 from optimize.validation.measure import Ruler
 from optimize.verdict.collect import StudyTrials
@@ -36,6 +38,15 @@ SPACE = SearchSpace(
         "slow_gap": {"low": 5, "high": 120},
     },
 )
+
+
+SPACES = {
+    "ma_cross": SPACE,
+    "squeeze_momentum": SearchSpace(
+        SqueezeMomentum.parameters,
+        {"use_htf": False, "use_stop": False, "use_trail": False, "use_target": False},
+    ),
+}
 
 
 def random_walk(seed: int, days: int, signal: float = 0.0) -> Dataset:
@@ -65,15 +76,18 @@ def random_walk(seed: int, days: int, signal: float = 0.0) -> Dataset:
     return Dataset(ref, Candles(*arrays), None, None, None, None, None)
 
 
-def search(data: Dataset, seed: int, trials: int, sampler: str = "random") -> StudyTrials:
-    """ma_cross의 공간에서 찾은 시행들. sampler: `make_proposer`의 이름."""
-    proposer, workspace, strategy = make_proposer(sampler, SPACE, seed=seed), Workspace(), MaCross()
+def search(
+    data: Dataset, seed: int, trials: int, sampler: str = "random", name: str = "ma_cross"
+) -> StudyTrials:
+    """전략 name의 공간에서 찾은 시행들. sampler: `make_proposer`의 이름."""
+    space, strategy, workspace = SPACES[name], load_strategy(name), Workspace()
+    proposer = make_proposer(sampler, space, seed=seed)
     ruler = Ruler(data, None)
     gathered = StudyTrials("걸음", "1h", adaptive=sampler != "random")
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(trials):
         (params,) = proposer.ask(1, [])
-        result = run_backtest(data, strategy, SPACE.complete(params), FREE, workspace)
+        result = run_backtest(data, strategy, space.complete(params), FREE, workspace)
         measured = ruler.measure(result, None)
         score = OBJECTIVE.score(measured.metrics)
         trial = FinishedTrial(

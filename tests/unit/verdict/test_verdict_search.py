@@ -169,6 +169,17 @@ def test_repeating_the_search_raises_the_luck():
     assert luck.probability(3.0, repeats=4.0) == pytest.approx(1 - (1 - once) ** 4)
 
 
+def test_the_far_tail_is_not_cut_by_the_number_of_draws():
+    """뽑은 2,000번이 닿지 않는 곳은 합의 부등식으로: 참으로 강한 것이 되풀이의 수에 눌리지 않는다."""
+    luck = luck_of(unit_blocks(folded(noise(50, 14))[0], COUNTS))
+    assert luck is not None
+    assert luck.probability(7.0, repeats=200.0) > 0.05
+    assert luck.probability(7.0, repeats=200.0, trials=50) < 1e-6
+    assert luck.probability(2.0, trials=50) == luck.probability(2.0)
+    for once in (0.2, 0.01, 1e-6):
+        assert luck.probability(luck.score(once, 50), trials=50) == pytest.approx(once, rel=0.1)
+
+
 def test_luck_is_uniform_when_the_trials_resemble_each_other():
     """서로 닮은 잡음에서도 우연 확률이 5 %보다 작은 몫은 5 %다(독립인 잡음은 test_verdict_judge)."""
     found = []

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from optimize.verdict.sharpe import (
     TrackRecord,
-    chance_of_maximum,
     days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
     normal_score,
     probabilistic_sharpe,
-    score_of_maximum,
     student_value,
     trials_for_maximum,
 )
@@ -97,15 +94,6 @@ def test_days_for_score_reach_the_score(sharpe, score):
 )
 def test_expected_maximum_is_near_the_table(trials, exact):
     assert expected_maximum(trials) == pytest.approx(exact, abs=0.05)
-
-
-@pytest.mark.parametrize("trials", [1, 20, 100_000])
-def test_chance_of_the_maximum_of_independent_ones(trials):
-    edge = score_of_maximum(0.05, trials)
-    assert chance_of_maximum(edge, trials) == pytest.approx(0.05)
-    assert NormalDist().cdf(edge) ** trials == pytest.approx(0.95, abs=1e-6)
-    assert chance_of_maximum(-40.0, trials) == pytest.approx(1.0)
-    assert 0.0 < chance_of_maximum(9.0, trials) < 1e-10
 
 
 def test_expected_maximum_of_ten_is_the_one_of_pseudo_mathematics():
