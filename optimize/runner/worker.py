@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from optimize.backtest.costs import CostModel
-    from optimize.data.dataset import Candles, Dataset, DatasetRef
+    from optimize.data.dataset import Dataset, DatasetRef
     from optimize.search.objective import Objective
     from optimize.strategy.protocol import Strategy, Workspace
     from optimize.validation.measure import Measured
@@ -320,10 +320,13 @@ class _Bench:
         )
 
     def _front(self, fraction: float) -> tuple[Dataset, Workspace]:
+        from optimize.backtest.altered import truncated
+
         if fraction not in self._fronts:
             bars = self._ruler.in_sample_bars
             bars = len(self._dataset.ltf) if bars is None else bars
-            part = _front(self._dataset, max(int(bars * fraction), 1))
+            # 미래를 읽지 않으므로 신호와 체결은 전체의 앞 구간과 같다(같은 메모리의 view다).
+            part = truncated(self._dataset, max(int(bars * fraction), 1))
             self._fronts[fraction] = (part, self._new_workspace())
         return self._fronts[fraction]
 
@@ -374,32 +377,3 @@ def _strategy(spec: str) -> Strategy:
     from optimize.strategy.registry import load_strategy
 
     return load_strategy(spec)
-
-
-def _front(whole: Dataset, n: int) -> Dataset:
-    """자료의 앞 n봉(같은 메모리의 view). 미래를 읽지 않으므로 신호와 체결은 전체의 앞 구간과 같다."""
-    end_ms = int(whole.ltf.open_time[n]) if n < len(whole.ltf) else whole.ref.end_ms
-    base, base_start = whole.base, whole.base_start
-    if base is not None and base_start is not None:
-        base, base_start = _cut(base, int(base_start[n])), base_start[: n + 1]
-    return replace(
-        whole,
-        ref=replace(whole.ref, bars=n, end_ms=end_ms),
-        ltf=_cut(whole.ltf, n),
-        htf_index=None if whole.htf_index is None else whole.htf_index[:n],
-        base=base,
-        base_start=base_start,
-    )
-
-
-def _cut(candles: Candles, n: int) -> Candles:
-    return replace(
-        candles,
-        open_time=candles.open_time[:n],
-        open=candles.open[:n],
-        high=candles.high[:n],
-        low=candles.low[:n],
-        close=candles.close[:n],
-        volume=candles.volume[:n],
-        filled=candles.filled[:n],
-    )
