@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -30,6 +31,9 @@ CONNECT_SECONDS = 10
 _WORKER_SECONDS = 15.0
 _WATCH_SECONDS = 1.0
 _POLL_SECONDS = 0.25
+_ADDRESS = re.compile(
+    r"(?:(?:tcp|tls|ucx|wss?)://)?(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+):\d{1,5}(?:/\S*)?"
+)
 _START = (
     "scheduler: dask scheduler --port 8786 · 작업자: dask worker tcp://호스트:8786 --nthreads 1"
 )
@@ -54,6 +58,13 @@ class DaskCluster:
                 "dask scheduler의 주소가 없습니다",
                 "search.executor가 dask인데 search.dask_scheduler가 비었습니다",
                 "--dask-scheduler tcp://호스트:8786",
+            )
+        if not _ADDRESS.fullmatch(scheduler):
+            # dask는 틀린 꼴을 실행이 끝날 때까지 붙들고 traceback을 쓴다.
+            raise SettingsError(
+                "dask scheduler의 주소가 틀렸습니다",
+                f"search.dask_scheduler: {scheduler}",
+                "tcp://호스트:8786 (TLS를 켰으면 tls://호스트:8786)",
             )
         self._scheduler = scheduler
         self._most = most
@@ -236,7 +247,7 @@ class DaskExecutor(Executor):
         """작업자들을 센다. 처음 보는, 자격 없는 작업자를 적어 둔다."""
         from optimize.runner.dask_worker import RESOURCE
 
-        workers = self._client.scheduler_info()["workers"]
+        workers = self._client.scheduler_info(n_workers=-1)["workers"]
         able = {a for a, w in workers.items() if w.get("resources", {}).get(RESOURCE)}
         self.hosts = Counter(urlsplit(address).hostname or address for address in sorted(able))
         self._unable = sorted(set(workers) - able)

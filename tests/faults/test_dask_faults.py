@@ -11,7 +11,7 @@ import pytest
 from dask_lab import DaskLab
 from run_cases import RunCase, assert_exact, load, read_events, wait_until
 
-from optimize.errors import RunError
+from optimize.errors import RunError, SettingsError
 from optimize.runner import dask_cluster
 from optimize.runner.dask_cluster import DaskCluster
 
@@ -79,6 +79,9 @@ def test_no_scheduler_and_no_usable_worker_are_clear_errors(
     lab: DaskLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """닿지 못하는 scheduler와 판이 다른 작업자뿐인 무리에는 시행을 보내지 않는다."""
+    for wrong in ("foo bar", "http://127.0.0.1:9", "tcp://127.0.0.1", ":8786"):
+        with pytest.raises(SettingsError, match="주소가 틀렸습니다"):
+            DaskCluster(wrong, None, SimpleQueue())
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(RunError, match="dask scheduler에 연결하지 못했습니다"):
         DaskCluster(lab.address, None, SimpleQueue()).connect()
