@@ -105,8 +105,10 @@ def coast_nb(
                     i = after
                     continue
         after = min(after, end)
+        b = i >> np.uint64(SHIFT)
+        gaps = b >= len(coarse.low) or coarse.low[b] == -np.inf
         while i < after:
-            if not (low[i] > above and high[i] < below) or exits[i] or filled[i]:
+            if not (low[i] > above and high[i] < below) or exits[i] or (gaps and filled[i]):
                 return np.int64(i), best, trail, peak, trough, worst
             equity = wallet + quantity * (side * close[i] - base)
             if equity > peak:

@@ -81,6 +81,7 @@ def look_ahead_nb(bars: Bars, orders: Orders, i: int) -> None:
         prefetch_nb(bars.high, i + 1)
         prefetch_nb(bars.low, i + 1)
         prefetch_nb(bars.close, i + 1)
+        prefetch_nb(bars.filled, i + 1)
         if orders.needs_atr:
             prefetch_nb(orders.atr, i)
         i += 1

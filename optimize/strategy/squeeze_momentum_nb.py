@@ -19,25 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import Row, copy_nb
+from optimize.strategy.bytes_nb import highest_nb, word_nb
 from optimize.strategy.entries_nb import filter_nb
+from optimize.strategy.ema_nb import ema_pair_block_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table, level_nb
+from optimize.strategy.price_block_nb import wilder_into_nb
 from optimize.strategy.squeeze_config import Extent
-from optimize.strategy.squeeze_shared_nb import BASE_ROWS, TABLES, share_nb, shift_nb
+from optimize.strategy.squeeze_shared_nb import BASE_ROWS, TABLES, TR, share_nb, shift_nb
 from optimize.strategy.squeeze_stages_nb import (
-    ATR,
+    A,
     DYNAMIC,
     FLUX_DOWN,
     FLUX_UP,
     KEPT,
     KEPT_ROWS,
+    LEVEL,
     LONG_ROWS,
     MOM,
     ROWS,
     SIG,
     SPREAD,
     SQUEEZE,
-    atr_nb,
     detrend_nb,
     flux_nb,
     scale_nb,
@@ -79,12 +82,23 @@ def _dynamic_nb(rows: Table, lo: int, hi: int, mult: float, entry: NDArray[np.in
 
 
 @compiled
-def _released_nb(squeeze: Row, k: int, until: int) -> int:
-    """until보다 뒤, k까지에서 squeeze가 마지막으로 풀린 자리. 없으면 until."""
+def _released_nb(released: NDArray[np.uint8], k: int, until: int) -> int:
+    """until보다 뒤, k까지에서 squeeze가 마지막으로 풀린 자리. 없으면 until. 여덟 칸씩 거슬러 본다."""
     t = k
-    while t > until and not (squeeze[t] == 0.0 and squeeze[t - 1] == 1.0):
-        t -= 1
-    return t
+    while t > until:
+        word = word_nb(released, t - 7)
+        if word != 0:
+            return max(t - 7 + highest_nb(word), until)
+        t -= 8
+    return until
+
+
+@compiled
+def _releases_nb(squeeze: Row, lo: int, hi: int, released: NDArray[np.uint8]) -> None:
+    """released[k] = 1: 봉 k에서 squeeze가 풀렸다."""
+    now, old, out = squeeze[lo:hi], squeeze[lo - 1 : hi - 1], released[lo:hi]
+    for k in range(hi - lo):
+        out[k] = (now[k] == 0.0) & (old[k] == 1.0)
 
 
 @compiled
@@ -93,6 +107,7 @@ def _gate_nb(
     tables: NDArray[np.float64],
     ranges: Row,
     tiles: NDArray[np.uint8],
+    released: NDArray[np.uint8],
     lo: int,
     hi: int,
     cfg: Any,
@@ -115,15 +130,12 @@ def _gate_nb(
         begin = b
         while b < count and tiles[b] != 0:
             b += 1
-        squeeze_nb(rows, tables, ranges, lo + begin * TILE, min(lo + b * TILE, hi), cfg)
-    seen = released = lo - bars - 1  # 어디까지 보았고 마지막으로 풀린 것이 어디인가
+        first, last = lo + begin * TILE, min(lo + b * TILE, hi)
+        squeeze_nb(rows, tables, ranges[first - lo : last - lo], first, last, cfg)
+        _releases_nb(squeeze, first, last, released)
+    _releases_nb(squeeze, lo - bars, lo, released)
     for k in found:
-        near = max(seen, lo + k - bars)
-        last = _released_nb(squeeze, lo + k, near)
-        if last > near:
-            released = last
-        seen = lo + k
-        if released <= lo + k - bars:
+        if _released_nb(released, lo + k, lo + k - bars) == lo + k - bars:
             entry[k] = 0
 
 
@@ -208,6 +220,32 @@ def _keep_nb(rows: Table, tail: Row, lo: int, hi: int, cfg: Any) -> None:
 
 
 @compiled
+def _ranges_nb(
+    configs: NDArray[Any],
+    rows: Table,
+    base: Table,
+    lo: int,
+    start: int,
+    stop: int,
+    atr: NDArray[np.float64],
+) -> None:
+    """모든 시행의 ATR을 출력의 줄에 쓴다. true range를 나눠 쓰므로 둘씩 나란히 돈다."""
+    tr, hi, t = base[TR], lo + stop - start, 0
+    if start >= lo:
+        while t + 1 < len(configs):
+            a, b = configs[t], configs[t + 1]
+            ema_pair_block_nb(
+                tr, tr, lo, hi, 1.0 / a.kc_len, 1.0 / b.kc_len,
+                atr[a.row, start - lo : stop], atr[b.row, start - lo : stop],
+            )  # fmt: skip
+            t += 2
+    while t < len(configs):
+        cfg = configs[t]
+        wilder_into_nb(tr, lo, hi, start, cfg.kc_len, rows[A], rows[LEVEL], atr[cfg.row, :stop])
+        t += 1
+
+
+@compiled
 def _silent_nb(
     entry: NDArray[np.int8],
     exit_long: NDArray[np.bool_],
@@ -266,13 +304,14 @@ def squeeze_batch_nb(
     ramps, powers = lines[at:], lines[at + 1 :]
     ramps[0] = 0.0
     tails = scratch[lines.size :].reshape(count, tail)
-    flags, found = np.zeros((5, width), dtype=np.uint8), np.empty(width, dtype=np.int32)
+    flags, found = np.zeros((6, width), dtype=np.uint8), np.empty(width, dtype=np.int32)
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
         hi = lo + stop - start
         if start > 0:
             shift_nb(base, tables, lo, chunk, extent)
         share_nb(base, tables, lo, hi, start, extent, open_, high, low, close)
+        _ranges_nb(configs, rows, base, lo, start, stop, atr)
         for t in range(count):
             cfg = configs[t]
             first = cfg.first
@@ -281,12 +320,7 @@ def squeeze_batch_nb(
             if start > 0:
                 _restore_nb(rows, tails[t], lo, cfg)
             row = cfg.row
-            # 첫 토막 뒤로는 ATR을 출력의 줄에 바로 쓴다: 앞 토막의 값이 그 앞에 있다.
-            direct = start >= lo
-            ranges = atr[row, start - lo : stop] if direct else rows[ATR, :hi]
-            if start > 0 and not direct:
-                copy_nb(atr[row, start - KEPT : start], ranges[lo - KEPT : lo])
-            atr_nb(rows, base, ranges, lo, hi, start, cfg.kc_len)
+            ranges = atr[row, start:stop]
             scale_nb(rows, base, ranges, lo, hi, start, cfg)
             flux_nb(rows, lo, hi, cfg.flux_len)
             detrend_nb(rows, base, tables, lo, hi, cfg)
@@ -300,13 +334,11 @@ def squeeze_batch_nb(
                 _static_nb(rows, lo, hi, cfg, side)
             kept = filter_nb(side, start, first, trends, cfg.trend, htf_index, found)
             if cfg.use_gate:
-                _gate_nb(rows, tables, ranges, flags[4], lo, hi, cfg, found[:kept], side)
+                _gate_nb(rows, tables, ranges, flags[4], flags[5], lo, hi, cfg, found[:kept], side)
             _exits_nb(cfg.exit_opposite, side, leave_long, leave_short)
             if cfg.exit_fade:
                 begin = min(max(first - start, 0), hi - lo)
                 _fade_nb(rows[MOM], flags, lo, hi, begin, cfg.fade_bars, leave_long, leave_short)
-            if not direct:
-                copy_nb(rows[ATR, lo:hi], atr[row, start:stop])
             _keep_nb(rows, tails[t], lo, hi, cfg)
         start = stop
     for t in range(count):

@@ -34,7 +34,6 @@ from optimize.strategy.squeeze_shared_nb import (
     OFFSETS,
     SQUARES,
     TOPS,
-    TR,
     UP_MOVE,
 )
 
@@ -49,36 +48,18 @@ LONG_ROWS = 4
 SIG, UP, DOWN, FLUX_UP, FLUX_DOWN = 4, 5, 6, 7, 8
 KEPT_ROWS = 9
 KEPT = 16
-INVERSE, LEVEL, SPREAD, A, T0, T1, T2, T3, ATR = 9, 10, 11, 12, 13, 14, 15, 16, 17
-ROWS = 18
-
-
-@compiled
-def atr_nb(
-    rows: Table, base: Table, atr: Row, lo: int, hi: int, start: int, length: int
-) -> None:
-    """Wilder의 ATR: 처음 length개의 평균에서 시작해 α = 1/length. atr[lo-8:lo]는 지난 값이다."""
-    source = base[TR]
-    if start == 0:
-        source = rows[LEVEL]
-        source[lo:hi] = base[TR, lo:hi]
-        seed = 0.0
-        for k in range(lo, lo + length):
-            seed += source[k]
-        seed /= length
-        fill_head_nb(source, lo + length - 1, seed)
-        fill_head_nb(atr, lo - 1, seed)
-    ema_block_nb(source, lo, hi, 1.0 / length, atr)
+INVERSE, LEVEL, SPREAD, A, T0, T1, T2, T3 = 9, 10, 11, 12, 13, 14, 15, 16
+ROWS = 17
 
 
 @compiled
 def scale_nb(
-    rows: Table, base: Table, atr_row: Row, lo: int, hi: int, start: int, cfg: Any
+    rows: Table, base: Table, atr: Row, lo: int, hi: int, start: int, cfg: Any
 ) -> None:
-    """ATR의 역수(ATR이 0이면 0)와, 상승·하락 directional movement / ATR."""
+    """이 토막의 ATR의 역수(ATR이 0이면 0)와, 상승·하락 directional movement / ATR."""
     rising = base[HA_UP_MOVE, lo:hi] if cfg.heikin_ashi else base[UP_MOVE, lo:hi]
     falling = base[HA_DOWN_MOVE, lo:hi] if cfg.heikin_ashi else base[DOWN_MOVE, lo:hi]
-    atr, inverse = atr_row[lo:hi], rows[INVERSE, lo:hi]
+    inverse = rows[INVERSE, lo:hi]
     up, down = rows[UP, lo:hi], rows[DOWN, lo:hi]
     for k in range(hi - lo):
         value = 1.0 / atr[k]
@@ -246,15 +227,15 @@ def flux_nb(rows: Table, lo: int, hi: int, flux_len: int) -> None:
 
 @compiled
 def squeeze_nb(
-    rows: Table, tables: NDArray[np.float64], atr_row: Row, lo: int, hi: int, cfg: Any
+    rows: Table, tables: NDArray[np.float64], atr: Row, lo: int, hi: int, cfg: Any
 ) -> None:
-    """SQUEEZE = 1.0: Bollinger Band가 Keltner Channel 안에 있다. 두 중심은 같은 기준값에서 잰다."""
+    """SQUEEZE = 1.0: Bollinger Band가 Keltner Channel 안에 있다. 두 중심은 같은 기준값에서 잰다. atr: [lo, hi)의 것."""
     total = window_sum_nb(tables[OFFSETS], lo, hi, cfg.bb_len, rows[T0], rows[T1])[lo:hi]
     power = window_sum_nb(tables[SQUARES], lo, hi, cfg.bb_len, rows[T2], rows[T3])[lo:hi]
     wide = window_sum_nb(tables[OFFSETS], lo, hi, cfg.kc_len, rows[A], rows[LEVEL])[lo:hi]
     bb_scale, kc_scale = 1.0 / cfg.bb_len, 1.0 / cfg.kc_len
     bb_mult, kc_mult = cfg.bb_mult, cfg.kc_mult
-    atr, squeeze = atr_row[lo:hi], rows[SQUEEZE, lo:hi]
+    squeeze = rows[SQUEEZE, lo:hi]
     for k in range(hi - lo):
         basis, middle = total[k] * bb_scale, wide[k] * kc_scale
         variance = power[k] * bb_scale - basis * basis
