@@ -116,6 +116,21 @@ def sum_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
 
 
 @compiled
+def window_parts_nb(
+    table: Table, lo: int, hi: int, w: int, zeros: Row, t0: Row, t1: Row
+) -> tuple[Row, Row, int]:
+    """최근 w개의 합 = 첫 줄[k] + 둘째 줄[k - 칸]. 마지막 더하기는 쓰는 반복문에 맡긴다.
+
+    zeros: 모두 0인 줄(조각이 하나일 때의 둘째 줄). t0, t1: 임시 줄.
+    """
+    last = level_nb(w)
+    left = w - (1 << last)
+    if left == 0:
+        return table[last], zeros, 0
+    return window_sum_nb(table, lo, hi, left, t0, t1), table[last], left
+
+
+@compiled
 def window_sum_nb(table: Table, lo: int, hi: int, w: int, t0: Row, t1: Row) -> Row:
     """최근 w개의 합이 든 줄: 표의 줄이거나 t0 또는 t1."""
     level = 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import Row, copy_nb, fill_head_nb
-from optimize.strategy.ema_nb import ema_block_nb
+from optimize.strategy.ema_nb import ema_pair_block_nb
 from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import (
@@ -91,7 +91,6 @@ def _average_nb(
     ramps: Table,
     lo: int,
     hi: int,
-    start: int,
     kind: int,
     w: int,
     out: int,
@@ -101,12 +100,7 @@ def _average_nb(
         spare = rows[T0] if out == FAST else rows[T2]
         other = rows[T1] if out == FAST else rows[T3]
         return window_sum_nb(closes, lo - EDGE, hi, w, spare, other), 1.0 / w
-    if kind == EMA:
-        if start == 0:
-            fill_head_nb(rows[out], lo - 1, prices[CLOSE, lo])
-        ema_block_nb(prices[CLOSE], lo, hi, 2.0 / (w + 1.0), rows[out])
-    else:
-        _hull_nb(rows, prices, sums, ramps, lo - EDGE, hi, w, rows[out])
+    _hull_nb(rows, prices, sums, ramps, lo - EDGE, hi, w, rows[out])
     return rows[out], 1.0
 
 
@@ -179,12 +173,23 @@ def ma_cross_batch_nb(
             if start > 0:
                 for r in range(KEPT_ROWS):
                     copy_nb(tails[t, r], rows[r, lo - KEPT : lo])
-            fast, fast_scale = _average_nb(
-                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, FAST_LEN], FAST
-            )
-            slow, slow_scale = _average_nb(
-                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, SLOW_LEN], SLOW
-            )
+            fast, slow, fast_scale, slow_scale = rows[FAST], rows[SLOW], 1.0, 1.0
+            short, long = configs[t, FAST_LEN], configs[t, SLOW_LEN]
+            if kind == EMA:
+                if start == 0:
+                    fill_head_nb(fast, lo - 1, prices[CLOSE, lo])
+                    fill_head_nb(slow, lo - 1, prices[CLOSE, lo])
+                ema_pair_block_nb(
+                    prices[CLOSE], prices[CLOSE], lo, hi,
+                    2.0 / (short + 1.0), 2.0 / (long + 1.0), fast, slow,
+                )  # fmt: skip
+            else:
+                fast, fast_scale = _average_nb(
+                    rows, prices, closes, sums, ramps, lo, hi, kind, short, FAST
+                )
+                slow, slow_scale = _average_nb(
+                    rows, prices, closes, sums, ramps, lo, hi, kind, long, SLOW
+                )
             side = entry[row, start:stop]
             _crosses_nb(
                 fast, slow, fast_scale, slow_scale, lo, hi,

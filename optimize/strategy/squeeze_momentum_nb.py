@@ -41,6 +41,7 @@ from optimize.strategy.squeeze_stages_nb import (
     SIG,
     SPREAD,
     SQUEEZE,
+    ZEROS,
     detrend_nb,
     flux_nb,
     scale_nb,
@@ -302,6 +303,7 @@ def squeeze_batch_nb(
     sums = lines[at : at + ramp_depth]
     at += ramp_depth
     ramps, powers = lines[at:], lines[at + 1 :]
+    rows[ZEROS] = 0.0
     ramps[0] = 0.0
     tails = scratch[lines.size :].reshape(count, tail)
     flags, found = np.zeros((6, width), dtype=np.uint8), np.empty(width, dtype=np.int32)

@@ -21,7 +21,7 @@ from optimize.strategy.levels_nb import (
     linreg_end_nb,
     ramp_levels_nb,
     sum_levels_nb,
-    window_sum_nb,
+    window_parts_nb,
     wma_end_nb,
 )
 from optimize.strategy.squeeze_shared_nb import (
@@ -43,13 +43,14 @@ STATIC, PER_SIDE, DYNAMIC = 0, 1, 2
 TINY = 1e-300  # ATR이 이보다 작으면 0으로 본다: 그 역수가 넘친다
 
 # rows의 줄 번호. LONG_ROWS 앞의 줄은 제 창의 길이를, KEPT_ROWS 앞의 줄은 KEPT칸을 다음 토막에 남긴다.
+# ZEROS는 늘 0이다.
 Y, MOM, HULL, SQUEEZE = 0, 1, 2, 3
 LONG_ROWS = 4
 SIG, UP, DOWN, FLUX_UP, FLUX_DOWN = 4, 5, 6, 7, 8
 KEPT_ROWS = 9
 KEPT = 16
-INVERSE, LEVEL, SPREAD, A, T0, T1, T2, T3 = 9, 10, 11, 12, 13, 14, 15, 16
-ROWS = 17
+INVERSE, LEVEL, SPREAD, A, T0, T1, T2, T3, ZEROS = 9, 10, 11, 12, 13, 14, 15, 16, 17
+ROWS = 18
 
 
 @compiled
@@ -95,7 +96,7 @@ def _off_channel_nb(
 def _off_both_nb(
     tops: Table,
     bottoms: Table,
-    total: Row,
+    parts: tuple[Row, Row, int],
     weight: float,
     anchor: float,
     close: Row,
@@ -105,28 +106,38 @@ def _off_both_nb(
     w: int,
     y_row: Row,
 ) -> None:
-    """Y = (종가 - 고저 중심과 평균의 가운데) / ATR. 평균 = anchor + total·weight."""
+    """Y = (종가 - 고저 중심과 평균의 가운데) / ATR. 평균 = anchor + 합·weight."""
     level = level_nb(w)
     gap = w - (1 << level)
     top, top_old = tops[level, lo:hi], tops[level, lo - gap : hi - gap]
     low, low_old = bottoms[level, lo:hi], bottoms[level, lo - gap : hi - gap]
-    c, scale, y, sums = close[lo:hi], inverse[lo:hi], y_row[lo:hi], total[lo:hi]
+    c, scale, y = close[lo:hi], inverse[lo:hi], y_row[lo:hi]
+    new, older, shift = parts
+    new, older = new[lo:hi], older[lo - shift : hi - shift]
     for k in range(hi - lo):
         highest = top[k] if top[k] > top_old[k] else top_old[k]
         lowest = low[k] if low[k] < low_old[k] else low_old[k]
         middle = 0.5 * (highest + lowest)
-        y[k] = (c[k] - 0.5 * (middle + (anchor + sums[k] * weight))) * scale[k]
+        y[k] = (c[k] - 0.5 * (middle + (anchor + (new[k] + older[k]) * weight))) * scale[k]
 
 
 @compiled
 def _off_mid_nb(
-    half: Row, total: Row, weight: float, close: Row, inverse: Row, lo: int, hi: int, y_row: Row
+    half: Row,
+    parts: tuple[Row, Row, int],
+    weight: float,
+    close: Row,
+    inverse: Row,
+    lo: int,
+    hi: int,
+    y_row: Row,
 ) -> None:
     """Y = (종가 - hl2와 그 평균의 가운데) / ATR."""
-    x, sums = half[lo:hi], total[lo:hi]
+    new, older, shift = parts
+    x, new, older = half[lo:hi], new[lo:hi], older[lo - shift : hi - shift]
     c, scale, y = close[lo:hi], inverse[lo:hi], y_row[lo:hi]
     for k in range(hi - lo):
-        y[k] = (c[k] - 0.5 * (x[k] + (0.0 + sums[k] * weight))) * scale[k]
+        y[k] = (c[k] - 0.5 * (x[k] + (0.0 + (new[k] + older[k]) * weight))) * scale[k]
 
 
 @compiled
@@ -145,14 +156,14 @@ def detrend_nb(
         _off_channel_nb(tops, bottoms, close, inverse, lo, hi, kc_len, rows[Y])
     elif style == MOD:
         mids = tables[MIDS]
-        total = window_sum_nb(mids, lo, hi, kc_len, rows[T0], rows[T1])
-        _off_mid_nb(mids[0], total, 1.0 / kc_len, close, inverse, lo, hi, rows[Y])
+        parts = window_parts_nb(mids, lo, hi, kc_len, rows[ZEROS], rows[T0], rows[T1])
+        _off_mid_nb(mids[0], parts, 1.0 / kc_len, close, inverse, lo, hi, rows[Y])
     else:
         source = tables[OFFSETS] if style == AVG else tables[MIDS]
         middle = base[CLOSE, lo] if style == AVG else 0.0
-        total = window_sum_nb(source, lo, hi, bb_len, rows[T0], rows[T1])
+        parts = window_parts_nb(source, lo, hi, bb_len, rows[ZEROS], rows[T0], rows[T1])
         _off_both_nb(
-            tops, bottoms, total, 1.0 / bb_len, middle, close, inverse, lo, hi, kc_len, rows[Y]
+            tops, bottoms, parts, 1.0 / bb_len, middle, close, inverse, lo, hi, kc_len, rows[Y]
         )
 
 
@@ -207,12 +218,15 @@ def spread_nb(rows: Table, sums: Table, powers: Table, lo: int, hi: int, w: int)
         power[k] = offset[k] * offset[k]
     sum_levels_nb(sums, lo, hi, w, w)
     sum_levels_nb(powers, lo, hi, w, w)
-    total = window_sum_nb(sums, lo, hi, w, rows[T0], rows[T1])[lo:hi]
-    squares = window_sum_nb(powers, lo, hi, w, rows[T2], rows[T3])[lo:hi]
+    zeros = rows[ZEROS]
+    new, old, shift = window_parts_nb(sums, lo, hi, w, zeros, rows[T0], rows[T1])
+    new_power, old_power, _ = window_parts_nb(powers, lo, hi, w, zeros, rows[T2], rows[T3])
+    new, old = new[lo:hi], old[lo - shift : hi - shift]
+    new_power, old_power = new_power[lo:hi], old_power[lo - shift : hi - shift]
     spread, scale = rows[SPREAD, lo:hi], 1.0 / w
     for k in range(hi - lo):
-        mean = total[k] * scale
-        variance = squares[k] * scale - mean * mean
+        mean = (new[k] + old[k]) * scale
+        variance = (new_power[k] + old_power[k]) * scale - mean * mean
         spread[k] = np.sqrt(variance if variance > 0.0 else 0.0)
 
 
@@ -230,16 +244,20 @@ def squeeze_nb(
     rows: Table, tables: NDArray[np.float64], atr: Row, lo: int, hi: int, cfg: Any
 ) -> None:
     """SQUEEZE = 1.0: Bollinger Band가 Keltner Channel 안에 있다. 두 중심은 같은 기준값에서 잰다. atr: [lo, hi)의 것."""
-    total = window_sum_nb(tables[OFFSETS], lo, hi, cfg.bb_len, rows[T0], rows[T1])[lo:hi]
-    power = window_sum_nb(tables[SQUARES], lo, hi, cfg.bb_len, rows[T2], rows[T3])[lo:hi]
-    wide = window_sum_nb(tables[OFFSETS], lo, hi, cfg.kc_len, rows[A], rows[LEVEL])[lo:hi]
+    zeros, bb_len, kc_len = rows[ZEROS], cfg.bb_len, cfg.kc_len
+    offsets, squares = tables[OFFSETS], tables[SQUARES]
+    new, old, bb = window_parts_nb(offsets, lo, hi, bb_len, zeros, rows[T0], rows[T1])
+    new_power, old_power, _ = window_parts_nb(squares, lo, hi, bb_len, zeros, rows[T2], rows[T3])
+    wide, wide_old, kc = window_parts_nb(offsets, lo, hi, kc_len, zeros, rows[A], rows[LEVEL])
+    new, old, wide, wide_old = new[lo:hi], old[lo - bb : hi - bb], wide[lo:hi], wide_old[lo - kc : hi - kc]
+    new_power, old_power = new_power[lo:hi], old_power[lo - bb : hi - bb]
     bb_scale, kc_scale = 1.0 / cfg.bb_len, 1.0 / cfg.kc_len
     bb_mult, kc_mult = cfg.bb_mult, cfg.kc_mult
     squeeze = rows[SQUEEZE, lo:hi]
     for k in range(hi - lo):
-        basis, middle = total[k] * bb_scale, wide[k] * kc_scale
-        variance = power[k] * bb_scale - basis * basis
-        bb = bb_mult * np.sqrt(variance if variance > 0.0 else 0.0)
-        kc = kc_mult * atr[k]
-        inside = (basis + bb < middle + kc) & (basis - bb > middle - kc)
+        basis, middle = (new[k] + old[k]) * bb_scale, (wide[k] + wide_old[k]) * kc_scale
+        variance = (new_power[k] + old_power[k]) * bb_scale - basis * basis
+        band = bb_mult * np.sqrt(variance if variance > 0.0 else 0.0)
+        channel = kc_mult * atr[k]
+        inside = (basis + band < middle + channel) & (basis - band > middle - channel)
         squeeze[k] = 1.0 if inside else 0.0
