@@ -193,7 +193,9 @@ def _simulate(
     daily = np.empty((DAY_ROWS, len(day_last)), dtype=np.float64)
     outcome = simulate_nb(
         bars,
-        workspace.kept("coarse", dataset, lambda: coarse_nb(bars.high, bars.low, bars.close, bars.filled)),
+        workspace.kept(
+            "coarse", dataset, lambda: coarse_nb(bars.high, bars.low, bars.close, bars.filled)
+        ),
         _sub_bars(dataset),
         _funding(dataset, costs),
         _orders(dataset, signals),

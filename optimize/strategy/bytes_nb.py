@@ -7,15 +7,14 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from optimize.strategy.lanes_nb import INT, pointer
+from optimize.strategy.lanes_nb import INT, generated, pointer
 
 if sys.byteorder != "little":
     raise ImportError("little endian이 아닌 CPU에서는 돌지 않습니다")
 
 
-@intrinsic
+@generated
 def word_nb(typingctx: Any, array: Any, index: Any) -> Any:
     """array[index:index+8]을 한 낱말로. array: 원소가 1바이트인 이어진 배열, 자리가 여덟의 배수가 아니어도 된다."""
 
@@ -29,7 +28,7 @@ def word_nb(typingctx: Any, array: Any, index: Any) -> Any:
 def _place(zeros: str) -> Any:
     """끝에서부터 잇단 0의 수를 세는 LLVM 함수로 바이트의 자리를 내는 intrinsic."""
 
-    @intrinsic
+    @generated
     def place_nb(typingctx: Any, word: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             count = getattr(builder, zeros)(args[0], ir.IntType(1)(1))

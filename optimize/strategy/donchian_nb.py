@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optimize.strategy.blocks_nb import Row, copy_nb
 from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
-from optimize.strategy.levels_nb import SLACK, Table, level_nb, max_levels_nb, min_levels_nb
+from optimize.strategy.levels_nb import BEFORE, Table, level_nb, max_levels_nb, min_levels_nb
 from optimize.strategy.price_block_nb import (
     CLOSE,
     HIGH,
@@ -40,7 +40,7 @@ def longest_nb(configs: NDArray[np.int64]) -> int:
 @compiled
 def history_nb(configs: NDArray[np.int64]) -> int:
     """토막 앞에 남기는 지난 봉."""
-    return (longest_nb(configs) + 2 * EDGE + 2 * SLACK + 15) // 8 * 8
+    return (longest_nb(configs) + 2 * EDGE + BEFORE + 15) // 8 * 8
 
 
 @compiled

@@ -11,7 +11,6 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from optimize.strategy.blocks_nb import Row
 from optimize.strategy.jit import compiled
@@ -21,6 +20,7 @@ from optimize.strategy.lanes_nb import (
     LANES,
     at_of,
     delayed,
+    generated,
     load,
     pointer,
     spread,
@@ -76,7 +76,7 @@ def _run(builder: Any, chains: list[_Chain], begin: Any, steps: Any) -> None:
             chain.step(index)
 
 
-@intrinsic
+@generated
 def _one_nb(typingctx: Any, src: Any, out: Any, begin: Any, steps: Any, alpha: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         rows = [pointer(context, builder, signature.args[k], args[k]) for k in range(2)]
@@ -86,7 +86,7 @@ def _one_nb(typingctx: Any, src: Any, out: Any, begin: Any, steps: Any, alpha: A
     return types.void(src, out, types.int64, types.int64, types.float64), generate
 
 
-@intrinsic
+@generated
 def _two_nb(
     typingctx: Any,
     src_a: Any,

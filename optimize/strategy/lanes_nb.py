@@ -5,15 +5,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 LANES = 8
 DOUBLE, INT = ir.DoubleType(), ir.IntType(64)
 VECTOR = ir.VectorType(DOUBLE, LANES)
 _PICK = ir.VectorType(ir.IntType(32), LANES)
+
+
+def generated(function: Callable[..., Any]) -> Any:
+    """numba의 intrinsic. 부르는 인자는 numba가 typingctx를 넣어 주므로 형 검사에는 맡기지 않는다."""
+    return intrinsic(function)
 
 
 def spread(builder: Any, value: Any) -> Any:
@@ -50,7 +57,7 @@ def store(builder: Any, value: Any, base: Any, index: Any) -> None:
 
 def state(builder: Any, value: Any) -> Any:
     """반복에 걸쳐 이어지는 벡터의 자리. 처음 값은 value."""
-    place = cgutils.alloca_once(builder, VECTOR)
+    place = cgutils.alloca_once(builder, VECTOR)  # type: ignore[no-untyped-call]
     builder.store(value, place)
     return place
 

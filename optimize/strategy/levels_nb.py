@@ -26,6 +26,7 @@ Table = NDArray[np.float64]
 LANES = 32
 """반복의 횟수를 이것의 배수로 맞춘다: SIMD의 나머지를 하나씩 돌지 않게."""
 SLACK = LANES
+BEFORE = 64  # 표를 만드는 함수가 창보다 더 앞쪽으로 읽는 칸
 
 
 @compiled
@@ -66,14 +67,18 @@ def _add_pair_nb(a: Row, b: Row, begin: int, hi: int, shift: int, out: Row) -> N
 
 @compiled
 def _begin_fused_nb(lo: int, w: int) -> int:
-    """한 번에 만드는 표(doubling_nb)가 시작하는 자리: 창이 닿는 곳보다 24칸 앞."""
+    """한 번에 만드는 표(doubling_nb)가 시작하는 자리: 창이 닿는 곳보다 24칸 앞. 32칸 앞까지 읽는다."""
     return (lo - w) // 8 * 8 - 24
 
 
 @compiled
 def _kept_nb(mask: int, deep: int) -> int:
-    """쓸 표의 비트. 더 긴 창이 있으면 길이 2^LEVELS의 표가 그 바탕이다."""
-    return (mask | (1 << LEVELS if deep > LEVELS else 0)) & ((2 << deep) - 1)
+    """쓸 표의 비트: 읽을 것(mask)과, 길이 16보다 긴 표의 바탕들. 가장 긴 창은 2^deep이다."""
+    bases = 0
+    for k in range(4, min(deep, LEVELS) + 1):
+        if deep > 4:
+            bases |= 1 << k
+    return (mask | bases) & ((2 << deep) - 1)
 
 
 @compiled
@@ -82,7 +87,7 @@ def max_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
     double_max_nb(
         table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
     )  # fmt: skip
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
@@ -95,7 +100,7 @@ def min_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
     double_min_nb(
         table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
     )  # fmt: skip
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
@@ -108,7 +113,7 @@ def sum_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
     double_sum_nb(
         table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
     )  # fmt: skip
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
@@ -174,8 +179,10 @@ def ramp_levels_nb(src: Row, lo: int, hi: int, w: int, mask: int, s: Table, r: T
     """
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
     d1, d2, d3, d4 = min(1, deep), min(2, deep), min(3, deep), min(4, deep)
+    d5, d6 = min(5, deep), min(6, deep)
     double_ramp_nb(
-        src, s[d1], s[d2], s[d3], s[d4], r[d1], r[d2], r[d3], r[d4],
+        src, s[d1], s[d2], s[d3], s[d4], s[d5], s[d6],
+        r[d1], r[d2], r[d3], r[d4], r[d5], r[d6],
         begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
     )  # fmt: skip
     for k in range(LEVELS, deep):

@@ -18,6 +18,7 @@ from optimize.strategy.ema_nb import ema_pair_block_nb
 from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import (
+    BEFORE,
     SLACK,
     Table,
     level_nb,
@@ -54,7 +55,7 @@ def history_nb(configs: NDArray[np.int64]) -> int:
     for t in range(len(configs)):
         root = int(np.sqrt(configs[t, SLOW_LEN])) if configs[t, KIND] == HMA else 0
         longest = max(longest, configs[t, SLOW_LEN] + root)
-    return (longest + EDGE + 2 * SLACK + 15) // 8 * 8
+    return (longest + EDGE + SLACK + BEFORE + 15) // 8 * 8
 
 
 @compiled

@@ -7,12 +7,13 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+from optimize.strategy.lanes_nb import generated
 
 _READ, _KEEP, _DATA = 0, 3, 1
 
 
-@intrinsic
+@generated
 def prefetch_nb(typingctx: Any, array: Any, index: Any) -> Any:
     """array[index]가 든 cache line. array: 이어진 1차원, index: 0 이상이며 길이를 넘어도 된다."""
 
@@ -21,7 +22,9 @@ def prefetch_nb(typingctx: Any, array: Any, index: Any) -> Any:
         byte = ir.IntType(8).as_pointer()
         flag = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
-        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        fetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, "llvm.prefetch.p0"
+        )
         at = builder.bitcast(builder.gep(data, [args[1]]), byte)
         builder.call(fetch, [at, flag(_READ), flag(_KEEP), flag(_DATA)])
         return context.get_dummy_value()

@@ -15,7 +15,7 @@ from optimize.strategy.squeeze_momentum import DETREND_STYLES, SIGNAL_STYLES, TH
 from optimize.trial import Params
 
 CHUNK = 2048
-_SLACK = 40  # 토막의 부품이 앞쪽으로 더 읽는 칸(levels_nb.SLACK보다 크다)
+_SLACK = 72  # 토막의 부품이 앞쪽으로 더 읽는 칸: 창보다 levels_nb.BEFORE까지
 
 CONFIG_DTYPE = np.dtype(
     [

@@ -20,15 +20,14 @@ from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import Row, copy_nb
 from optimize.strategy.bytes_nb import highest_nb, word_nb
-from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.ema_nb import ema_pair_block_nb
+from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table, level_nb
 from optimize.strategy.price_block_nb import wilder_into_nb
 from optimize.strategy.squeeze_config import Extent
 from optimize.strategy.squeeze_shared_nb import BASE_ROWS, TABLES, TR, share_nb, shift_nb
 from optimize.strategy.squeeze_stages_nb import (
-    A,
     DYNAMIC,
     FLUX_DOWN,
     FLUX_UP,
@@ -42,6 +41,7 @@ from optimize.strategy.squeeze_stages_nb import (
     SPREAD,
     SQUEEZE,
     ZEROS,
+    A,
     detrend_nb,
     flux_nb,
     scale_nb,
@@ -89,7 +89,7 @@ def _released_nb(released: NDArray[np.uint8], k: int, until: int) -> int:
     while t > until:
         word = word_nb(released, t - 7)
         if word != 0:
-            return max(t - 7 + highest_nb(word), until)
+            return int(max(t - 7 + highest_nb(word), until))
         t -= 8
     return until
 

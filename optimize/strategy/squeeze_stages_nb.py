@@ -54,9 +54,7 @@ ROWS = 18
 
 
 @compiled
-def scale_nb(
-    rows: Table, base: Table, atr: Row, lo: int, hi: int, start: int, cfg: Any
-) -> None:
+def scale_nb(rows: Table, base: Table, atr: Row, lo: int, hi: int, start: int, cfg: Any) -> None:
     """이 토막의 ATR의 역수(ATR이 0이면 0)와, 상승·하락 directional movement / ATR."""
     rising = base[HA_UP_MOVE, lo:hi] if cfg.heikin_ashi else base[UP_MOVE, lo:hi]
     falling = base[HA_DOWN_MOVE, lo:hi] if cfg.heikin_ashi else base[DOWN_MOVE, lo:hi]
@@ -234,9 +232,7 @@ def spread_nb(rows: Table, sums: Table, powers: Table, lo: int, hi: int, w: int)
 def flux_nb(rows: Table, lo: int, hi: int, flux_len: int) -> None:
     """UP과 DOWN을 α = 1/flux_len으로 고른 것."""
     alpha = 1.0 / flux_len
-    ema_pair_block_nb(
-        rows[UP], rows[DOWN], lo, hi, alpha, alpha, rows[FLUX_UP], rows[FLUX_DOWN]
-    )
+    ema_pair_block_nb(rows[UP], rows[DOWN], lo, hi, alpha, alpha, rows[FLUX_UP], rows[FLUX_DOWN])
 
 
 @compiled
@@ -249,7 +245,12 @@ def squeeze_nb(
     new, old, bb = window_parts_nb(offsets, lo, hi, bb_len, zeros, rows[T0], rows[T1])
     new_power, old_power, _ = window_parts_nb(squares, lo, hi, bb_len, zeros, rows[T2], rows[T3])
     wide, wide_old, kc = window_parts_nb(offsets, lo, hi, kc_len, zeros, rows[A], rows[LEVEL])
-    new, old, wide, wide_old = new[lo:hi], old[lo - bb : hi - bb], wide[lo:hi], wide_old[lo - kc : hi - kc]
+    new, old, wide, wide_old = (
+        new[lo:hi],
+        old[lo - bb : hi - bb],
+        wide[lo:hi],
+        wide_old[lo - kc : hi - kc],
+    )
     new_power, old_power = new_power[lo:hi], old_power[lo - bb : hi - bb]
     bb_scale, kc_scale = 1.0 / cfg.bb_len, 1.0 / cfg.kc_len
     bb_mult, kc_mult = cfg.bb_mult, cfg.kc_mult
