@@ -71,6 +71,7 @@ _OS_REASONS = {
     errno.EEXIST: "이미 있습니다",
     errno.ENOSPC: "디스크가 가득 찼습니다",
     errno.EDQUOT: "디스크의 할당량을 넘었습니다",
+    errno.ELOOP: "symbolic link가 자기에게 되돌아옵니다",
     errno.ENAMETOOLONG: "이름이 너무 깁니다",
     errno.EMFILE: "연 파일이 너무 많습니다(ulimit -n)",
     errno.ENOMEM: "메모리가 모자랍니다",

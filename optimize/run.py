@@ -6,6 +6,7 @@ exit code: 0 끝 · 2 인자나 설정 · 3 저장소 · 4 캔들 · 5 실행 �
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from optimize.cli import command
@@ -24,7 +25,9 @@ def main(argv: list[str]) -> int:
     if arguments.plan_only:
         from optimize.report.plan import print_plan
 
-        _check_search(plan)
+        # 전략 파일이 읽히며 쓰는 글이 계획에 섞이지 않게 한다.
+        with redirect_stdout(sys.stderr):
+            _check_search(plan)
         print_plan(plan.masked(), plan.command_line())
         return 0
     from optimize.runner.launch import launch

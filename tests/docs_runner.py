@@ -176,6 +176,8 @@ class Sandbox:
             "BACKTEST_WIZARD_HOME": str(self.root),
             "OPTUNA_STORAGE": self.storage_url,
             "TERM": "xterm-256color",
+            # 진짜 거래소에 묻지 않는다: ccxt의 명령은 닿지 못하는 것을 보인다.
+            "BACKTEST_WIZARD_CCXT_URL": "http://127.0.0.1:9",
             "PYTHONSAFEPATH": "1",
             # 모래밭의 길이 든 .pyc를 진짜 tests/에 남기지 않는다(이어지는 시험이 그것을 읽는다).
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -39,7 +39,10 @@ KLINE_HEADER = (
 
 @dataclass
 class Fault:
-    """망칠 요청. kind: status | truncate | stall | corrupt | close."""
+    """망칠 요청. kind: status | truncate | stall | drip | corrupt | close.
+
+    stall은 반을 보내고 seconds초 멎고, drip은 seconds초마다 한 바이트씩 흘린다.
+    """
 
     fragment: str
     kind: str
@@ -61,6 +64,7 @@ class Exchange:
     month_lacks_days: set[str] = field(default_factory=set)
     funding: list[tuple[int, float]] = field(default_factory=list)
     used_weight: str = ""
+    remaining: str = ""
     requests: list[str] = field(default_factory=list)
     moments: list[float] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -110,6 +114,8 @@ class Exchange:
         wants_checksum = name.endswith(".CHECKSUM")
         name = name.removesuffix(".CHECKSUM")
         period = name.removesuffix(".zip").split("-1m-")[-1]
+        if "-fundingRate-" in name:
+            return self._funding_file(name, wants_checksum=wants_checksum)
         if period in self.absent or "-1m-" not in name:
             return 404, b""
         if period.count("-") == 1:
@@ -126,9 +132,17 @@ class Exchange:
         if not len(part):
             return 404, b""
         body = make_zip(name.replace(".zip", ".csv"), part, header=self.futures)
-        if wants_checksum:
-            return 200, f"{hashlib.sha256(body).hexdigest()}  {name}\n".encode()
-        return 200, body
+        return 200, checksum(body, name) if wants_checksum else body
+
+    def _funding_file(self, name: str, *, wants_checksum: bool) -> tuple[int, bytes]:
+        month = name.removesuffix(".zip").split("-fundingRate-")[-1]
+        start, end = month_start(month), month_start(next_month(month))
+        rows = [f"{moment},4,{rate:.8f}" for moment, rate in self.funding if start <= moment < end]
+        if end > self.now_ms or not rows:
+            return 404, b""
+        lines = ["calc_time,funding_interval_hours,last_funding_rate", *rows]
+        body = zip_csv(name.replace(".zip", ".csv"), "\n".join(lines).encode())
+        return 200, checksum(body, name) if wants_checksum else body
 
     def _klines(self, query: dict[str, str], limit: int) -> tuple[int, bytes]:
         if query["symbol"] != "BTCUSDT":
@@ -229,12 +243,22 @@ def _pack(name: str, candles: Candles, *, header: bool) -> bytes:
     columns["close_time"] = (candles.open_time + 60_000) * scale - 1
     buffer = io.BytesIO()
     pa_csv.write_csv(pa.table(columns), buffer, pa_csv.WriteOptions(include_header=header))
+    return zip_csv(name, buffer.getvalue())
+
+
+def zip_csv(name: str, content: bytes) -> bytes:
+    """csv 하나가 든 zip. 같은 내용이면 같은 바이트다."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         info = zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0))
         info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, buffer.getvalue())
+        archive.writestr(info, content)
     return packed.getvalue()
+
+
+def checksum(body: bytes, name: str) -> bytes:
+    """sha256sum 꼴."""
+    return f"{hashlib.sha256(body).hexdigest()}  {name}\n".encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -264,6 +288,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault.kind == "truncate":
             self._send(status, body[: len(body) // 2], length=len(body))
+        elif fault.kind == "drip":
+            self._send(status, b"", length=len(body))
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(fault.seconds)
         elif fault.kind == "stall":
             self._send(status, body[: len(body) // 2], length=len(body))
             self.wfile.flush()
@@ -282,6 +312,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) if length is None else length))
         if self.exchange.used_weight:
             self.send_header("X-MBX-USED-WEIGHT-1M", self.exchange.used_weight)
+        if self.exchange.remaining:
+            self.send_header("Remaining-Req", self.exchange.remaining)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from tui import environment
-from tui.text.common import NOT_A_TERMINAL
+from tui.text.common import DUMB_TERMINAL, NOT_A_TERMINAL
 
 
 def main() -> int:
-    """화면을 열고 exit code를 준다. 단말기가 아니면 2."""
+    """화면을 열고 exit code를 준다. 단말기가 아니거나 화면을 그릴 수 없는 단말기면 2."""
     for stream in (sys.stdout, sys.stderr, sys.__stderr__):
         if stream is not None and hasattr(stream, "reconfigure"):
             # LC_ALL=C나 다른 문자 집합에서도 한국어를 그린다.
             stream.reconfigure(encoding="utf-8", errors="replace")
     if not environment.is_served() and not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(NOT_A_TERMINAL, file=sys.stderr)
+        return 2
+    if not environment.is_served() and os.environ.get("TERM") == "dumb":
+        print(DUMB_TERMINAL, file=sys.stderr)
         return 2
     environment.prepare()
     from tui.app import WizardApp

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from tui.cells import plain_lines
 from tui.commands import Command, bindings
+from tui.draft import Draft
 from tui.problem import Problem, ProblemError
 from tui.state import Settings, load_settings, save_settings
 from tui.text import common as ko
@@ -18,13 +19,13 @@ from tui.theme import BY_NAME
 
 COMMANDS = (
     Command("app.help", "f1", "app.show_help", *ko.HELP, priority=True),
-    Command("app.palette", "ctrl+p", "app.show_palette", *ko.PALETTE, in_footer=False,
-            in_palette=False, priority=True),
     Command("app.diagnostics", "f9", "app.diagnostics", *ko.DIAGNOSTICS, priority=True),
     Command("app.settings", "f4", "app.settings", *ko.SETTINGS, in_footer=False),
     Command("app.theme", "", "app.toggle_theme", *ko.TOGGLE_THEME),
     Command("app.density", "", "app.toggle_density", *ko.TOGGLE_DENSITY),
     Command("app.quit", "f10,ctrl+q", "app.quit", *ko.QUIT, priority=True),
+    Command("app.palette", "ctrl+p", "app.show_palette", *ko.PALETTE, in_palette=False,
+            priority=True),
     Command("app.interrupt", "ctrl+c", "app.interrupt", *ko.INTERRUPT, in_footer=False,
             in_palette=False),
 )  # fmt: skip
@@ -46,6 +47,8 @@ class WizardApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.settings: Settings = load_settings()
+        # 시작하지 않고 나온 새 실행: (그때 설정 파일이 준 초안, 고르던 초안).
+        self._unfinished: tuple[Draft, Draft] | None = None
         for theme in BY_NAME.values():
             self.register_theme(theme)
         self._apply(self.settings)
@@ -91,19 +94,27 @@ class WizardApp(App[None]):
     # ── 화면
 
     async def action_new_run(self) -> None:
-        """마법사의 첫 단계를 연다. 설정 파일이 틀렸으면 오류 창을 보인다."""
+        """마법사의 첫 단계를 연다. 고르다 만 것이 있으면 이어 간다. 설정 파일이 틀렸으면 오류 창을 보인다."""
         from asyncio import to_thread
+        from copy import deepcopy
 
         from tui import bridge
         from tui.screens.wizard_symbol import SymbolScreen
 
         if not self.screen.is_modal:
             try:
-                draft = await to_thread(bridge.new_draft)
+                fresh = await to_thread(bridge.new_draft)
             except ProblemError as error:
                 self.show_problem(error.problem)
                 return
-            await self.push_screen(SymbolScreen(draft))
+            # 그사이에 설정 파일을 고쳤으면 새로 시작한다.
+            if self._unfinished is None or self._unfinished[0] != fresh:
+                self._unfinished = fresh, deepcopy(fresh)
+            await self.push_screen(SymbolScreen(self._unfinished[1]))
+
+    def finish_draft(self) -> None:
+        """고르던 초안을 실행했다: 다음 새 실행은 처음부터다."""
+        self._unfinished = None
 
     def action_studies(self) -> None:
         """스터디 목록을 연다."""
@@ -113,13 +124,18 @@ class WizardApp(App[None]):
             self.push_screen(StudiesScreen())
 
     def action_diagnostics(self) -> None:
-        """보고 있는 스터디의 저장소나 지금 고른 저장소(없으면 설정이 정하는 것)를 점검한다."""
+        """보고 있는 스터디의 저장소나 지금 고른 저장소(없으면 설정이 정하는 것)를 점검한다.
+
+        창이 떠 있어도 듣는다: 그 위에 열리고, 나가면 그 창으로 돌아온다.
+        """
         from tui.screens.diagnostics import DiagnosticsScreen
 
-        if not isinstance(self.screen, DiagnosticsScreen) and not self.screen.is_modal:
-            choice = getattr(self.screen, "storage_choice", None)
-            masked = str(getattr(self.screen, "storage_masked", ""))
-            self.push_screen(DiagnosticsScreen(choice, masked))
+        if any(isinstance(screen, DiagnosticsScreen) for screen in self.screen_stack):
+            return
+        below = next((one for one in reversed(self.screen_stack) if not one.is_modal), self.screen)
+        choice = getattr(below, "storage_choice", None)
+        masked = str(getattr(below, "storage_masked", ""))
+        self.push_screen(DiagnosticsScreen(choice, masked))
 
     def action_settings(self) -> None:
         """설정을 연다."""

@@ -39,7 +39,9 @@ from optimize.protocol import (
 from tui.bridge_space import space_pairs
 from tui.bridge_storage import (
     embedded_state,
+    is_port,
     pointer_is_embedded,
+    require_variable,
     split_url,
     start_embedded,
     storage_url,
@@ -78,6 +80,7 @@ __all__ = [
     "embedded_state",
     "format_grid",
     "host_name",
+    "is_port",
     "mask_secrets",
     "memory_bytes",
     "parse_grid",
@@ -135,6 +138,11 @@ def studies_dir() -> Path:
     return paths.studies_dir()
 
 
+def results_folder(slug: str, study: str) -> str:
+    """그 스터디의 결과(`best.yaml` 따위)를 둔 폴더, 뿌리에서 본 경로."""
+    return paths.results_dir(slug, study).relative_to(paths.home()).as_posix()
+
+
 def record_crash(error: Exception) -> str:
     """예상 밖의 예외를 비밀번호를 가려 `studies/.logs/`에 남기고, 보일 글을 준다."""
     from optimize.cli import internal_error
@@ -156,6 +164,7 @@ def new_draft() -> Draft:
         start=params.data.start or "",
         end=params.data.end or "",
         data_file=params.data.file or "",
+        offline=params.data.offline,
         strategy=params.strategy.name,
         n_trials=params.search.n_trials,
         n_jobs=params.search.n_jobs,
@@ -239,7 +248,7 @@ def resolve_storage(choice: StorageChoice | None, draft: Draft | None = None) ->
         url = translated(lambda: default_server().url())
         return StorageTarget("postgresql", "embedded", "", url.masked, url.secret)
     if choice.kind == "env":
-        _require_variable(choice.env_name)
+        require_variable(choice.env_name)
     plan = make_plan(replace(draft or new_draft(), storage=choice))
     first = plan.cells[0]
     return StorageTarget(
@@ -250,18 +259,6 @@ def resolve_storage(choice: StorageChoice | None, draft: Draft | None = None) ->
         first.storage_url.secret,
         first.resolved.env_name,
     )
-
-
-def _require_variable(name: str) -> None:
-    """고른 변수가 없으면 다음 규칙으로 조용히 넘어가지 않게 한다."""
-    from optimize.settings.load import read_dotenv
-
-    if name not in os.environ and name not in read_dotenv():
-        from tui.text.wizard import ENV_MISSING, ENV_MISSING_FIX
-
-        raise ProblemError(
-            Problem(ENV_MISSING.format(name=name), fix=ENV_MISSING_FIX.format(name=name))
-        )
 
 
 async def check_storage(
@@ -328,14 +325,14 @@ def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:
 
 
 def shown_command(draft: Draft) -> str:
-    """같은 일을 하는 명령 한 줄, 비밀번호는 `***`."""
-    command = shlex.join(("python", "-m", "optimize.run", *run_arguments(draft)))
+    """프로젝트의 폴더에서 그대로 돌리면 같은 일을 하는 명령 한 줄, 비밀번호는 `***`."""
+    command = f"./시작 실행 {shlex.join(run_arguments(draft))}"
     name = draft.storage.env_name
     match draft.storage.kind:
         case "url":
             return f"{name}={shlex.quote(mask_secrets(draft.storage.url))} {command}"
         case "embedded":
-            return f'{name}="$(python -m optimize.storage embedded url)" {command}'
+            return f'{name}="$(./시작 저장소 embedded url)" {command}'
         case "sqlite":
             return f"{name}= {command}"
         case _:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 from optimize.data.symbols import parse_symbol
 from optimize.data.timeframes import parse_grid
@@ -22,27 +24,49 @@ def translated(work: Callable[[], ResultT]) -> ResultT:
         raise ProblemError(Problem(error.title, error.cause, error.fix)) from None
 
 
+def require_variable(name: str) -> None:
+    """고른 변수가 없으면 다음 규칙으로 조용히 넘어가지 않게 한다. 없으면 ProblemError."""
+    from optimize.settings.load import read_dotenv
+    from tui.text import wizard as ko
+
+    if not name:
+        raise ProblemError(Problem(ko.ENV_EMPTY, fix=ko.ENV_EMPTY_FIX))
+    if name not in os.environ and name not in read_dotenv():
+        title, fix = ko.ENV_MISSING, ko.ENV_MISSING_FIX
+        raise ProblemError(Problem(title.format(name=name), fix=fix.format(name=name)))
+
+
+def is_port(text: str) -> bool:
+    """포트인가. 빈 글은 기본 포트다."""
+    return not text or (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535)
+
+
 def storage_url(host: str, port: str, database: str, user: str, password: str) -> str:
-    """나누어 적은 칸들로 만든 PostgreSQL URL(비밀번호 포함). 포트가 틀리면 ProblemError."""
+    """나누어 적은 칸들로 만든 PostgreSQL URL(비밀번호 포함). 데이터베이스 뒤에 `?sslmode=…`를 적어도 된다.
+
+    포트가 틀리면 읽을 수 없는 URL을 준다: 저장소를 정하는 쪽이 까닭을 말한다(빈 URL은 SQLite를 뜻한다).
+    """
     from optimize.storage.url import StorageUrl, parse_storage_url
 
-    number = int(port) if port.isascii() and port.isdigit() else None
+    if not is_port(port):
+        return "postgresql://127.0.0.1:x"
+    name, question, query = database.partition("?")
+    options = parse_storage_url(f"postgresql:///?{query}").query if question else ()
     url = StorageUrl(
         "postgresql",
         "psycopg2",
         user or None,
         password or None,
         host or None,
-        number,
-        database or None,
+        int(port) if port else None,
+        name or None,
+        query=options,
     )
-    if port and (number is None or not 1 <= number <= 65535):
-        return translated(lambda: parse_storage_url(f"postgresql://{host}:{port}")).secret
     return url.secret
 
 
 def split_url(text: str) -> dict[str, str] | None:
-    """붙여 넣은 PostgreSQL URL을 칸들로 나눈다. URL이 아니면 None."""
+    """붙여 넣은 PostgreSQL URL을 칸들로 나눈다. 뒤의 `?sslmode=…`는 데이터베이스에 붙는다. URL이 아니면 None."""
     from optimize.storage.url import parse_storage_url
 
     try:
@@ -52,10 +76,11 @@ def split_url(text: str) -> dict[str, str] | None:
     if url.backend != "postgresql":
         return None
     port = str(url.port) if url.port else ""
+    options = "&".join(f"{key}={quote(value)}" for key, value in url.query)
     return {
         "host": url.host or "",
         "port": port,
-        "database": url.database or "",
+        "database": (url.database or "") + (f"?{options}" if options else ""),
         "user": url.username or "",
         "password": url.password or "",
     }

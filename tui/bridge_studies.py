@@ -68,6 +68,10 @@ def stored_url(masked: str) -> str:
     """
     if masked in bridge.known_urls:
         return bridge.known_urls[masked]
+    if "***" not in masked:
+        from optimize.storage.url import parse_storage_url
+
+        return bridge.translated(lambda: parse_storage_url(masked)).secret
     from optimize.studies.sources import Sources
 
     for url in bridge.translated(lambda: Sources.collect(None, None, None)).urls:

@@ -1,6 +1,7 @@
 """글의 너비: 글자 수가 아니라 칸 수로 재고, 넘치면 `…`로 자른다.
 
-바깥에서 온 글(오류, 스터디 이름)은 `plain`을 거쳐 제어 문자와 escape를 지운다.
+바깥에서 온 글(오류, 스터디 이름)은 `plain`을 거쳐 제어 문자와 escape를 지우고, 한글 단말기에서
+두 칸으로 그려지곤 하는 부호(가운뎃점, 화살표)를 한 칸짜리로 바꾼다.
 """
 
 from __future__ import annotations
@@ -18,11 +19,23 @@ _ESCAPE = re.compile(
     r"\x9b[0-?]*[ -/]*[@-~]|\x9d[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])"
 )
 
+_MIDDLE_DOT = re.compile(r" ?· ?")
+# 유니코드의 East Asian Ambiguous 가운데 글에 나오는 것들.
+_NARROW = str.maketrans(
+    {"•": "*", "×": "x", "÷": "/", "±": "+-", "≥": ">=", "≤": "<=", "≠": "!=", "→": "->", "←": "<-",
+     "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "※": "*"}
+)  # fmt: skip
 
-def plain(text: str) -> str:
-    """한 줄의 안전한 글: escape 열을 지우고 줄바꿈·탭은 빈칸으로, 나머지 제어 문자는 지운다."""
+
+def printable(text: str) -> str:
+    """escape 열과 제어 문자를 지운 한 줄. 줄바꿈과 탭은 빈칸이 된다."""
     flat = re.sub(r"[\r\n\t]+", " ", _ESCAPE.sub("", text))
     return "".join(char for char in flat if char.isprintable())
+
+
+def plain(text: str) -> str:
+    """한 줄의 보일 글: `printable`에, 너비가 애매한 부호는 너비가 정해진 것으로."""
+    return _MIDDLE_DOT.sub(", ", printable(text)).translate(_NARROW)
 
 
 def plain_lines(text: str) -> str:

@@ -37,7 +37,7 @@ class Draft:
 
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
     start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
-    picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
+    offline: 거래소에 묻지 않기로 정해 두었는가. picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
     executor: local | dask, scheduler: dask면 그 주소. configured_executor: 설정 파일의 executor.
     cluster_workers: 확인한 dask 작업자의 수, 모르면 0.
     validation: 검증의 방법과 수(`validation:`의 칸들). configured_validation: 설정 파일의 것.
@@ -49,6 +49,7 @@ class Draft:
     start: str = ""
     end: str = ""
     data_file: str = ""
+    offline: bool = False
     data_note: str = ""
     picked: str = ""
     strategy: str = "squeeze_momentum"

@@ -1,4 +1,4 @@
-"""한글 자판과 초성: 자판이 한글이어도 글쇠가 듣고, 초성만으로 찾게 한다."""
+"""한글 자판과 초성: 자판이 한글이어도 글쇠가 듣고 로마자로 읽히며, 초성만으로 찾게 한다."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ _UPPER = {letter.upper(): jamo for letter, jamo in _LOWER.items()} | {
     "Q": "ㅃ", "W": "ㅉ", "E": "ㄸ", "R": "ㄲ", "T": "ㅆ", "O": "ㅒ", "P": "ㅖ",
 }  # fmt: skip
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
+_MEDIALS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
+_FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
+# 글쇠 둘로 치는 낱자: 첫 글자가 그 낱자다.
+_PAIRS = {
+    triple[0]: triple[1:]
+    for triple in (
+        "ㅘㅗㅏ", "ㅙㅗㅐ", "ㅚㅗㅣ", "ㅝㅜㅓ", "ㅞㅜㅔ", "ㅟㅜㅣ", "ㅢㅡㅣ", "ㄳㄱㅅ", "ㄵㄴㅈ",
+        "ㄶㄴㅎ", "ㄺㄹㄱ", "ㄻㄹㅁ", "ㄼㄹㅂ", "ㄽㄹㅅ", "ㄾㄹㅌ", "ㄿㄹㅍ", "ㅀㄹㅎ", "ㅄㅂㅅ",
+    )
+}  # fmt: skip
+_LETTERS = {jamo: letter for letter, jamo in {**_UPPER, **_LOWER}.items()}
 _FIRST, _LAST, _PER_INITIAL = 0xAC00, 0xD7A3, 588
 
 
@@ -28,6 +39,21 @@ def initials(text: str) -> str:
         _INITIALS[(ord(char) - _FIRST) // _PER_INITIAL] if _FIRST <= ord(char) <= _LAST else char
         for char in text
     )
+
+
+def as_letters(text: str) -> str:
+    """한글 자판이 켜진 채 친 글을 같은 글쇠의 로마자로(`ㅠㅅㅊ` → `btc`, `내ㅣ` → `sol`). 나머지는 그대로다."""
+    jamo = "".join(_jamo(char) for char in text)
+    return "".join(_LETTERS.get(key, key) for char in jamo for key in _PAIRS.get(char, char))
+
+
+def _jamo(char: str) -> str:
+    """음절을 이루는 낱자들. 음절이 아니면 그 글자."""
+    if not _FIRST <= ord(char) <= _LAST:
+        return char
+    initial, rest = divmod(ord(char) - _FIRST, _PER_INITIAL)
+    medial, final = divmod(rest, len(_FINALS))
+    return (_INITIALS[initial] + _MEDIALS[medial] + _FINALS[final]).rstrip()
 
 
 def matches(query: str, text: str) -> bool:

@@ -1,10 +1,16 @@
-"""이 컴퓨터: 이름, 코어, 메모리."""
+"""이 컴퓨터: 이름, 코어, 메모리, 깔린 것."""
 
 from __future__ import annotations
 
 import os
 import platform
+from importlib.util import find_spec
 from pathlib import Path
+
+
+def has_ccxt() -> bool:
+    """Binance와 Upbit이 아닌 거래소에서도 내려받을 수 있는가(선택 묶음 ccxt)."""
+    return find_spec("ccxt") is not None
 
 
 def host_name() -> str:

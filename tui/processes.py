@@ -159,6 +159,12 @@ def exit_code(pid: int) -> int | None:
     return None if mine is None else mine.poll()
 
 
+def is_ended(word: str) -> bool:
+    """이 화면에서 띄운, 그 낱말을 인자로 가진 자식이 끝났는가."""
+    mine = (p for p in _detached.values() if isinstance(p.args, list) and word in p.args)
+    return any(process.poll() is not None for process in mine)
+
+
 def interrupt(pid: int) -> bool:
     """Ctrl-C와 같은 신호를 보낸다. 이미 끝났으면 False."""
     try:

@@ -48,6 +48,8 @@ class StudyState:
     """한 칸의 진행.
 
     best_row: 최고 시행의 줄 번호(이 실행의 것), 없으면 None. hosts: dask면 컴퓨터마다의 작업자 수.
+    best_value: 앞선 실행까지 넣은 최고. goals: 목표의 수, 둘 이상이면 파레토이며 최고는 첫 목표의 것이다.
+    goal: 첫 목표의 이름.
     """
 
     name: str
@@ -64,6 +66,17 @@ class StudyState:
     best_value: float | None = None
     best_row: int | None = None
     minimize: bool = False
+    goals: int = 1
+    goal: str = ""
+
+    def improves(self, score: float | None) -> bool:
+        """최고라고 적힌 시행이 지금의 최고를 대신하는가.
+
+        파레토의 '최고'는 최적에 들었다는 뜻뿐이라, 첫 목표가 나아졌을 때만 그렇다.
+        """
+        if self.goals < 2 or score is None or self.best_value is None:
+            return True
+        return score <= self.best_value if self.minimize else score >= self.best_value
 
 
 @dataclass(slots=True)
@@ -79,7 +92,7 @@ class Located:
 class RunModel:
     """실행 하나의 상태.
 
-    exit_code: 끝났으면 그 값. messages: 경고와 오류, 온 차례.
+    exit_code: 끝났으면 그 값. gone: 끝났다는 말 없이 사라졌는가. messages: 경고와 오류, 온 차례. planned: 계획의 목표 시행 수, 모르면 0.
     validated: 검증의 점수를 가진 시행이 있는가.
     renumbered: 저장되며 예정과 다른 번호를 받은 시행의 수(늘면 번호의 차례를 다시 본다).
     """
@@ -95,6 +108,8 @@ class RunModel:
     preparing: bridge.DataProgressEvent | None = None
     results: list[bridge.StudyResult] = field(default_factory=list)
     exit_code: int | None = None
+    gone: bool = False
+    planned: int = 0
     renumbered: int = 0
     validated: bool = False
     _study_index: dict[str, int] = field(default_factory=dict)
@@ -108,6 +123,11 @@ class RunModel:
         return range(first, len(self.trials))
 
     @property
+    def is_over(self) -> bool:
+        """더 올 시행이 없는가."""
+        return self.gone or self.exit_code is not None
+
+    @property
     def error(self) -> bridge.ErrorEvent | None:
         """실행을 끝낸 오류."""
         return next((m for m in reversed(self.messages) if isinstance(m, bridge.ErrorEvent)), None)
@@ -118,6 +138,18 @@ class RunModel:
         rows = [study.best_row for study in self.studies if study.best_row is not None]
         pick = min if self.minimize else max
         return pick(rows, key=lambda row: self.trials[row].score or 0.0, default=None)
+
+    @property
+    def earlier_best(self) -> float | None:
+        """앞선 실행이 찾은, 이 실행이 아직 넘지 못한 최고 점수. 없으면 None."""
+        values = [study.best_value for study in self.studies if study.best_row is None]
+        known = [value for value in values if value is not None]
+        pick = min if self.minimize else max
+        found = pick(known, default=None)
+        if found is None or self.best_row is None:
+            return found
+        now = self.trials[self.best_row].score
+        return found if now is None or pick(found, now) != now else None
 
     @property
     def workers(self) -> int:
@@ -145,6 +177,7 @@ class RunModel:
             case bridge.PlanEvent() as event:
                 self.command = event.command
                 self.symbol = str(event.plan.get("symbol", ""))
+                self.planned = _planned(event.plan)
             case bridge.DataProgressEvent() as event:
                 self.preparing = event
             case bridge.StudyEvent() as event:
@@ -168,7 +201,8 @@ class RunModel:
             event.study, event.slug, event.cell, event.storage, event.data, event.done, event.target
         )
         state.best_value = event.best_value
-        state.minimize = event.direction == "minimize"
+        state.minimize, state.goals = event.direction == "minimize", max(1, len(event.goals))
+        state.goal = str(event.goals[0].get("label", "")) if event.goals else ""
         index = self._study_index.setdefault(event.study, len(self.studies))
         if index == len(self.studies):
             self.studies.append(state)
@@ -200,7 +234,7 @@ class RunModel:
         self.validated = self.validated or event.out_of_sample_score is not None
         if event.uid:
             self._unstored[event.uid] = row
-        if event.is_best:
+        if event.is_best and study.improves(event.score):
             study.best_row, study.best_value = row, event.score
 
     def _renumber(self, event: bridge.StoredEvent) -> None:
@@ -217,3 +251,11 @@ class RunModel:
             study.done, study.target = event.done, event.target
             study.rate, study.eta_s = event.rate, event.eta_s
             study.workers, study.hosts = event.workers, event.hosts
+
+
+def _planned(plan: Mapping[str, object]) -> int:
+    """계획의 `params.search.n_trials`."""
+    found: object = plan
+    for key in ("params", "search", "n_trials"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int) else 0

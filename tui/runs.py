@@ -95,6 +95,12 @@ def summarize(folder: Path) -> RunSummary | None:
     return _fold(folder, updated, [*head, *tail], best_lines)
 
 
+def starting(folder: Path) -> bool:
+    """사건을 아직 적지 않은 실행이 준비 중인가(오래 적지 않았으면 시작하지 못한 것이다)."""
+    summary = _without_events(folder)
+    return summary is not None and summary.is_running
+
+
 def _run_folders(studies_dir: Path) -> Iterable[Path]:
     try:
         slugs = [entry.path for entry in os.scandir(studies_dir) if not entry.name.startswith(".")]
@@ -135,24 +141,30 @@ def _read_ends(
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         head = _decode(data[:_CHUNK])
         tail = _decode(data[max(_CHUNK, size - _CHUNK) :])
-        studies = sum(isinstance(event, bridge.StudyEvent) for event in head)
-        return head, tail, _last_bests(data, size, max(1, studies))
+        if any(isinstance(event, bridge.DoneEvent) and event.studies for event in tail or head):
+            return head, tail, []  # 끝난 실행은 최고를 스스로 말한다
+        studies = [event for event in head if isinstance(event, bridge.StudyEvent)]
+        pareto = any(len(event.goals) > 1 for event in studies)
+        return head, tail, _last_bests(data, size, 0 if pareto else max(1, len(studies)))
 
 
 def _last_bests(data: mmap.mmap, size: int, studies: int) -> list[bridge.Event]:
-    """뒤에서부터, 스터디마다 한 번씩 나올 때까지 최고 시행의 줄을 찾는다."""
-    found: dict[str, bridge.Event] = {}
+    """뒤에서부터, 스터디마다 한 번씩 나올 때까지 최고 시행의 줄을 찾는다.
+
+    studies가 0이면 모두 찾는다: 파레토의 줄은 최적에 들었다는 뜻뿐이라 마지막 것이 최고가 아니다.
+    """
+    found: dict[object, bridge.Event] = {}
     end = size
     for _ in range(_BEST_LIMIT):
         mark = data.rfind(_BEST_MARK, 0, end)
-        if mark < 0 or len(found) >= studies:
+        if mark < 0 or (studies and len(found) >= studies):
             break
         start = data.rfind(b"\n", 0, mark) + 1
         stop = data.find(b"\n", mark)
         line = data[start : stop if stop >= 0 else size].decode("utf-8", "replace")
         event = bridge.decode_event(line)
         if isinstance(event, bridge.TrialEvent):
-            found.setdefault(event.study, event)
+            found.setdefault(event.study if studies else start, event)
         end = start
     return list(found.values())
 

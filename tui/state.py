@@ -22,14 +22,13 @@ DENSITIES = ("comfortable", "compact")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """화면 설정. recent_symbols는 새것부터, last_grid는 마지막으로 시작한 시간 격자(없으면 빈 글)."""
+    """화면 설정. recent_symbols는 새것부터."""
 
     theme: str = "dark"
     density: str = "comfortable"
     mouse: bool = True
     animation: bool = False
     recent_symbols: tuple[str, ...] = ()
-    last_grid: str = ""
 
     def with_recent(self, symbol: str) -> Settings:
         """심볼을 최근 목록의 맨 앞에 둔 설정."""

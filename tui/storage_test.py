@@ -27,9 +27,9 @@ class TestResult:
 
 
 def readable(text: str) -> str:
-    """너비가 애매한 가운뎃점은 쉼표로, 프로젝트 안의 경로는 짧게."""
+    """너비가 애매한 가운뎃점은 쉼표나 빗금으로, 프로젝트 안의 경로는 짧게."""
     short = text.replace("sqlite:///", "").replace(f"{bridge.home()}/", "")
-    return short.replace(" · ", ", ").replace("·", ",")
+    return short.replace(" · ", ", ").replace("·", "/")
 
 
 async def run_test(

@@ -28,6 +28,7 @@ from tui.verdicts import Verdict, parse_verdict
 
 _SOURCE_ENV, _TARGET_ENV = "BACKTEST_WIZARD_STUDY_URL", "BACKTEST_WIZARD_COPY_URL"
 PLAN_FILE = "plan.json"
+_ERROR_LINE = re.compile(r"^오류: (.*)$", re.MULTILINE)
 _LABELS = {"원인": "cause", "해결": "fix"}
 
 OnLine = Callable[[Mapping[str, Any]], None]
@@ -44,14 +45,22 @@ async def list_studies() -> AsyncGenerator[StudyItem | StorageFailure, None]:
                 yield failure(body)
 
 
-async def manage(item: StudyItem, what: str, arguments: Sequence[str]) -> None:
-    """`optimize.studies`의 명령 하나를 그 스터디에. arguments: 명령과 이름 뒤의 인자.
+def _studies_argv(
+    item: StudyItem, verb: str, *options: str, after: Sequence[str] = ()
+) -> list[str]:
+    """`optimize.studies <명령>`의 인자. 이름은 `-`로 시작할 수 있어 `--` 뒤에 둔다. after: 이름 뒤의 것."""
+    argv = [sys.executable, "-m", "optimize.studies", verb, *options]
+    return [*argv, "--storage-url-env", _SOURCE_ENV, "--", item.name, *after]
+
+
+async def manage(
+    item: StudyItem, what: str, arguments: Sequence[str], after: Sequence[str] = ()
+) -> None:
+    """`optimize.studies`의 명령 하나를 그 스터디에. arguments: 명령과 옵션. after: 이름 뒤의 것.
 
     what: 실패했을 때 제목에 쓸 말. ProblemError: 하지 못했다.
     """
-    verb, *rest = arguments
-    argv = [sys.executable, "-m", "optimize.studies", verb, item.name, *rest]
-    argv += ["--storage-url-env", _SOURCE_ENV]
+    argv = _studies_argv(item, *arguments, after=after)
     environ = {_SOURCE_ENV: await asyncio.to_thread(bridge_studies.stored_url, item.storage)}
     async with aclosing(_lines(argv, environ, ko.COMMAND_FAILED.format(what=what))) as lines:
         async for _ in lines:
@@ -69,8 +78,7 @@ class Importance:
 
 async def importances(item: StudyItem) -> list[Importance]:
     """파라미터의 중요도, 큰 것부터. 시행이 모자라면 빈 목록. ProblemError: 재지 못했다."""
-    argv = [sys.executable, "-m", "optimize.studies", "importance", item.name, "--json"]
-    argv += ["--storage-url-env", _SOURCE_ENV]
+    argv = _studies_argv(item, "importance", "--json")
     environ = {_SOURCE_ENV: await asyncio.to_thread(bridge_studies.stored_url, item.storage)}
     title = ko.COMMAND_FAILED.format(what=ko.ANALYSIS[0])
     found: list[Importance] = []
@@ -118,9 +126,7 @@ async def verdict(item: StudyItem) -> Verdict:
 
 async def _document(item: StudyItem, arguments: Sequence[str], title: str) -> dict[str, Any]:
     """`optimize.studies <명령> 이름 … --json`이 쓴 JSON 하나. 그만두면 자식을 끝낸다."""
-    verb, *rest = arguments
-    argv = [sys.executable, "-m", "optimize.studies", verb, item.name, "--json", *rest]
-    argv += ["--storage-url-env", _SOURCE_ENV]
+    argv = _studies_argv(item, *arguments, "--json")
     url = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
     with tempfile.TemporaryDirectory(prefix="backtest-wizard-") as folder:
         output = Path(folder) / "answer.json"
@@ -133,14 +139,13 @@ async def _document(item: StudyItem, arguments: Sequence[str], title: str) -> di
 
 async def events_command(item: StudyItem) -> tuple[list[str], dict[str, str]]:
     """시행을 사건으로 쓰는 자식의 (인자, 환경)."""
-    argv = [sys.executable, "-m", "optimize.studies", "events", item.name]
     url = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
-    return [*argv, "--storage-url-env", _SOURCE_ENV], child_environment({_SOURCE_ENV: url})
+    return _studies_argv(item, "events"), child_environment({_SOURCE_ENV: url})
 
 
 async def copy(item: StudyItem, target: str, on_line: OnLine) -> None:
     """다른 저장소에 복사한다. target: 비밀번호가 든 URL이나 SQLite 파일. on_line: 진행과 결과."""
-    argv = [sys.executable, "-m", "optimize.storage", "copy", "--json", "--study", item.name]
+    argv = [sys.executable, "-m", "optimize.storage", "copy", "--json", f"--study={item.name}"]
     argv += ["--from-env", _SOURCE_ENV, "--to-env", _TARGET_ENV]
     source = await asyncio.to_thread(bridge_studies.stored_url, item.storage)
     environ = {_SOURCE_ENV: source, _TARGET_ENV: target}
@@ -164,7 +169,7 @@ async def _lines(
 def parse_problem(stderr: str, title: str) -> Problem:
     """명령이 stderr에 쓴 `오류: …`·`원인`·`해결`을 문제로. 그런 꼴이 아니면 title과 그 글."""
     text = bridge.mask_secrets(stderr)
-    found = re.search(r"^오류: (.*)$", text, re.MULTILINE)
+    found = _ERROR_LINE.search(text)
     if found is None:
         return Problem(title, text.strip())
     parts: dict[str, list[str]] = {"cause": [], "fix": []}
@@ -177,6 +182,15 @@ def parse_problem(stderr: str, title: str) -> Problem:
         elif current and line.strip():
             parts[current].append(line.strip())
     return Problem(found[1], "\n".join(parts["cause"]), "\n".join(parts["fix"]))
+
+
+def logged_problem(log: Path) -> Problem | None:
+    """실행이 사건을 적지 못하고 끝났을 때 기록(`run.log`)에 남긴 오류. 없으면 None."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return parse_problem(text, "") if _ERROR_LINE.search(text) else None
 
 
 # ── 더 실행

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tui.cells import plain
 from tui.hangul import matches
+from tui.run_model import StudyState
 from tui.text import studies as ko
 
 SORTS = tuple(ko.SORTS)
@@ -34,11 +36,17 @@ class StudyItem:
     minimize: bool
     updated: datetime | None
     described: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    goals: int = 1
 
     @property
     def key(self) -> str:
         """저장소까지 넣은 이름: 저장소가 다르면 같은 이름이 있을 수 있다."""
         return f"{self.storage}\n{self.name}"
+
+    @property
+    def label(self) -> str:
+        """글쇠로 칠 수 있는, 화면에 보이는 이름. 보이는 글자가 없으면 escape로 적은 것."""
+        return plain(self.name).strip() or repr(self.name)
 
     @property
     def finished(self) -> int:
@@ -107,7 +115,18 @@ def study_item(body: Mapping[str, Any]) -> StudyItem:
         minimize=isinstance(directions, list) and directions[:1] == ["minimize"],
         updated=datetime.fromisoformat(updated) if isinstance(updated, str) else None,
         described=described if isinstance(described, Mapping) else {},
+        goals=len(directions) if isinstance(directions, list) else 1,
     )
+
+
+def stored_study(study: StudyState) -> StudyItem:
+    """실행 화면의 칸이 쓰는 스터디."""
+    counts = (study.done, study.done, 0, 0, 0)
+    described = {"cell": study.cell}
+    return StudyItem(
+        study.name, study.storage, "running", *counts, study.best_value, study.minimize, None,
+        described, study.goals,
+    )  # fmt: skip
 
 
 def failure(body: Mapping[str, Any]) -> StorageFailure:

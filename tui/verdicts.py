@@ -89,13 +89,16 @@ def parse_validation(body: Mapping[str, Any]) -> Validation:
 
 
 def read_record(studies: Path, study: str, name: str) -> dict[str, Any] | None:
-    """`studies/*/<name>` 가운데 그 스터디의 것. 없거나 읽을 수 없으면 None."""
-    for path in studies.glob(f"*/{name}"):
+    """`studies/*/<name>` 가운데 그 스터디의 것. 없거나 읽을 수 없으면 None.
+
+    이름을 따로 지었거나 바꾼 스터디의 것은 `studies/*/<스터디>/<name>`에 있다(바꾸면 속의 이름은 옛것이다).
+    """
+    for path in (*studies.glob(f"*/{name}"), *studies.glob(f"*/*/{name}")):
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(body, dict) and body.get("study") == study:
+        if isinstance(body, dict) and study in (body.get("study"), path.parent.name):
             return body
     return None
 

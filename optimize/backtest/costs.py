@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -65,6 +66,10 @@ class CostModel:
         )
         maker = self.maker_fee_rate
         checks += (
+            *(
+                (key, not isinstance(value, float) or math.isfinite(value), "유한한 수여야 합니다")
+                for key, value in ((name, getattr(self, name)) for name in self.__slots__)
+            ),
             (
                 "maker_fee_rate",
                 maker is None or -0.01 <= maker < 1,

@@ -101,18 +101,22 @@ def _signals_together(
 def make_signals(
     dataset: Dataset, strategy: Strategy, params: Params, workspace: Workspace
 ) -> Signals:
-    """전략의 신호. 내장이 아닌 전략의 예외도 RunError로 바꾼다."""
+    """전략의 신호. 내장이 아닌 전략의 예외(SystemExit도)와 Signals가 아닌 것은 RunError로 바꾼다."""
     try:
         if isinstance(strategy, WorkspaceStrategy):
-            return strategy.signals_into(dataset, params, workspace)
-        return strategy.signals(dataset, params)
-    except Exception as error:
+            found = strategy.signals_into(dataset, params, workspace)
+        else:
+            found = strategy.signals(dataset, params)
+        if not isinstance(found, Signals):
+            raise TypeError(f"Signals가 아니라 {type(found).__name__}을(를) 돌려주었습니다")
+    except (Exception, SystemExit) as error:
         raise RunError(
             f"전략 '{strategy.name}'이(가) 신호를 만들지 못했습니다",
             f"{type(error).__name__}: {error}",
             "전략의 signals()를 고치십시오. 파라미터: "
             + ", ".join(f"{name}={value}" for name, value in params.items()),
         ) from error
+    return found
 
 
 def simulate(

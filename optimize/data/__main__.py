@@ -129,10 +129,10 @@ def _fetch(args: argparse.Namespace) -> int:
     for note in notes:
         print(f"알림: {note}", file=sys.stderr)
     manifest = store.manifest()
-    left = manifest.missing(start_ms, min(end_ms, max(end for _, end in manifest.covered)))
     period = manifest.period
     if period is None:
         raise DataError(f"{symbol}의 캔들을 받지 못했습니다", "; ".join(notes), missing_fix(symbol))
+    left = manifest.missing(start_ms, min(end_ms, max(end for _, end in manifest.covered)))
     print(f"{symbol} · {manifest.source} · 봉 {manifest.rows:,}개 · {format_period(*period)}")
     for span in left:
         print(f"알림: 받지 못한 구간 {format_period(*span)}", file=sys.stderr)
@@ -154,16 +154,22 @@ def _import(args: argparse.Namespace) -> int:
         raise SettingsError(
             "들일 파일이 없습니다", "", "예: import 캔들.csv.gz --symbol BINANCE:BTCUSDT"
         )
+    if args.funding is not None and not symbol.is_perpetual:
+        raise SettingsError(
+            f"{symbol}은(는) 현물이라 펀딩이 없습니다",
+            f"펀딩 기록 파일 {args.funding.name}을(를) 함께 주었습니다",
+            f"무기한 선물이면 --symbol {symbol}.P 로 쓰고, 아니면 --funding 을 빼세요",
+        )
     store = SymbolStore(paths.cache_dir(), symbol)
     if args.file is not None:
         file: Path = args.file.expanduser()
         read = read_candles(file, floor_off_grid=args.floor_times, columns=_columns(args.columns))
         print(f"알아본 것: {read.recognised.line()}", file=sys.stderr)
-        if args.replace:
-            store.clear()
         times = read.candles.open_time
         covered = (int(times[0]), int(times[-1]) + read.interval_ms)
-        changed = store.merge(read.candles, read.interval_ms, covered, f"파일 {file.name}")
+        changed = store.merge(
+            read.candles, read.interval_ms, covered, f"파일 {file.name}", replace=args.replace
+        )
         for note in read.quality.notes():
             # 채우기는 실행할 때 한다: 여기서는 흠만 알린다.
             print(f"알림: {note.replace('채웠습니다', '채워 씁니다')}", file=sys.stderr)
@@ -182,16 +188,12 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from optimize.data.inspection import inspect_cache, inspect_file
+    from optimize.data.inspection import cached_symbols, inspect_cache, inspect_file
 
     if args.data is not None:
         reports = [inspect_file(args.data.expanduser(), _columns(args.columns))]
     else:
-        symbols = (
-            [_symbol(args.symbol)]
-            if args.symbol
-            else [parse_symbol(entry.symbol) for entry in list_cached(paths.cache_dir())]
-        )
+        symbols = [_symbol(args.symbol)] if args.symbol else cached_symbols(paths.cache_dir())
         if not symbols:
             raise DataError(
                 "캐시가 비었습니다",
@@ -216,10 +218,11 @@ def _list(args: argparse.Namespace) -> int:
     if not cached:
         print("캐시가 비었습니다. import 나 fetch 로 캔들을 넣으세요.", file=sys.stderr)
     for entry in cached:
+        apart = f" · 떨어진 구간 {entry.spans}개" if entry.spans > 1 else ""
         print(
             f"{entry.symbol:<20} {Timeframe(entry.interval_ms // MINUTE_MS)}  "
             f"{format_period(entry.start_ms, entry.end_ms)}  봉 {entry.bars:,}개  "
-            f"{entry.bytes / 1e6:.1f} MB  {entry.source}{' · 펀딩' if entry.has_funding else ''}"
+            f"{entry.bytes / 1e6:.1f} MB  {entry.source}{' · 펀딩' if entry.has_funding else ''}{apart}"
         )
     return 0
 

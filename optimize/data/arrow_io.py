@@ -7,8 +7,6 @@ bool은 Arrow에서 bit로 묶여 view가 되지 않으므로 uint8로 적고 bo
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from optimize.data.atomic import atomic_file
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.errors import DataError
 
@@ -37,29 +36,10 @@ def write_columns(
     """
     batch = pa.record_batch({name: pa.array(values) for name, values in columns.items()})
     schema = batch.schema.with_metadata(dict(metadata)) if metadata else batch.schema
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-        try:
-            with os.fdopen(handle, "wb") as file:
-                with pa.ipc.new_file(file, schema) as writer:
-                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-                file.flush()
-                os.fsync(file.fileno())
-                size = file.tell()
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(
-            f"캔들 캐시에 쓰지 못했습니다: {path}",
-            str(error),
-            "디스크의 빈 자리와 폴더의 쓰기 권한을 확인하세요",
-        ) from error
-    return size
+    with atomic_file(path) as file:
+        with pa.ipc.new_file(file, schema) as writer:
+            writer.write_batch(batch.replace_schema_metadata(schema.metadata))
+        return file.tell()
 
 
 def write_candles(path: Path, candles: Candles, metadata: Mapping[str, str] | None = None) -> int:

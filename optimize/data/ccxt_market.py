@@ -25,7 +25,8 @@ from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.files import tidy_funding
 from optimize.data.http import Cancelled, UnreachableError, server_time_ms
 from optimize.data.manifest import MarketRules
-from optimize.data.quality import in_order
+from optimize.data.quality import from_rows
+from optimize.data.reasons import is_lasting, known_reason
 from optimize.data.symbols import Symbol
 from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
@@ -210,8 +211,8 @@ class CcxtMarket:
                 last = str(error)
                 self._rest(self._retry_after() or _BACKOFF_S * 2**attempt)
             except ccxt.NetworkError as error:
-                last = str(error)
-                if _blocked(last):
+                last = ": ".join(filter(None, (known_reason(error), str(error))))
+                if _blocked(last) or (attempt and is_lasting(error)):
                     break
                 self._rest(_BACKOFF_S * 2**attempt)
             except ccxt.BadSymbol as error:
@@ -264,15 +265,4 @@ def _short(error: Exception) -> str:
 
 
 def _to_candles(rows: list[Row]) -> Candles:
-    table = np.array([row[:6] for row in rows], dtype=np.float64).reshape(-1, 6)
-    return in_order(
-        Candles(
-            open_time=np.array([int(row[0]) for row in rows], dtype=np.int64),
-            open=np.ascontiguousarray(table[:, 1]),
-            high=np.ascontiguousarray(table[:, 2]),
-            low=np.ascontiguousarray(table[:, 3]),
-            close=np.ascontiguousarray(table[:, 4]),
-            volume=np.ascontiguousarray(table[:, 5]),
-            filled=np.zeros(len(rows), dtype=np.bool_),
-        )
-    )
+    return from_rows([int(row[0]) for row in rows], [row[1:6] for row in rows])

@@ -1,6 +1,6 @@
 """표의 열과 시각 단위를 알아본다. 애매하면 짐작하지 않고 DataError로 묻는다.
 
-알아보는 이름: 여러 거래소와 도구(Binance bulk, Upbit, freqtrade, CryptoDataDownload, ccxt)의 것.
+알아보는 이름: 여러 거래소와 도구(Binance bulk, Upbit, freqtrade, CryptoDataDownload, ccxt)의 것과 한국어.
 """
 
 from __future__ import annotations
@@ -22,14 +22,31 @@ FIELDS = ("time", "open", "high", "low", "close", "volume")
 # 앞의 이름이 있으면 뒤의 이름을 보지 않는다. 한 묶음에서 둘 이상 맞으면 애매하다.
 _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "time": (
-        ("opentime", "candledatetimeutc"),
-        ("timestamp", "time", "date", "datetime", "unix", "ts", "t", "start", "starttime"),
+        ("opentime", "candledatetimeutc", "여는시각"),
+        (
+            "timestamp",
+            "time",
+            "date",
+            "datetime",
+            "unix",
+            "ts",
+            "t",
+            "start",
+            "starttime",
+            "시각",
+            "시간",
+            "일시",
+            "날짜",
+            "일자",
+        ),
     ),
-    "open": (("open", "openprice", "openingprice", "o"),),
-    "high": (("high", "highprice", "h"),),
-    "low": (("low", "lowprice", "l"),),
-    "close": (("close", "closeprice", "tradeprice", "c"),),
-    "volume": (("volume", "vol", "v", "basevolume", "volumebase", "candleacctradevolume", "qty"),),
+    "open": (("open", "openprice", "openingprice", "o", "시가"),),
+    "high": (("high", "highprice", "h", "고가"),),
+    "low": (("low", "lowprice", "l", "저가"),),
+    "close": (("close", "closeprice", "tradeprice", "c", "종가"),),
+    "volume": (
+        ("volume", "vol", "v", "basevolume", "volumebase", "candleacctradevolume", "qty", "거래량"),
+    ),
 }
 FUNDING_NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "time": (("fundingtime", "calctime"), ("timestamp", "time", "date", "datetime")),
@@ -72,8 +89,13 @@ def match_columns(
     for field, name in chosen.items():
         if field not in known:
             raise DataError(f"모르는 열의 뜻: '{field}'", "", f"쓸 수 있는 뜻: {', '.join(known)}")
-        if name not in names:
-            raise DataError(f"파일에 '{name}' 열이 없습니다", f"파일의 열: {', '.join(names)}")
+        if list(names).count(name) != 1:
+            reason = "열이 둘 이상입니다" if name in names else "열이 없습니다"
+            raise DataError(
+                f"파일에 '{name}' {reason}",
+                f"파일의 열: {', '.join(names)}",
+                f"--columns {field}=열이름 을 바로잡으세요",
+            )
     return {
         field: chosen.get(field) or _match(field, groups, names) for field, groups in known.items()
     }
@@ -81,7 +103,7 @@ def match_columns(
 
 def _match(field: str, groups: tuple[tuple[str, ...], ...], names: Sequence[str]) -> str:
     for group in groups:
-        found = [name for name in names if re.sub(r"[^a-z]", "", name.lower()) in group]
+        found = [name for name in names if re.sub(r"[^a-z가-힣]", "", name.lower()) in group]
         if len(found) == 1:
             return found[0]
         if found:
@@ -107,7 +129,11 @@ def _unclear(field: str, cause: str, names: Sequence[str]) -> DataError:
 def time_to_ms(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], str]:
     """시각 열을 UTC ms(int64)와 단위의 이름으로. 읽을 수 없거나 애매하면 DataError."""
     if column.null_count:
-        raise DataError(f"시각 열 '{name}'에 빈 칸이 {column.null_count:,}개 있습니다")
+        raise DataError(
+            f"시각 열 '{name}'에 빈 칸이 {column.null_count:,}개 있습니다",
+            "시각이 없는 봉은 자리를 정할 수 없습니다",
+            "그 줄을 고치거나 지우세요",
+        )
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         zone = getattr(kind, "tz", None)
@@ -119,7 +145,11 @@ def time_to_ms(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], s
         return _epoch_to_ms(_numpy(column, dtype), name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _text_to_ms(column, name)
-    raise DataError(f"시각 열 '{name}'의 형({kind})을 읽을 수 없습니다")
+    raise DataError(
+        f"시각 열 '{name}'의 형({kind})을 읽을 수 없습니다",
+        "정수, 시각(timestamp), 글만 시각으로 읽습니다",
+        "YYYY-MM-DD HH:MM:SS(UTC)나 UTC 밀리초로 고치세요",
+    )
 
 
 def _epoch_to_ms(values: NDArray[Any], name: str) -> tuple[NDArray[np.int64], str]:
@@ -154,7 +184,7 @@ def _text_to_ms(column: pa.ChunkedArray, name: str) -> tuple[NDArray[np.int64], 
             moments = pc.cast(text, pa.timestamp("ms", tz="UTC"))
         else:
             moments = pc.cast(text, pa.timestamp("ms"))
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DataError(
             f"시각 열 '{name}'을(를) 읽을 수 없습니다",
             f"{_offender(column, first)} ({file_reason(error)})",
@@ -177,7 +207,7 @@ def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     """수의 열을 float64로. 빈 칸은 NaN이 된다(있을 수 없는 봉으로 걸러진다). 수가 아니면 DataError."""
     try:
         return _numpy(pc.cast(column, pa.float64()), np.float64)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise DataError(
             f"'{name}' 열에 수가 아닌 값이 있습니다",
             file_reason(error),

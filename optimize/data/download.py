@@ -10,45 +10,35 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Any, TypeVar
 
-import numpy as np
-
 from optimize.data import clock
-from optimize.data.binance import BinanceMarket
+from optimize.data.binance import FUNDING_DELAY_MS, BinanceMarket
 from optimize.data.ccxt_market import CcxtMarket, open_exchange
 from optimize.data.crew import Crew
-from optimize.data.dataset import Candles
 from optimize.data.http import HttpOptions, HttpSource, NotThere, UnreachableError
 from optimize.data.locks import locked_patiently
 from optimize.data.manifest import Span, merge_spans, subtract
-from optimize.data.period import DAY_MS, format_ms, month_start, months_between, next_month
-from optimize.data.quality import between, concatenate, in_order
+from optimize.data.months import MonthWorker, Piece, brief, split
+from optimize.data.period import (
+    DAY_MS,
+    format_ms,
+    month_key,
+    month_start,
+    months_between,
+    next_month,
+)
+from optimize.data.quality import between, concatenate, from_rows, in_order
 from optimize.data.store import SymbolStore
-from optimize.data.timeframes import MINUTE_MS
+from optimize.data.timeframes import MINUTE_MS, Timeframe
 from optimize.data.upbit import UpbitMarket
-from optimize.errors import DataError
+from optimize.errors import DataError, SettingsError
 
 Progress = Callable[[str, int, int], None]
 _Answer = TypeVar("_Answer")
 _CONCURRENT = 6
 _REPEAT_S = 1.0
-# 상장일을 모를 때 달 파일이 없어도 하루 파일을 찾아보는 최근 기간.
-_RECENT_MS = 62 * DAY_MS
-_REST_SPAN_MS = 7 * DAY_MS
-
-
-@dataclass(slots=True)
-class Piece:
-    """받은 조각. covered: 확인한 구간들. notes: 사람이 읽는 알림."""
-
-    candles: list[Candles] = field(default_factory=list)
-    covered: list[Span] = field(default_factory=list)
-    archives: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
 
 def download(
@@ -64,12 +54,20 @@ def download(
     """[start_ms, end_ms)에서 빠진 것을 받아 캐시에 넣고, 알릴 말들을 준다.
 
     refresh: 거래소가 다시 올린 달(CHECKSUM이 바뀐 달)을 다시 받는다.
-    닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다).
+    닿지 못하거나 심볼이 없으면 DataError(fix를 붙인다). 아직 오지 않은 기간이면 SettingsError.
     """
+    now = clock.now_ms()
+    if start_ms >= now:
+        raise SettingsError(
+            "고른 기간이 아직 오지 않았습니다",
+            f"시작 {format_ms(start_ms)}, 지금 {format_ms(now)} (UTC)",
+            "--start 를 지난 때로 고르세요",
+        )
+    _check_interval(store)
     exchange = {"BINANCE": "Binance", "UPBIT": "Upbit"}.get(store.symbol.exchange)
     others = None if exchange else open_exchange(store.symbol, fix)
     exchange = exchange or store.symbol.exchange
-    end_ms = min(end_ms, clock.now_ms())
+    end_ms = min(end_ms, now)
     cancel = threading.Event()
     on_progress = _calm(on_progress)
     http = HttpSource(exchange, fix, options or HttpOptions(), cancel)
@@ -85,6 +83,19 @@ def download(
     finally:
         cancel.set()
         http.close()
+
+
+def _check_interval(store: SymbolStore) -> None:
+    """받는 것은 1분봉이다. 캐시에 든 봉이 더 굵으면 받기 전에 DataError."""
+    manifest = store.manifest()
+    if manifest.months and manifest.interval_ms != MINUTE_MS:
+        held = Timeframe(manifest.interval_ms // MINUTE_MS)
+        raise DataError(
+            f"{store.symbol}의 캐시에는 {held} 봉이 들어 있어 1분봉을 이어 받을 수 없습니다",
+            f"캐시의 출처: {manifest.source}",
+            "캐시의 기간만 쓰려면 --start 와 --end 를 비우고 --set data.offline=true 로 실행하세요.\n"
+            f"1분봉으로 바꾸려면 {store.folder} 폴더를 지우고 다시 받으세요",
+        )
 
 
 def _calm(on_progress: Progress) -> Progress:
@@ -110,17 +121,17 @@ class _Session:
     def upbit(self, start_ms: int, end_ms: int) -> list[str]:
         """하루씩 차례로 받는다(요청 수의 한도가 좁다)."""
         market = UpbitMarket(self.store.symbol, self.http)
-        spans = [
-            span
-            for missing in self.store.missing(start_ms, end_ms)
-            for span in _split(missing, DAY_MS)
-        ]
+        return self._day_by_day(market, self.store.missing(start_ms, end_ms))
 
+    def _day_by_day(self, market: UpbitMarket | CcxtMarket, missing: list[Span]) -> list[str]:
         def one(span: Span) -> Piece:
             candles, until = market.rest_candles(*span)
             return Piece([candles], [(span[0], until)])
 
-        return self._run([partial(one, span) for span in spans], market.label, 1)
+        tasks: list[Callable[[], Piece]] = [
+            partial(one, day) for span in missing for day in split(span, DAY_MS)
+        ]
+        return self._run(tasks, market.label, 1)
 
     def through_ccxt(self, ccxt: Any, exchange: Any, start_ms: int, end_ms: int) -> list[str]:
         """하루씩 차례로 받는다(요청의 간격은 ccxt가 지킨다)."""
@@ -134,18 +145,9 @@ class _Session:
             return found[0]
 
         market = self._ask("시장 찾기", opened)
-        spans = [
-            span
-            for missing in self.store.missing(start_ms, end_ms)
-            for span in _split(missing, DAY_MS)
-        ]
-
-        def one(span: Span) -> Piece:
-            candles, until = market.rest_candles(*span)
-            return Piece([candles], [(span[0], until)])
-
-        notes = self._run([partial(one, span) for span in spans], market.label, 1)
-        if spans and not self.store.manifest().months:
+        missing = self.store.missing(start_ms, end_ms)
+        notes = self._day_by_day(market, missing)
+        if missing and not self.store.manifest().months:
             raise DataError(
                 f"{self.store.symbol}의 캔들이 거래소에 없습니다",
                 "그 기간에 상장되지 않았거나, 거래소가 그만큼 오래된 1분봉을 주지 않습니다",
@@ -159,7 +161,8 @@ class _Session:
                 if funding is None:
                     notes.append(f"{market.label}은(는) 펀딩 기록을 주지 않습니다")
                     break
-                self.store.merge_funding(funding, span)
+                until = min(span[1], clock.now_ms() - FUNDING_DELAY_MS)
+                self.store.merge_funding(funding, (span[0], until))
         return notes
 
     def binance(self, start_ms: int, end_ms: int, *, refresh: bool) -> list[str]:
@@ -170,19 +173,26 @@ class _Session:
         notes: list[str] = []
         if missing:
             listed = self._listing(market, notes)
+            if listed is not None and listed >= end_ms:
+                raise DataError(
+                    f"고른 기간에는 {self.store.symbol}의 캔들이 없습니다",
+                    f"첫 캔들은 {format_ms(listed)}(UTC)입니다",
+                    "--start 와 --end 를 그 뒤로 고르세요",
+                )
             if listed is not None and listed > start_ms:
                 before = (start_ms, min(listed // DAY_MS * DAY_MS, end_ms))
                 self._save(Piece(covered=[before]), market.label)
                 missing = [part for span in missing for part in subtract(span, [before])]
                 notes.append(f"{self.store.symbol}의 첫 캔들은 {format_ms(listed)}(UTC)입니다")
             months = _by_month(missing)
-            worker = _MonthWorker(market, listed, clock.now_ms())
+            worker = MonthWorker(market, listed, clock.now_ms())
             notes += self._run(
                 [partial(worker.month, key, spans) for key, spans in months],
                 market.label,
                 _CONCURRENT,
             )
-        self._extras(market, start_ms, end_ms, notes)
+        # 봉은 달마다 받으므로 펀딩도 그 달의 처음부터 받는다.
+        self._extras(market, month_start(month_key(start_ms)), end_ms, notes)
         if missing and not self.store.manifest().months:
             raise DataError(
                 f"{self.store.symbol}의 캔들이 거래소에 없습니다",
@@ -196,7 +206,7 @@ class _Session:
         try:
             return self._ask("첫 캔들 찾기", market.first_candle_ms)
         except UnreachableError as error:
-            notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {error.title}")
+            notes.append(f"REST를 쓸 수 없어 bulk 파일만 받습니다: {brief(error)}")
             return None
 
     def _uploaded_again(self, market: BinanceMarket, start_ms: int, end_ms: int) -> list[Span]:
@@ -219,16 +229,16 @@ class _Session:
             if self.store.manifest().market.tick_size is None:
                 self.store.set_market(self._ask("거래 규칙", market.market_rules))
         except (DataError, NotThere) as error:
-            notes.append(f"호가·수량 단위를 받지 못했습니다: {error}".splitlines()[0])
+            notes.append(f"호가·수량 단위를 받지 못했습니다: {brief(error)}")
         if not self.store.symbol.is_perpetual:
             return
         for span in subtract((start_ms, end_ms), self.store.manifest().funding_covered):
             try:
-                funding = self._ask("펀딩", partial(market.rest_funding, *span))
+                funding, until = self._ask("펀딩", partial(market.rest_funding, *span))
             except UnreachableError:
                 self._funding_archives(market, span, notes)
             else:
-                self.store.merge_funding(funding, span)
+                self.store.merge_funding(funding, (span[0], until))
 
     def _funding_archives(self, market: BinanceMarket, span: Span, notes: list[str]) -> None:
         """REST가 막혔을 때 달마다의 펀딩 bulk 파일."""
@@ -268,94 +278,9 @@ class _Session:
 
     def _save(self, piece: Piece, label: str) -> None:
         candles = [part for part in piece.candles if len(part)]
-        merged = in_order(concatenate(candles)) if candles else _NOTHING
+        merged = in_order(concatenate(candles)) if candles else from_rows([], [])
         for span in piece.covered:
             self.store.merge(between(merged, *span), MINUTE_MS, span, label, piece.archives)
-
-
-_NOTHING = Candles(
-    np.zeros(0, np.int64),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0),
-    np.zeros(0, np.bool_),
-)
-
-
-class _MonthWorker:
-    """한 달 받기. thread에서 돈다.
-
-    listed: 상장한 시각, 모르면(REST가 막혔으면) None. now_ms: 지금.
-    """
-
-    def __init__(self, market: BinanceMarket, listed: int | None, now_ms: int) -> None:
-        self.market = market
-        self.listed = listed
-        self.now_ms = now_ms
-        self.bulk_down = False
-
-    def month(self, key: str, spans: list[Span]) -> Piece:
-        """달 zip, 빠진 날의 하루 zip, 그래도 빠진 날의 REST."""
-        piece = Piece()
-        whole = (max(month_start(key), self.listed or 0), month_start(next_month(key)))
-        if whole[1] <= self.now_ms:
-            found = self._archive(key)
-            if found is not None:
-                piece.candles.append(found[0])
-                piece.archives[key] = found[1]
-                spans = [whole]
-            elif self.listed is None and whole[1] < self.now_ms - _RECENT_MS:
-                # 상장 전의 달로 본다.
-                piece.covered = spans
-                return piece
-        days = [day for span in spans for day in _split(span, DAY_MS)]
-        unseen = merge_spans(day for day in days if not self._day(day, piece))
-        piece.covered = [part for span in spans for part in subtract(span, unseen)]
-        for span in unseen:
-            self._rest(span, piece)
-        return piece
-
-    def _archive(self, period: str) -> tuple[Candles, str] | None:
-        """bulk 파일. 없으면 None. bulk 서버가 막혔어도 REST가 되면 None(REST로 받는다)."""
-        if self.bulk_down:
-            return None
-        try:
-            return self.market.archive(period)
-        except NotThere:
-            return None
-        except UnreachableError:
-            if self.listed is None:
-                raise
-            self.bulk_down = True
-            return None
-
-    def _day(self, day: Span, piece: Piece) -> bool:
-        """그날을 확인했는가. 빈 봉이 있으면 하루 zip을 받아 본다."""
-        have = sum(len(between(part, *day)) for part in piece.candles)
-        if have >= (day[1] - day[0]) // MINUTE_MS:
-            return True
-        midnight = day[0] // DAY_MS * DAY_MS
-        if midnight + DAY_MS > self.now_ms:
-            return False
-        found = self._archive(format_ms(midnight)[:10])
-        if found is None:
-            return have > 0
-        piece.candles.append(found[0])
-        return True
-
-    def _rest(self, span: Span, piece: Piece) -> None:
-        for part in _split(span, _REST_SPAN_MS):
-            try:
-                candles, until = self.market.rest_candles(*part)
-            except UnreachableError as error:
-                piece.notes.append(
-                    f"{format_ms(part[0])[:10]}부터의 최근 봉을 받지 못했습니다: {error.title}"
-                )
-                return
-            piece.candles.append(candles)
-            piece.covered.append((part[0], until))
 
 
 def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:
@@ -366,9 +291,3 @@ def _by_month(spans: list[Span]) -> list[tuple[str, list[Span]]]:
             part = (max(start, month_start(key)), min(end, month_start(next_month(key))))
             months.setdefault(key, []).append(part)
     return sorted(months.items())
-
-
-def _split(span: Span, size_ms: int) -> list[Span]:
-    """size_ms의 배수인 경계로 나눈다."""
-    edges = [span[0], *range(span[0] // size_ms * size_ms + size_ms, span[1], size_ms), span[1]]
-    return list(pairwise(edges))

@@ -8,10 +8,26 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from optimize.errors import SettingsError
 
 
 def _from_env(name: str, default: str) -> str:
-    return (os.environ.get(name) or default).rstrip("/")
+    """환경 변수의 주소, 비었으면 default. http(s) 주소가 아니면 SettingsError."""
+    url = (os.environ.get(name) or default).strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(
+            f"환경 변수 {name}의 주소가 틀렸습니다",
+            f"'{url}'은(는) http:// 나 https:// 로 시작하는 주소가 아닙니다",
+            f"예: {name}={default} (비우면 이 주소입니다)",
+        )
+    return url
 
 
 def binance_bulk_url() -> str:

@@ -14,7 +14,7 @@ _PATTERNS = (
     (r"Empty CSV file", "내용이 없습니다"),
     (r"CSV parse error: Expected (\d+) columns, got (\d+)", "열이 {0}개여야 하는데 {1}개인 줄이 있습니다"),
     (r"CSV parse error", "csv의 줄을 나눌 수 없습니다"),
-    (r"invalid UTF8|Invalid UTF8", "UTF-8 글이 아닙니다"),
+    (r"invalid UTF8|Invalid UTF8", "UTF-8 글이 아닙니다(엑셀이면 'CSV UTF-8'로 다시 저장하세요)"),
     (r"straddling object straddles two block boundaries", "한 줄이 너무 깁니다"),
     (r"Parquet magic bytes not found|Parquet file size is|not a parquet file", "parquet 파일이 아니거나 끝이 잘렸습니다"),
     (r"Not an Arrow file|Expected to read|Tried reading schema|Invalid IPC|File is too small", "Arrow 파일이 아니거나 끝이 잘렸습니다"),

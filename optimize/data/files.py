@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import zipfile
@@ -20,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from optimize.data.archives import read_csv_member
+from optimize.data.archives import LimitedGzip, read_csv_member
 from optimize.data.columns import (
     FUNDING_NAMES,
     KLINE_COLUMNS,
@@ -31,22 +30,30 @@ from optimize.data.columns import (
 )
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.file_reasons import file_reason
-from optimize.data.quality import Quality, assess, clean, detect_interval
+from optimize.data.period import format_period
+from optimize.data.quality import Quality, assess, clean, detect_interval, take
 from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".arrow", ".feather", ".zip")
 _GZIP_MAGIC = b"\x1f\x8b"
+_LONGEST_LINE = 1 << 20
+# 1분봉 38년. 이보다 많으면 봉이 아니거나 메모리를 다 먹으려는 파일이다.
+_MOST_BARS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class FileCandles:
-    """파일에서 읽은 봉. candles: 손질했으되 빈 봉은 채우지 않은 것. quality: 손질 전의 흠."""
+    """파일에서 읽은 봉. candles: 손질했으되 빈 봉은 채우지 않은 것. quality: 손질 전의 흠.
+
+    whole: 파일 전체의 기간, UTC ms, 끝은 포함하지 않는다.
+    """
 
     candles: Candles
     interval_ms: int
     quality: Quality
     recognised: Recognised
+    whole: tuple[int, int]
 
 
 def file_digest(path: Path) -> str:
@@ -69,6 +76,12 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
         raise DataError(
             f"파일이 비었습니다: {path}", "봉이 하나도 없습니다", "봉이 든 파일을 쓰세요"
         )
+    if table.num_rows > _MOST_BARS:
+        raise DataError(
+            f"{path.name}: 봉이 너무 많습니다",
+            f"{table.num_rows:,}개입니다(한도 {_MOST_BARS:,}개)",
+            "기간을 나눈 파일을 쓰세요",
+        )
     try:
         names = match_columns(table.column_names, columns or {})
         times, unit = time_to_ms(table[names["time"]], names["time"])
@@ -84,20 +97,40 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
 
 
 def read_candles(
-    path: Path, *, floor_off_grid: bool = False, columns: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    floor_off_grid: bool = False,
+    columns: Mapping[str, str] | None = None,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
 ) -> FileCandles:
-    """봉을 읽고 손질한다(빈 봉은 채우지 않는다). 읽을 수 없거나 애매하면 DataError."""
-    candles, recognised = read_raw(path, columns)
-    interval = detect_interval(candles.open_time)
-    quality = assess(candles, interval)
-    return FileCandles(
-        clean(candles, quality, floor_off_grid=floor_off_grid), interval, quality, recognised
-    )
+    """[start_ms, end_ms)의 봉을 읽고 손질한다(빈 봉은 채우지 않는다). None은 파일의 처음과 끝이다.
+
+    흠은 그 기간의 것만 센다. 읽을 수 없거나 애매하거나 그 기간의 봉이 없으면 DataError.
+    """
+    raw, recognised = read_raw(path, columns)
+    interval = detect_interval(raw.open_time)
+    whole = (int(raw.open_time.min()), int(raw.open_time.max()) + interval)
+    wanted = (whole[0] if start_ms is None else start_ms, whole[1] if end_ms is None else end_ms)
+    if wanted[0] > whole[0] or wanted[1] < whole[1]:
+        inside = (raw.open_time >= wanted[0]) & (raw.open_time < wanted[1])
+        raw = take(raw, np.flatnonzero(inside))
+    if not len(raw):
+        raise DataError(
+            "고른 기간의 캔들이 파일에 없습니다",
+            f"{path.name}의 기간은 {format_period(*whole)}입니다",
+            "--start 와 --end 를 그 안으로 고르거나 비우세요",
+        )
+    quality = assess(raw, interval)
+    candles = clean(raw, quality, floor_off_grid=floor_off_grid)
+    return FileCandles(candles, interval, quality, recognised, whole)
 
 
 def read_funding(path: Path) -> FundingSchedule:
     """펀딩 기록을 읽는다. 몇 ms 늦은 시각은 분으로 반올림한다. 읽을 수 없으면 DataError."""
     table = _read_table(path)
+    if not table.num_rows:
+        raise DataError(f"펀딩 파일이 비었습니다: {path}", "기록이 하나도 없습니다", "")
     try:
         names = match_columns(table.column_names, {}, FUNDING_NAMES)
         times, _ = time_to_ms(table[names["time"]], names["time"])
@@ -169,7 +202,7 @@ def _open_csv(path: Path) -> IO[bytes]:
     """csv를 압축을 풀어 연다. 확장자가 아니라 내용으로 gzip을 알아본다."""
     with path.open("rb") as file:
         compressed = file.read(2) == _GZIP_MAGIC
-    return gzip.open(path, "rb") if compressed else path.open("rb")  # type: ignore[return-value]
+    return LimitedGzip(path) if compressed else path.open("rb")  # type: ignore[return-value]
 
 
 def _read_zip(path: Path) -> pa.Table:
@@ -179,12 +212,15 @@ def _read_zip(path: Path) -> pa.Table:
 
 def read_csv_table(file: IO[bytes]) -> pa.Table:
     """csv를 표로. 머리글이 없으면 열의 수로 이름을 정한다."""
-    first = file.readline()
+    first = file.readline(_LONGEST_LINE)
+    if len(first) == _LONGEST_LINE:
+        raise DataError(
+            "csv의 첫 줄이 너무 깁니다", "글이 아닌 파일로 보입니다", "파일을 확인하세요"
+        )
     file.seek(0)
-    cells = [
-        cell.strip() for cell in first.decode("utf-8-sig", errors="replace").strip().split(",")
-    ]
-    read_options = pa_csv.ReadOptions()
+    encoding = _encoding(first)
+    cells = [cell.strip() for cell in first.decode(encoding).strip().split(",")]
+    read_options = pa_csv.ReadOptions(encoding=encoding.removesuffix("-sig"))
     if all(_is_number(cell) for cell in cells):
         read_options.column_names = _headerless_names(len(cells))
     elif ";" in cells[0] or "\t" in cells[0]:
@@ -198,6 +234,21 @@ def read_csv_table(file: IO[bytes]) -> pa.Table:
         read_options.skip_rows = 1
     convert = pa_csv.ConvertOptions(strings_can_be_null=False)
     return pa_csv.read_csv(file, read_options=read_options, convert_options=convert)
+
+
+def _encoding(first: bytes) -> str:
+    """첫 줄의 encoding: UTF-8, 아니면 한국어 엑셀이 쓰는 CP949. 둘 다 아니면 DataError."""
+    for encoding in ("utf-8-sig", "cp949"):
+        try:
+            first.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise DataError(
+        "csv의 글자를 읽을 수 없습니다",
+        "UTF-8도 CP949도 아닙니다",
+        "UTF-8로 다시 저장하세요(엑셀이면 'CSV UTF-8')",
+    )
 
 
 def _headerless_names(count: int) -> list[str]:

@@ -27,7 +27,7 @@ _SLOW_DOWN = frozenset({418, 429})
 class HttpOptions:
     """기다림은 초. attempts: 한 요청을 보내는 횟수. longest_rest_s: 이보다 길게 쉬라면 오류로 알린다.
 
-    largest_bytes: 응답 하나의 (풀린) 크기의 한도.
+    largest_bytes: 응답 하나의 (풀린) 크기의 한도. longest_response_s: 조금씩 흘리는 응답을 끊고 다시 묻는 때.
     """
 
     connect_timeout: float = 6.0
@@ -36,6 +36,7 @@ class HttpOptions:
     backoff_s: float = 0.5
     longest_rest_s: float = 300.0
     largest_bytes: int = 256 * 2**20
+    longest_response_s: float = 180.0
 
 
 class Cancelled(Exception):  # noqa: N818 — 오류가 아니라 멈추라는 뜻이다
@@ -126,9 +127,12 @@ class HttpSource:
                 if attempt:
                     break
                 continue
-            except (httpx.TransportError, httpx.StreamError) as error:
+            except (httpx.TransportError, httpx.StreamError, httpx.DecodingError) as error:
                 last = error
                 continue
+            except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+                last = error
+                break
             if status == httpx.codes.OK:
                 return body, headers
             if status in _SLOW_DOWN:
@@ -136,21 +140,31 @@ class HttpSource:
                 last = DataError(f"{self.exchange}가 요청을 줄이라고 합니다 (HTTP {status})")
                 continue
             if status in _RETRY_STATUS:
-                last = DataError(f"{self.exchange}의 서버가 HTTP {status}로 답했습니다")
+                last = DataError(f"{self.exchange}의 서버가 고장을 알립니다 (HTTP {status})")
                 continue
             raise self._refused(status, url, body)
+        host = httpx.URL(url).host
+        if isinstance(last, DataError):
+            raise UnreachableError(
+                last.title,
+                f"{host}: {self.options.attempts}번 물었습니다",
+                f"잠시 뒤에 다시 하세요.\n{self.fix}",
+            )
         raise UnreachableError(
             f"{self.exchange}에 닿지 못했습니다",
-            f"{httpx.URL(url).host}: {_reason(last)}",
+            f"{host}: {_reason(last)}",
             f"인터넷 연결을 확인하세요.\n{self.fix}",
         )
 
     def _once(self, url: str, params: dict[str, Any] | None) -> tuple[int, bytes, httpx.Headers]:
         with self._asking(), self._client.stream("GET", url, params=params) as response:
             chunks, size = [], 0
+            deadline = time.monotonic() + self.options.longest_response_s
             for chunk in response.iter_bytes():
                 if self.cancel.is_set():
                     raise Cancelled
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("조금씩 흘리는 응답", request=response.request)
                 size += len(chunk)
                 if size > self.options.largest_bytes:
                     raise self._too_large(url)
@@ -206,7 +220,9 @@ class HttpSource:
                 self.fix,
             )
         return DataError(
-            f"{self.exchange}가 HTTP {status}로 답했습니다", f"{host}: {message}", self.fix
+            f"{self.exchange}가 요청을 받지 않았습니다 (HTTP {status})",
+            f"{host}: {message}",
+            self.fix,
         )
 
     def _coded(self, code: int | str, message: str) -> DataError:
@@ -261,12 +277,14 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 
 def _reason(error: Exception | None) -> str:
-    if isinstance(error, DataError):
-        return error.title
     if isinstance(error, httpx.TimeoutException):
         return "응답을 기다리다 시간이 다 되었습니다"
     if isinstance(error, httpx.RemoteProtocolError):
         return "응답이 도중에 끊겼습니다"
+    if isinstance(error, httpx.DecodingError):
+        return "응답의 압축을 풀 수 없습니다"
+    if isinstance(error, (httpx.TooManyRedirects, httpx.InvalidURL)):
+        return "다른 주소로 끝없이 넘기거나 틀린 주소로 넘깁니다"
     return connection_reason(error) if error else ""
 
 

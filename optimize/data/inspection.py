@@ -7,21 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from optimize.data.files import read_raw
+from optimize.data.manifest import FILE_NAME, read_manifest
 from optimize.data.quality import MISSING_WARNING, Quality, assess, detect_interval
 from optimize.data.store import SymbolStore
-from optimize.data.symbols import Symbol
+from optimize.data.symbols import Symbol, symbol_of_slug
 from optimize.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """점검 하나의 결과. broken: 파일이 없거나 내용이 지문과 다른 달들."""
+    """점검 하나의 결과. broken: 파일이 없거나 내용이 지문과 다른 달들(목록이 깨졌으면 그 파일).
+
+    cause: 목록을 읽지 못한 까닭.
+    """
 
     name: str
     quality: Quality | None
     recognised: str = ""
     broken: list[str] = field(default_factory=list)
     repaired: bool = False
+    cause: str = ""
 
     def to_json(self) -> dict[str, object]:
         """기계가 읽는 꼴."""
@@ -47,7 +52,9 @@ class Inspection:
                 if self.repaired
                 else "--repair 로 비울 수 있습니다"
             )
-            body.append(f"깨진 달     {', '.join(self.broken)} ({done})")
+            body.append(f"깨진 것     {', '.join(self.broken)} ({done})")
+        if self.cause:
+            body.append(f"까닭        {self.cause}")
         return body
 
     @staticmethod
@@ -76,9 +83,33 @@ def inspect_file(path: Path, columns: Mapping[str, str] | None = None) -> Inspec
     return Inspection(str(path), assess(raw, detect_interval(raw.open_time)), recognised.line())
 
 
+def cached_symbols(cache_dir: Path) -> list[Symbol]:
+    """봉이 든 심볼들과 목록이 깨진 심볼들, 이름순."""
+    found = []
+    for path in sorted(cache_dir.glob(f"*/{FILE_NAME}")):
+        symbol = symbol_of_slug(path.parent.name)
+        if symbol is None:
+            continue  # 이 캐시가 만든 폴더가 아니다
+        try:
+            manifest = read_manifest(path.parent)
+        except DataError:
+            found.append(symbol)
+        else:
+            found += [symbol] if manifest is not None and manifest.months else []
+    return found
+
+
 def inspect_cache(cache_dir: Path, symbol: Symbol, *, repair: bool) -> Inspection:
     """캐시의 심볼을 점검한다. 캐시에 없으면 DataError."""
     store = SymbolStore(cache_dir, symbol)
+    try:
+        store.manifest()
+    except DataError as error:
+        if repair:
+            store.forget()
+        return Inspection(
+            f"{symbol} (캐시)", None, broken=[FILE_NAME], repaired=repair, cause=error.cause
+        )
     if not store.manifest().months:
         raise DataError(
             f"{symbol}이(가) 캐시에 없습니다",

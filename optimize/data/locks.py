@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from optimize.errors import DataError
+from optimize.errors import DataError, os_reason
 
 
 @contextmanager
@@ -60,6 +60,6 @@ def _acquire(lock: FileLock, seconds: float) -> bool:
 def _unwritable(folder: Path, error: OSError) -> DataError:
     return DataError(
         f"캔들 캐시 폴더를 쓸 수 없습니다: {folder}",
-        str(error),
+        os_reason(error),
         "폴더의 쓰기 권한과 디스크의 빈 자리를 확인하세요",
     )

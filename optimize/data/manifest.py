@@ -7,14 +7,13 @@ covered는 거래소나 파일에서 확인한 구간들이다: 그 안에 봉�
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from optimize.data.atomic import atomic_file
 from optimize.errors import DataError
 
 VERSION = 1
@@ -74,6 +73,15 @@ class Manifest:
             self.months[max(self.months)].last_ms + self.interval_ms
         )
 
+    @property
+    def held(self) -> list[Span]:
+        """봉이 있는 기간 안의 확인한 구간들, 시간순."""
+        period = self.period
+        if period is None:
+            return []
+        clipped = ((max(a, period[0]), min(b, period[1])) for a, b in self.covered)
+        return [(a, b) for a, b in clipped if a < b]
+
     def missing(self, start_ms: int, end_ms: int) -> list[Span]:
         """[start_ms, end_ms)에서 확인하지 않은 구간들."""
         return subtract((start_ms, end_ms), self.covered)
@@ -81,7 +89,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class CachedSymbol:
-    """캐시에 든 심볼 하나. start_ms·end_ms: 봉이 있는 기간(끝 미포함). bytes: 디스크 크기."""
+    """캐시에 든 심볼 하나. start_ms·end_ms: 봉이 있는 기간(끝 미포함). bytes: 디스크 크기.
+
+    spans: 그 기간에 확인한 구간의 수. 2 이상이면 사이에 받지 않은 곳이 있다.
+    """
 
     symbol: str
     slug: str
@@ -93,6 +104,7 @@ class CachedSymbol:
     bytes: int
     has_funding: bool
     updated_at: str
+    spans: int = 1
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -129,24 +141,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def write_json(path: Path, body: dict[str, Any]) -> None:
     """JSON을 임시 파일과 `os.replace`로 원자적으로 적는다. 쓰지 못하면 DataError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-        )
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(body, file, ensure_ascii=False, indent=1)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise DataError(
-            f"캔들 캐시에 쓰지 못했습니다: {path}",
-            str(error),
-            "디스크의 빈 자리와 폴더의 쓰기 권한을 확인하세요",
-        ) from error
+    with atomic_file(path) as file:
+        file.write(json.dumps(body, ensure_ascii=False, indent=1).encode())
 
 
 def list_cached(cache_dir: Path) -> list[CachedSymbol]:
@@ -173,6 +169,7 @@ def list_cached(cache_dir: Path) -> list[CachedSymbol]:
                 bytes=size + (manifest.funding.bytes if manifest.funding else 0),
                 has_funding=manifest.funding is not None,
                 updated_at=manifest.updated_at,
+                spans=len(manifest.held),
             )
         )
     return found

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from optimize.errors import SettingsError
 
 DAY_MS = 86_400_000
+# 캔들의 시각으로 알아보는 가장 이른 해(`columns`와 같다).
+_FIRST_YEAR = 2001
 
 
 def parse_start(text: str) -> int:
@@ -27,11 +29,13 @@ def _parse(text: str, label: str) -> int:
     stripped = text.strip()
     try:
         moment = datetime.fromisoformat(stripped)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    except ValueError as error:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if moment.year < _FIRST_YEAR:
+            raise ValueError(stripped)
+    except (ValueError, OverflowError) as error:
         raise SettingsError(
             f"기간의 {label}을(를) 읽을 수 없습니다: '{stripped}'",
-            "YYYY-MM-DD 또는 YYYY-MM-DDTHH:MM(UTC) 꼴이어야 합니다",
+            f"{_FIRST_YEAR}년 이후의 YYYY-MM-DD 또는 YYYY-MM-DDTHH:MM(UTC) 꼴이어야 합니다",
             "예: --start 2024-01-01 --end 2025-01-01",
         ) from error
     return int(moment.timestamp() * 1000)

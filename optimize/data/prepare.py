@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from optimize.data import clock
-from optimize.data.dataset import DatasetRef, FundingSchedule
+from optimize.data.dataset import Candles, DatasetRef, FundingSchedule
 from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
 from optimize.data.files import file_digest, read_candles, read_funding
 from optimize.data.manifest import Manifest, MarketRules
@@ -25,7 +25,7 @@ from optimize.data.period import (
     parse_start,
 )
 from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
-from optimize.data.quality import assess, between, clean
+from optimize.data.quality import MISSING_WARNING, assess, clean
 from optimize.data.store import SymbolStore
 from optimize.data.symbols import DEMO_LABEL, EXCHANGES, Symbol
 from optimize.data.timeframes import MINUTE_MS, Cell
@@ -98,30 +98,33 @@ def _from_file(
 
     def load() -> LoadedBase:
         on_progress(f"{file.name} 읽기", 0, 1)
-        read = read_candles(file, floor_off_grid=floor_off_grid)
+        read = read_candles(file, floor_off_grid=floor_off_grid, start_ms=start_ms, end_ms=end_ms)
         on_progress(f"{file.name} 읽기", 1, 1)
-        whole = read.candles
-        first, last = int(whole.open_time[0]), int(whole.open_time[-1]) + read.interval_ms
-        wanted = between(whole, start_ms or 0, end_ms or last)
-        if not len(wanted):
-            raise DataError(
-                "고른 기간의 캔들이 파일에 없습니다",
-                f"{file.name}의 기간은 {format_period(first, last)}입니다",
-                "--start 와 --end 를 그 안으로 고르거나 비우세요",
-            )
         notes = [*read.quality.notes()]
         if "UTC로 읽음" in read.recognised.time_unit:
             notes.append("파일의 시각에 시간대 표시가 없어 UTC로 읽었습니다")
-        if (start_ms or first) < first or (end_ms or last) > last:
-            notes.append(f"파일에는 고른 기간의 일부만 있습니다: {format_period(first, last)}")
-        return LoadedBase(wanted, read.interval_ms, tuple(notes))
+        first, last = read.whole
+        asked = first if start_ms is None else start_ms, last if end_ms is None else end_ms
+        notes += _partial_note(read.candles, read.interval_ms, *asked)
+        return LoadedBase(read.candles, read.interval_ms, tuple(notes))
 
     return BaseSource(
-        identity=f"file|{digest}|{start_ms}|{end_ms}|{floor_off_grid}",
+        identity=f"file|2|{digest}|{start_ms}|{end_ms}|{floor_off_grid}",
         label=f"파일 {file.name}",
         load=load,
         market=store.manifest().market,
     )
+
+
+def _partial_note(
+    candles: Candles, interval_ms: int, start_ms: int, end_ms: int
+) -> tuple[str, ...]:
+    """고른 기간의 처음이나 끝에 0.1 % 넘게 봉이 없으면 그 말."""
+    first, last = int(candles.open_time[0]), int(candles.open_time[-1]) + interval_ms
+    lacking = max(0, first - start_ms) + max(0, end_ms - last)
+    if lacking <= MISSING_WARNING * (end_ms - start_ms):
+        return ()
+    return (f"고른 기간의 일부만 있습니다: {format_period(first, last)}",)
 
 
 def _from_demo(
@@ -177,6 +180,7 @@ def _from_cache(
             "거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
             missing_fix(store.symbol),
         )
+    asked = start_ms, end_ms
     start_ms, end_ms = max(start_ms, period[0]), min(end_ms, period[1])
     if start_ms >= end_ms or manifest.missing(start_ms, end_ms):
         raise DataError(
@@ -191,10 +195,11 @@ def _from_cache(
         quality = assess(candles, manifest.interval_ms)
         candles = clean(candles, quality, floor_off_grid=floor_off_grid)
         on_progress(f"{store.symbol} 캐시 읽기", 1, 1)
-        return LoadedBase(candles, manifest.interval_ms, quality.notes())
+        partial = _partial_note(candles, manifest.interval_ms, *asked)
+        return LoadedBase(candles, manifest.interval_ms, quality.notes() + partial)
 
     return BaseSource(
-        identity=f"cache|{store.identity(start_ms, end_ms)}|{start_ms}|{end_ms}|{floor_off_grid}",
+        identity=f"cache|{store.identity(start_ms, end_ms)}|{start_ms}|{end_ms}|{asked}|{floor_off_grid}",
         label=manifest.source,
         load=load,
         market=manifest.market,
@@ -215,7 +220,7 @@ def choose_period(
     newest: 캐시에 있는 만큼이 아니라 오늘 0시(UTC)까지로 잡는다(내려받기). 고른 기간이 캐시를 벗어나고 offline이면 DataError.
     """
     today = clock.now_ms() // DAY_MS * DAY_MS
-    held = max(_held(manifest), key=lambda span: span[1] - span[0], default=None)
+    held = max(manifest.held, key=lambda span: span[1] - span[0], default=None)
     if held is not None and newest:
         held = (held[0], max(held[1], today))
     if start_ms is None and end_ms is None:
@@ -234,15 +239,6 @@ def choose_period(
             "--start 와 --end 를 비우거나 캐시의 기간으로 고르세요. 내려받으려면 --set data.offline=false",
         )
     return start_ms, end_ms
-
-
-def _held(manifest: Manifest) -> list[tuple[int, int]]:
-    """봉이 있는 구간들."""
-    period = manifest.period
-    if period is None:
-        return []
-    clipped = ((max(a, period[0]), min(b, period[1])) for a, b in manifest.covered)
-    return [(a, b) for a, b in clipped if a < b]
 
 
 def missing_fix(symbol: Symbol) -> str:

@@ -30,6 +30,7 @@ from optimize.errors import DataError
 # 손질·묶기의 규칙이 바뀌면 올린다: 옛 파일을 쓰지 않게 된다.
 FORMAT = 1
 _META = "meta.json"
+_META_KEYS = {"format", "interval_ms", "content", "notes", "files"}
 _LOCK_SECONDS = 600
 
 
@@ -93,7 +94,8 @@ class _PreparedFolder:
             meta = json.loads((self.folder / _META).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return meta if isinstance(meta, dict) and meta.get("format") == FORMAT else None
+        usable = isinstance(meta, dict) and meta.get("format") == FORMAT and set(meta) == _META_KEYS
+        return meta if usable and isinstance(meta["files"], dict) else None
 
     def _build_base(self) -> None:
         loaded = self.source.load()
@@ -123,7 +125,7 @@ class _PreparedFolder:
                 and path.stat().st_size == recorded["bytes"]
                 and _crc32(path) == recorded["crc32"]
             )
-        except OSError:
+        except (OSError, TypeError, KeyError):
             return False
 
     def save(self) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import threading
 import time
 import urllib.error
@@ -54,17 +55,19 @@ def probe(symbol: Symbol, cache_dir: Path, timeout_s: float = 2.5) -> Probe:
     except DataError:
         manifest = None
     period = manifest.period if manifest else None
-    latency, cause = _reach(_urls(symbol), timeout_s)
+    urls = _urls(symbol)
+    latency, cause = _reach(urls, timeout_s) if urls else (None, "")
     reached = latency is not None
+    unreached = f"거래소에 닿지 못했습니다: {cause}" if urls else _through_ccxt(symbol)
     if manifest is not None and period is not None:
-        suffix = "" if reached else f" · 거래소에는 닿지 못함({cause})"
+        suffix = "" if reached else f" · {unreached}"
         detail = f"캐시에 {manifest.rows:,}개의 봉이 있습니다 ({manifest.source}){suffix}"
         return Probe(
             name, "cached", True, reached, detail, *period, manifest.rows, latency_ms=latency
         )
     if reached:
         return Probe(name, "reachable", False, True, "거래소에서 내려받습니다", latency_ms=latency)
-    return Probe(name, "neither", False, False, f"캐시에 없고 거래소에 닿지 못했습니다: {cause}")
+    return Probe(name, "neither", False, False, f"캐시에 없습니다 · {unreached}")
 
 
 def _urls(symbol: Symbol) -> tuple[str, ...]:
@@ -73,10 +76,15 @@ def _urls(symbol: Symbol) -> tuple[str, ...]:
     return upbit_probe_urls() if symbol.exchange == "UPBIT" else ()
 
 
+def _through_ccxt(symbol: Symbol) -> str:
+    """ccxt로 받는 거래소: 묻지 않고 설치되었는지만 말한다."""
+    installed = importlib.util.find_spec("ccxt") is not None
+    how = "닿는지는 내려받을 때 압니다" if installed else "ccxt를 먼저 설치해야 합니다"
+    return f"{symbol.exchange}은(는) ccxt로 내려받는 거래소입니다: {how}"
+
+
 def _reach(urls: tuple[str, ...], timeout_s: float) -> tuple[float | None, str]:
     """가장 먼저 답한 주소의 시간(ms)과 못 닿은 까닭. 이름 풀이가 멈춰도 timeout_s 안에 돌아온다."""
-    if not urls:
-        return None, "내려받기를 다루지 않는 거래소입니다"
     answers: list[float] = []
     causes: list[str] = []
     settled = threading.Condition()

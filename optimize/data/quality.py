@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -183,6 +184,15 @@ def clean(candles: Candles, quality: Quality, *, floor_off_grid: bool) -> Candle
             "파일을 확인하세요",
         )
     return candles
+
+
+def from_rows(times: Sequence[int], ohlcv: Sequence[Sequence[float]]) -> Candles:
+    """거래소의 줄들을 시간순의 봉으로. ohlcv: 시가, 고가, 저가, 종가, 거래량. 모양이 다르면 ValueError."""
+    table = np.array(ohlcv, dtype=np.float64).reshape(len(times), 5)
+    opened, high, low, close, volume = (np.ascontiguousarray(table[:, i]) for i in range(5))
+    open_time = np.array(times, dtype=np.int64)
+    empty = np.zeros(len(times), dtype=np.bool_)
+    return in_order(Candles(open_time, opened, high, low, close, volume, filled=empty))
 
 
 def in_order(candles: Candles) -> Candles:

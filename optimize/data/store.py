@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from optimize.data import arrow_io
 from optimize.data.dataset import Candles, FundingSchedule
 from optimize.data.locks import locked
 from optimize.data.manifest import (
+    FILE_NAME,
     Manifest,
     MarketRules,
     Month,
@@ -34,6 +36,9 @@ from optimize.data.timeframes import MINUTE_MS, Timeframe
 from optimize.errors import DataError
 
 _LOCK_SECONDS = 60
+# 이 캐시가 적는 파일과 그 임시 파일의 이름.
+_NAME = r"(?:\d{4}-\d{2}|funding)\.[0-9a-f]{8}\.arrow"
+_OWN_FILE = re.compile(rf"{_NAME}|\.(?:{_NAME}|{re.escape(FILE_NAME)})\..+\.tmp", re.ASCII)
 
 
 def content_digest(candles: Candles) -> str:
@@ -73,12 +78,15 @@ class SymbolStore:
             self._sweep(manifest)
 
     def _sweep(self, manifest: Manifest) -> None:
-        """목록에 없는 파일을 지운다."""
-        named = {self._month_file(key, month.sha256) for key, month in manifest.months.items()}
+        """목록에 없는 우리 파일과, 쓰다가 죽은 프로세스의 임시 파일을 지운다.
+
+        잠근 채로 부르므로 임시 파일을 쓰고 있는 프로세스는 없다. 사용자가 둔 다른 파일은 건드리지 않는다.
+        """
+        named = {self._month_file(key, month.sha256).name for key, month in manifest.months.items()}
         if manifest.funding is not None:
-            named.add(self._funding_file(manifest.funding.sha256))
-        for path in self.folder.glob("*.arrow"):
-            if path not in named:
+            named.add(self._funding_file(manifest.funding.sha256).name)
+        for path in self.folder.iterdir():
+            if _OWN_FILE.fullmatch(path.name) and path.name not in named:
                 path.unlink(missing_ok=True)
 
     def _month_file(self, key: str, digest: str) -> Path:
@@ -94,13 +102,19 @@ class SymbolStore:
         covered: Span,
         source: str,
         archives: dict[str, str] | None = None,
+        *,
+        replace: bool = False,
     ) -> int:
         """봉을 더한다. 같은 시각의 봉은 새것으로 바꾸고, 값이 바뀐 봉의 수를 돌려준다.
 
         covered: 이 봉들로 확인된 구간(UTC ms). 이미 든 봉과 간격이 다르면 DataError.
+        replace: 이미 든 봉을 한꺼번에 갈아 끼운다(펀딩과 거래 규칙은 남는다).
         """
         changed = 0
         with self._edit() as manifest:
+            if replace:
+                manifest.months, manifest.covered, manifest.archives = {}, [], {}
+                manifest.source = ""
             if manifest.months and manifest.interval_ms != interval_ms:
                 raise DataError(
                     f"{self.symbol}의 캐시와 봉의 간격이 다릅니다",
@@ -125,7 +139,10 @@ class SymbolStore:
             return 0
         changed = 0
         if key in manifest.months:
-            old = self._open_month(manifest, key)
+            try:
+                old = self._open_month(manifest, key)
+            except DataError as error:
+                raise self._broken(error) from error
             both, old_at, fresh_at = np.intersect1d(
                 old.open_time, fresh.open_time, assume_unique=True, return_indices=True
             )
@@ -165,14 +182,17 @@ class SymbolStore:
                 # 목록을 읽은 뒤 다른 프로세스가 달을 갈아 끼웠을 수 있다: 새 목록으로 한 번 더.
                 parts = self._open_months(start_ms, end_ms)
         except DataError as error:
-            raise DataError(
-                f"{self.symbol}의 캔들 캐시가 깨졌습니다",
-                error.title,
-                f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
-            ) from error
+            raise self._broken(error) from error
         if not parts:
             raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
         return between(concatenate(parts), start_ms, end_ms)
+
+    def _broken(self, error: DataError) -> DataError:
+        return DataError(
+            f"{self.symbol}의 캔들 캐시가 깨졌습니다",
+            error.title,
+            f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
+        )
 
     def _open_months(self, start_ms: int, end_ms: int) -> list[Candles]:
         manifest = self.manifest()
@@ -210,12 +230,10 @@ class SymbolStore:
                     name: digest for name, digest in manifest.archives.items() if key not in name
                 }
 
-    def clear(self) -> None:
-        """봉을 모두 비운다(펀딩과 거래 규칙은 남긴다)."""
-        self.drop_months(sorted(self.manifest().months))
-        with self._edit() as manifest:
-            manifest.covered = []
-            manifest.source = ""
+    def forget(self) -> None:
+        """읽을 수 없는 목록을 버린다. 파일들은 다음에 고칠 때 지워진다."""
+        with locked(self.folder, _LOCK_SECONDS):
+            (self.folder / FILE_NAME).unlink(missing_ok=True)
 
     def merge_funding(self, funding: FundingSchedule, covered: Span | None = None) -> None:
         """펀딩 기록을 더한다. 같은 시각은 새것으로 바꾼다."""

@@ -40,6 +40,17 @@ class Symbol:
         return self.exchange == "DEMO"
 
 
+def symbol_of_slug(slug: str) -> Symbol | None:
+    """`Symbol.slug`의 거꾸로. 심볼의 slug가 아니면 None."""
+    exchange, _, rest = slug.partition("_")
+    ticker = rest.removesuffix("_p")
+    try:
+        found = parse_symbol(f"{exchange}:{ticker}{'.P' if ticker != rest else ''}")
+    except SymbolError:
+        return None
+    return found if found.slug == slug else None
+
+
 def parse_symbol(text: str) -> Symbol:
     """심볼을 읽는다. 소문자와 앞뒤 빈칸은 받아 고친다. 틀리면 SymbolError.
 

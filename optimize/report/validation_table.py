@@ -24,7 +24,8 @@ def print_validation(study: str, body: Mapping[str, Any], out: IO[str]) -> None:
     titles = ("split", "학습", "검증", "시행", "이긴 시행", "학습 점수", "검증 점수",
               "검증 순이익 (%)", "검증 낙폭 (%)")  # fmt: skip
     for title in titles:
-        table.add_column(title, justify="left" if title in ("학습", "검증") else "right")
+        left = title in ("학습", "검증")
+        table.add_column(title, justify="left" if left else "right", overflow="fold")
     for split in splits[:_MAX_ROWS]:
         table.add_row(*_row(split))
     console.print(table)

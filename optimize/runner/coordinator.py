@@ -30,15 +30,12 @@ from optimize.runner.keeper import (
     StoreOutage,
     store_failure,
 )
+from optimize.runner.pace import MAX_CHUNK, Pace
 from optimize.runner.pool import ChunkDone, WorkerPool
 from optimize.runner.progress import ProgressMeter
 from optimize.runner.signals import stop_signals
 from optimize.trial import FinishedTrial
 
-CHUNK_SECONDS = 0.02
-MAX_CHUNK = 32
-_AHEAD_SECONDS = 0.2
-_MAX_AHEAD = 256
 _SEEDED_AHEAD = 3
 _POLL_SECONDS = 0.5
 _TICK_SECONDS = 0.1
@@ -82,6 +79,7 @@ class Coordinator:
         self._signals = 0
         self._stop_at: float | None = None
         self._stopping = False
+        self._closing = False
         self._turn = 0
         self._claim_seconds = 0.01
         self._deadline: float | None = None
@@ -99,6 +97,7 @@ class Coordinator:
                 self._search()
                 self._drain()
             finally:
+                self._closing = True
                 self._pool.shutdown()
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
@@ -153,13 +152,19 @@ class Coordinator:
                 self._pool.submit(tasks, cell.gates())
 
     def _chunk(self, cell: CellRun) -> int:
-        """한 묶음의 시행 수: 보내는 비용이 묻히되, 끝에 가서 한 작업자에 몰리지 않게."""
+        """한 묶음의 시행 수."""
         if self._limits.reproducible:
             return 1
-        left = cell.target - cell.done - cell.in_flight
-        share = -(-left // (2 * self._pool.workers))
-        by_time = round(CHUNK_SECONDS / max(cell.trial_seconds, 1e-6))
-        return max(1, min(by_time, share, MAX_CHUNK))
+        return self._pace(cell).chunk(cell.target - cell.done - cell.in_flight)
+
+    def _pace(self, cell: CellRun) -> Pace:
+        return Pace(
+            workers=self._pool.workers,
+            cells=len(self._active()),
+            claim_seconds=self._claim_seconds,
+            trial_seconds=cell.trial_seconds,
+            done=cell.done,
+        )
 
     def _ask_some(self) -> bool:
         """한 칸에서 조금 묻는다. 곧바로 더 물을 것이 있으면 True."""
@@ -185,15 +190,9 @@ class Coordinator:
             return 0
         if self._limits.reproducible:
             return min(_SEEDED_AHEAD - cell.ahead - cell.in_flight, cell.missing)
-        horizon = self._horizon(cell)
+        horizon = self._pace(cell).ahead(cell.in_flight)
         # 한 시행이 끝날 때마다 하나씩 묻고 맡지 않도록, 반이 비었을 때 채운다.
         return min(horizon - cell.ahead, cell.missing) if 2 * cell.ahead <= horizon else 0
-
-    def _horizon(self, cell: CellRun) -> int:
-        """앞서 물어 둘 수: 자리를 맡는 동안 작업자가 쉬지 않을 만큼. 많으면 sampler가 낡은 것을 본다."""
-        cover = _AHEAD_SECONDS + 2 * self._claim_seconds
-        rate = self._pool.workers / max(cell.trial_seconds, 1e-4) / max(len(self._active()), 1)
-        return max(2, min(int(rate * cover) + 1, _MAX_AHEAD))
 
     # --- 받기 -------------------------------------------------------------------------
 
@@ -230,7 +229,7 @@ class Coordinator:
 
     def _on_chunk(self, message: ChunkDone) -> None:
         collected = self._pool.collect(message.chunk)
-        if collected.lost:
+        if collected.lost and not self._closing:
             self._warn(
                 "작업자 프로세스가 죽어 새로 띄웁니다",
                 f"계산 중이던 시행 {collected.lost}개를 다시 계산합니다",

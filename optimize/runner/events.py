@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from optimize import paths
 from optimize.errors import RunError, SettingsError, os_reason
@@ -41,6 +43,7 @@ class LineFile:
                 path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
             )
             self._torn = _ends_torn(self._descriptor)
+            self._named = os.fstat(self._descriptor).st_nlink > 0
         except OSError as error:
             raise _write_error(path, error) from error
 
@@ -53,6 +56,9 @@ class LineFile:
             if self._descriptor is None:
                 return
             try:
+                if self._named and not os.fstat(self._descriptor).st_nlink:
+                    # 지워진 파일에 적은 것은 아무도 읽지 못한다.
+                    raise FileNotFoundError(errno.ENOENT, "지워진 파일")
                 _write_all(self._descriptor, b"\n" + body if self._torn else body)
             except OSError as error:
                 # 반쯤 쓰였을 수 있다. 다음 줄이 그 반 줄에 붙지 않게 한다.
@@ -133,7 +139,7 @@ def _open_mirror(target: str | None) -> Callable[[Sequence[str]], None] | None:
     if target is None:
         return None
     if target == "-":
-        return _write_stdout
+        return partial(_write_lines, sys.stdout)
     path = Path(target).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,9 +162,9 @@ def _mask_texts(value: Any, secrets: Sequence[str]) -> Any:
     return value
 
 
-def _write_stdout(lines: Sequence[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+def _write_lines(stream: TextIO, lines: Sequence[str]) -> None:
+    stream.write("".join(f"{line}\n" for line in lines))
+    stream.flush()
 
 
 def _write_all(descriptor: int, body: bytes) -> None:

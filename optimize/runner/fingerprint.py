@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, WizardError
 
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
@@ -44,15 +45,17 @@ def describe_study(
     params: Params,
     ref: DatasetRef,
     space: SearchSpace,
-    strategy_hash: str,
+    code: Mapping[str, str],
     others: Sequence[DatasetRef] = (),
 ) -> dict[str, Any]:
     """스터디에 적을 것. 순서와 무관하게 견줄 수 있는 JSON 값이다.
 
-    others: 한 시행이 ref와 함께 보는 나머지 심볼의 자료. 있으면 심볼마다의 단위와 비용도 적는다.
+    code: 전략의 파일들(`strategy_files`). others: 한 시행이 ref와 함께 보는 나머지 심볼의 자료. 있으면 심볼마다의
+    단위와 비용도 적는다. strategy_files와 space_items는 견주지 않고, 달라졌을 때 무엇인지 대는 데만 쓴다.
     """
     from optimize.backtest.engine import ENGINE_VERSION
     from optimize.data.period import format_period
+    from optimize.strategy.registry import code_digest
     from optimize.validation.splits import Rules
 
     return {
@@ -60,11 +63,15 @@ def describe_study(
         "symbol": ", ".join(item.symbol for item in (ref, *others)),
         "cell": ref.cell,
         "strategy": params.strategy.name,
-        "strategy_hash": strategy_hash,
+        "strategy_hash": code_digest(code),
+        "strategy_files": {name: found[:12] for name, found in code.items()},
         "space": space.fingerprint,
+        "space_items": space.described,
         "data": {
             "fingerprint": _together(ref, others),
             "period": format_period(ref.start_ms, ref.end_ms),
+            "days": list(utc_days(ref)),
+            "funding": ", ".join(_funding_text(item) for item in (ref, *others)),
             "source": ", ".join(dict.fromkeys(item.source for item in (ref, *others))),
         },
         "market": _markets(params, ref, others),
@@ -73,6 +80,42 @@ def describe_study(
         "validation": Rules(**params.validation.model_dump()).relevant,
         "engine": ENGINE_VERSION,
     }
+
+
+def _funding_text(ref: DatasetRef) -> str:
+    """펀딩 기록의 내용의 sha256(앞 8자), 없으면 `없음`."""
+    if ref.funding_path is None:
+        return "없음"
+    return hashlib.sha256(Path(ref.funding_path).read_bytes()).hexdigest()[:8]
+
+
+def utc_days(ref: DatasetRef) -> tuple[int, int]:
+    """자료가 걸친 날의 범위 [첫 날, 끝 날), 1970-01-01부터의 UTC 날."""
+    from optimize.data.period import DAY_MS
+
+    return ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1
+
+
+def recorded_goals(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """스터디에 적힌 목표의 지표들. 적혀 있지 않으면 빈 tuple."""
+    try:
+        return tuple(str(goal["metric"]) for goal in described["objective"]["goals"])
+    except (KeyError, TypeError):
+        return ()
+
+
+def recorded_test_days(described: Mapping[str, Any]) -> int:
+    """스터디에 적힌 기간과 검증에서, 검증에 쓴 날들의 합집합의 날 수. 적혀 있지 않으면 0."""
+    from optimize.validation.splits import Rules, day_count, make_scheme
+
+    rules, data = described.get("validation"), described.get("data")
+    if not isinstance(rules, Mapping) or not isinstance(data, Mapping) or "days" not in data:
+        return 0
+    try:
+        return day_count(make_scheme(Rules(**rules), *data["days"]).testing)
+    except (TypeError, ValueError, KeyError, WizardError):
+        # 다른 판이 적은, 모르는 꼴이다.
+        return 0
 
 
 def _objective(section: ObjectiveSection, several: bool) -> dict[str, Any]:
@@ -193,15 +236,31 @@ def changed_labels(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 def _changes(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     before, after = _comparable(recorded), _comparable(now)
     return [
-        f"{_LABELS[key]}: {_detail(key, recorded.get(key), now.get(key))}"
+        f"{_LABELS[key]}: {_inside(key, recorded, now) or _detail(key, recorded.get(key), now.get(key))}"
         for key in _LABELS
         if key in after and before[key] != after[key]
     ]
 
 
+def _inside(key: str, recorded: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """전략의 코드와 공간은 어느 파일과 어느 파라미터가 달라졌는지. 적혀 있지 않으면 빈 글."""
+    beside = {"strategy_hash": "strategy_files", "space": "space_items"}.get(key, "")
+    before, after = recorded.get(beside), now.get(beside)
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return ""
+    moved = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if key == "strategy_hash":
+        return f"바뀐 파일 {', '.join(moved)}" if moved else ""
+    return ", ".join(
+        f"{name} {before.get(name, '없음')} → {after.get(name, '없음')}" for name in moved
+    )
+
+
 def _detail(key: str, before: Any, after: Any) -> str:
     if key == "data":
-        return f"{_data_text(before)} → {_data_text(after)}"
+        moved = [str(d.get("funding", "")) for d in (before, after) if isinstance(d, Mapping)]
+        funding = f", 펀딩 기록 {' → '.join(moved)}" if len({*moved}) == 2 and all(moved) else ""
+        return f"{_data_text(before)} → {_data_text(after)}{funding}"
     if key in {"strategy_hash", "space"}:
         return "내용이 바뀌었습니다"
     if key == "market":

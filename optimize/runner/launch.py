@@ -9,6 +9,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import RunError, SettingsError, WizardError, os_reason
+from optimize.memory import return_freed_memory
 from optimize.protocol import (
     DoneEvent,
     ErrorEvent,
@@ -70,7 +72,7 @@ class _Search:
     space: SearchSpace
     objective: Objective
     costs: CostModel
-    strategy_hash: str
+    code: dict[str, str]
     rules: Rules
 
 
@@ -91,8 +93,11 @@ def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
     terminals = make_terminals(run_dir, quiet=events == "-")
     with run_lock(run_dir), interruptible():
         writer = EventWriter(run_dir, events, plan.secrets, terminals)
+        out = sys.stderr if events == "-" else sys.stdout
         try:
-            return _guarded(plan, name, writer, out=sys.stderr if events == "-" else sys.stdout)
+            # 전략이 이 프로세스에서 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+            with redirect_stdout(sys.stderr):
+                return _guarded(plan, name, writer, out)
         finally:
             writer.close()
             for terminal in reversed(terminals):
@@ -138,6 +143,13 @@ def _emit_last(events: EventWriter, error: ErrorEvent | None, exit_code: int) ->
 
 
 def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+    from optimize.strategy.registry import pinned_strategy
+
+    with pinned_strategy(plan.params.strategy.name):
+        return _execute_pinned(plan, run_id, events, out)
+
+
+def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
     events.emit(Hello(run_id, os.getpid(), _version(), socket.gethostname()))
     search = _prepare_search(plan)
     inbox: SimpleQueue[Any] = SimpleQueue()
@@ -156,13 +168,14 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         warn_thin_splits(search.rules, plan.params.search.n_trials, events)
         refs = [[market.ref for market in symbols] for symbols in markets]
         kit = workforce.equip([ref for cell in refs for ref in cell], plan.params.strategy.name)
-        opened = open_studies(plan, refs, search.space, search.objective, search.strategy_hash)
+        opened = open_studies(plan, refs, search.space, search.objective, search.code)
         journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
         journal.write()
         recover(opened, events, events.run_dir)
         keeper = StoreKeeper(inbox, run_id)
         cells = _open_cells(plan, search, markets, schemes, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
+        return_freed_memory()
         finished = coordinator.run()
         for item, cell in zip(opened, cells, strict=True):
             if not cell.unsaved:
@@ -171,6 +184,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         verdicts: list[Verdict] = []
         if not coordinator.killed:
             gathered = write_results(plan, cells, [item.store for item in opened], events)
+            return_freed_memory()
             # 사용자가 멈췄으면 기다리게 하지 않는다: 판정은 studies verdict로 언제든 낸다.
             verdicts = write_verdicts(cells, gathered, events) if finished else []
         events.emit(DoneEvent(_results(cells), exit_code))
@@ -186,7 +200,7 @@ def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
 def _prepare_search(plan: Plan) -> _Search:
     from optimize.backtest.costs import CostModel
     from optimize.search.space import SearchSpace
-    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+    from optimize.strategy.registry import load_strategy, strategy_files
 
     params = plan.params
     strategy = load_strategy(params.strategy.name)
@@ -194,7 +208,7 @@ def _prepare_search(plan: Plan) -> _Search:
         SearchSpace(strategy.parameters, params.strategy.space),
         make_objective(params.objective),
         CostModel(**params.backtest.model_dump()),
-        strategy_fingerprint(params.strategy.name),
+        strategy_files(params.strategy.name),
         make_rules(params),
     )
 
@@ -229,6 +243,7 @@ def _open_cells(
     from optimize.search.folds import FoldedProposer, fold_seed
     from optimize.search.proposer import make_proposer
     from optimize.search.pruning import make_pruner
+    from optimize.strategy.registry import code_digest
 
     settings = plan.params.search
     cells = []
@@ -255,6 +270,7 @@ def _open_cells(
             scheme,
             settings.trial_timeout,
             tuple(others),
+            code_digest(search.code),
         )
         cell = CellRun(
             index,

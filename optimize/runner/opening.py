@@ -12,7 +12,13 @@ from optimize import paths
 from optimize.errors import SettingsError, StorageError, WizardError
 from optimize.protocol import WarningEvent
 from optimize.runner.events import EventWriter
-from optimize.runner.fingerprint import claim_study, describe_study, digest, note_target
+from optimize.runner.fingerprint import (
+    claim_study,
+    describe_study,
+    digest,
+    note_target,
+    utc_days,
+)
 from optimize.runner.journal import (
     Journal,
     JournalStudy,
@@ -196,10 +202,9 @@ def warn_thin_splits(rules: Rules, n_trials: int, events: EventWriter) -> None:
 
 def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
     """캔들의 기간(UTC 날)을 나눈다. 나눌 수 없게 짧으면 DataError."""
-    from optimize.data.period import DAY_MS
     from optimize.validation.splits import make_scheme
 
-    return make_scheme(rules, ref.start_ms // DAY_MS, (ref.end_ms - 1) // DAY_MS + 1)
+    return make_scheme(rules, *utc_days(ref))
 
 
 def open_studies(
@@ -207,11 +212,11 @@ def open_studies(
     cells: Sequence[Sequence[DatasetRef]],
     space: SearchSpace,
     objective: Objective,
-    strategy_hash: str,
+    code: Mapping[str, str],
 ) -> list[OpenedStudy]:
     """칸마다의 스터디를 열고 지문을 견주고 `storage.json`을 쓴다. 하나라도 실패하면 모두 닫는다.
 
-    cells: 칸마다 심볼마다의 자료.
+    cells: 칸마다 심볼마다의 자료. code: 전략의 파일들(`strategy_files`).
     """
     from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
     from optimize.storage.store import TrialStore
@@ -219,7 +224,7 @@ def open_studies(
     opened: list[OpenedStudy] = []
     try:
         for cell, refs in zip(plan.cells, cells, strict=True):
-            described = describe_study(plan.params, refs[0], space, strategy_hash, refs[1:])
+            described = describe_study(plan.params, refs[0], space, code, refs[1:])
             store = TrialStore.open(
                 cell.storage_url,
                 plan.storage_options,

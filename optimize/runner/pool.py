@@ -161,14 +161,16 @@ class WorkerPool:
                     chunk.future = executor.submit(evaluate, key, packed, gates, batch)
                     break
                 except ClusterLost:
-                    self._cut(tasks, gates)
+                    self._cut()
+                    self._returned.append((tasks, gates))
                     return
                 except BrokenExecutor as error:
-                    self._refuse_stillborn(error)
+                    self._abandon(error)
                 except RunError:
                     if not self._may_retry():
                         raise
-                    self._cut(tasks, gates)
+                    self._cut()
+                    self._returned.append((tasks, gates))
                     return
         self._in_flight[id(chunk)] = chunk
         chunk.future.add_done_callback(lambda _: self._inbox.put(ChunkDone(chunk)))
@@ -184,7 +186,7 @@ class WorkerPool:
             collected.done = list(zip(chunk.tasks, chunk.future.result(), strict=True))
             self._idle_breaks = 0
         elif isinstance(error, BrokenExecutor):
-            self._break(collected, error)
+            self._break(chunk.generation, collected, error)
         else:
             # 무리는 살아 있고 이 묶음만 잃었다(dask의 KilledWorker, 결과를 옮기지 못함).
             del self._in_flight[id(chunk)]
@@ -225,10 +227,9 @@ class WorkerPool:
             self._cut_at = None
         return self._executor
 
-    def _cut(self, tasks: list[Task], gates: Sequence[Gate]) -> None:
-        """무리와 끊겼다: 묶음을 쥐고, 잠시 뒤 다시 잇는다."""
+    def _cut(self) -> None:
+        """무리와 끊겼다: 쥐고 있는 묶음은 잠시 뒤 다시 이어 보낸다."""
         self.shutdown()
-        self._returned.append((tasks, gates))
         self._cut_at = self._cut_at or monotonic()
         self._retry_at = monotonic() + _RETRY_SECONDS
 
@@ -236,9 +237,14 @@ class WorkerPool:
         """처음 잇지 못한 것은 주소가 틀린 것이다. 이었다가 끊긴 것은 기다려 본다."""
         return self._cut_at is not None and monotonic() - self._cut_at < RECONNECT_SECONDS
 
-    def _refuse_stillborn(self, error: BaseException) -> None:
-        """시행을 받기도 전에 망가진 executor를 버린다. 거듭되면 RunError."""
+    def _abandon(self, error: BaseException) -> None:
+        """보내려다 만난 망가진 executor를 버린다. 시행을 받기도 전에 망가지는 일이 거듭되면 RunError.
+
+        나가 있던 묶음은 제 알림(`ChunkDone`)이 올 때 잃은 것으로 거둔다.
+        """
         self.shutdown()
+        if any(chunk.generation == self._generation for chunk in self._in_flight.values()):
+            return
         self._idle_breaks += 1
         if self._idle_breaks > _MAX_IDLE_BREAKS:
             raise RunError(
@@ -247,27 +253,31 @@ class WorkerPool:
                 "남은 메모리(free -h)와 프로세스 한도(ulimit -u)를 보고 --n-jobs 를 줄여 보세요",
             ) from error
 
-    def _break(self, collected: Collected, error: BaseException) -> None:
-        """무리가 닫혔다: 아직 끝나지 않은 묶음의 시행을 모두 잃은 것으로 본다."""
+    def _break(self, generation: int, collected: Collected, error: BaseException) -> None:
+        """그 executor가 닫혔다: 아직 끝나지 않은 그것의 묶음의 시행을 모두 잃은 것으로 본다."""
         lost = [
             chunk
             for chunk in self._in_flight.values()
-            if chunk.generation == self._generation
+            if chunk.generation == generation
             and chunk.future is not None
             and not (chunk.future.done() and _failure(chunk.future) is None)
         ]
         for chunk in lost:
             del self._in_flight[id(chunk)]
+        is_current = generation == self._generation
         if isinstance(error, ClusterLost):
+            if is_current:
+                self._cut()
             for chunk in lost:
                 collected.cut += len(chunk.tasks)
-                self._cut(chunk.tasks, chunk.gates)
+                self._returned.append((chunk.tasks, chunk.gates))
             return
         alone = sum(len(chunk.tasks) for chunk in lost) == 1
         for chunk in lost:
             self._lose(chunk, collected, _describe(error), alone=alone)
         self._idle_breaks = 0
-        self.shutdown()
+        if is_current:
+            self.shutdown()
 
     def _lose(self, chunk: Chunk, collected: Collected, reason: str, *, alone: bool) -> None:
         for task in chunk.tasks:

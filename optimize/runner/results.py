@@ -48,11 +48,20 @@ def write_results(
     StorageOperationError: 저장소에서 시행을 되읽을 수 없고 기다려도 풀리지 않는다(깨진 파일 따위).
     """
     from optimize.storage.failures import StorageOperationError
+    from optimize.validation.splits import day_count
     from optimize.verdict.collect import StudyTrials
 
     gathered, whole = [], True
     for cell, store in zip(cells, stores, strict=True):
-        trials = StudyTrials(cell.study, str(cell.search.plan.cell), cell.leaders.directions)
+        scheme = cell.search.job.scheme
+        trials = StudyTrials(
+            cell.study,
+            str(cell.search.plan.cell),
+            cell.leaders.directions,
+            tuple(goal.metric for goal in cell.search.objective.goals),
+            0 if scheme is None else day_count(scheme.testing),
+            plan.params.search.sampler != "random",
+        )
         gathered.append(trials)
         try:
             _write_cell(plan, cell, store, trials)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from optimize.errors import WizardError
 from optimize.masking import mask_secrets, printable
 from optimize.runner.cargo import CargoFile, unpack_ref, unpack_strategy
+from optimize.runner.chatter import divert_output
 from optimize.runner.patience import TrialTimeout, limited
 from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
@@ -65,6 +66,8 @@ class Job:
     trial_timeout: 시행 하나의 시간 제한(초), None이면 없다.
     cargo: 다른 컴퓨터의 작업자에게 실어 보낸 파일들. 비었으면 모든 경로를 그대로 읽는다.
     scheme: 기간을 학습과 검증으로 나눈 것, None이면 나누지 않는다.
+    code: 실행을 시작할 때의 전략의 지문. 작업자가 읽은 것이 다르면(도는 동안 고친 파일) 시행은 실패한다. 비었으면
+    견주지 않는다.
     ref, costs: 첫 심볼의 것. others: 한 시행이 함께 보는 나머지 심볼들의 것, 하나면 비었다.
     """
 
@@ -76,6 +79,7 @@ class Job:
     scheme: Scheme | None = None
     trial_timeout: float | None = None
     others: tuple[Market, ...] = ()
+    code: str = ""
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -145,6 +149,7 @@ def start_worker(coordinator: int, rehearsal: Rehearsal) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    divert_output()
     threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
     warm_up(rehearsal)
 
@@ -170,11 +175,16 @@ def evaluate(
 
     key, packed: 칸의 이름과 pickle한 `Job`. 같은 것은 한 번만 푼다.
     """
-    return [
+    me = os.getpid()
+    outcomes = [
         outcome
         for symbol, works in groupby(batch, key=lambda work: work.symbol)
         for outcome in _evaluate_symbol(key, packed, gates, list(works), symbol)
     ]
+    if os.getpid() != me:
+        # 전략이 fork하고 끝내지 않은 복사본이다: 작업자 노릇을 하지 않는다.
+        os._exit(0)
+    return outcomes
 
 
 def _evaluate_symbol(
@@ -183,7 +193,8 @@ def _evaluate_symbol(
     started = time.time()
     try:
         bench = _bench(key, packed, symbol)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
+    except BaseException as error:  # noqa: BLE001 — 사용자의 전략 파일은 무엇이든 올릴 수 있다
+        _let_go(error)
         failed = Outcome(None, _reason(error), started, 0.0, {}, False)
         return [failed] * len(batch)
     if len(batch) > 1 and not gates:
@@ -200,7 +211,8 @@ def _evaluate_together(bench: _Bench, batch: Sequence[Work]) -> list[Outcome] | 
     try:
         with limited(None if limit is None else limit * len(batch)):
             found = bench.measure_batch(batch)
-    except (Exception, SystemExit, TrialTimeout):  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
+    except BaseException as error:  # noqa: BLE001 — 까닭은 하나씩 평가할 때 그 시행에 남는다
+        _let_go(error)
         return None
     each = (time.perf_counter() - clock) / len(batch)
     several = bool(bench.job.others)
@@ -240,7 +252,8 @@ def _evaluate_one(bench: _Bench, gates: Sequence[Gate], work: Work) -> Outcome:
         with limited(bench.job.trial_timeout):
             front = _hopeless_front(bench, gates, work.params, intermediate)
             measured = bench.measure(work) if front is None else None
-    except (Exception, SystemExit, TrialTimeout) as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
+    except BaseException as error:  # noqa: BLE001 — 시행 하나의 실패는 실행을 멈추지 않는다
+        _let_go(error)
         seconds = time.perf_counter() - clock
         return Outcome(None, _reason(error), started, seconds, intermediate, False)
     seconds = time.perf_counter() - clock
@@ -315,6 +328,14 @@ class _Bench:
         return self._fronts[fraction]
 
 
+def _let_go(error: BaseException) -> None:
+    """사용자의 Ctrl-C는 다시 올린다. 작업자는 그것을 받지 않으므로, 거기서 난 것은 전략이 낸 것이다."""
+    if isinstance(error, KeyboardInterrupt) and (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        raise error
+
+
 def _reason(error: BaseException) -> str:
     """한 줄로 줄인 까닭: 예외의 이름, 글, 난 자리."""
     if isinstance(error, TrialTimeout):
@@ -335,6 +356,8 @@ def _reason(error: BaseException) -> str:
 # 칸이 많아도 프로세스가 연 파일이 한없이 늘지 않게 한다.
 @lru_cache(maxsize=64)
 def _bench(key: str, packed: bytes, symbol: int) -> _Bench:
+    from optimize.strategy.registry import require_same_code
+
     del key
     job: Job = pickle.loads(packed)  # noqa: S301 — 같은 실행의 coordinator가 보낸 것이다
     ref, costs = job.markets[symbol]
@@ -342,6 +365,7 @@ def _bench(key: str, packed: bytes, symbol: int) -> _Bench:
     if job.cargo:
         ref = unpack_ref(job.ref, job.cargo)
         job = replace(job, ref=ref, strategy=unpack_strategy(job.strategy, job.cargo))
+    require_same_code(job.strategy, job.code)
     return _Bench(job)
 
 

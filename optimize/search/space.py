@@ -188,6 +188,16 @@ class SearchSpace:
         }
 
     @cached_property
+    def described(self) -> dict[str, str]:
+        """파라미터의 이름 → 사람이 읽는 범위나 고정한 값."""
+        return {
+            parameter.name: f"{self.fixed[parameter.name]}"
+            if parameter.name in self.fixed
+            else _range_text(parameter)
+            for parameter in self.parameters
+        }
+
+    @cached_property
     def fingerprint(self) -> str:
         """공간의 지문(sha256의 앞 32자). 범위·고정 값·기본값·조건 가운데 무엇이 달라도 다르다."""
         described = [
@@ -196,6 +206,15 @@ class SearchSpace:
         ]
         text = json.dumps([described, dict(self.fixed)], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _range_text(parameter: Parameter) -> str:
+    if isinstance(parameter, ChoiceParameter):
+        return "|".join(map(str, parameter.choices))
+    if isinstance(parameter, (IntParameter, FloatParameter)):
+        step = f" 간격 {parameter.step:g}" if parameter.step not in (None, 1) else ""
+        return f"{parameter.low:g}~{parameter.high:g}{step}{' log' if parameter.log else ''}"
+    raise TypeError(f"모르는 파라미터 종류: {type(parameter).__name__}")
 
 
 def value_count(parameter: Parameter) -> int | None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from optimize.memory import return_freed_memory
 from optimize.search.pareto import losses_of
 from optimize.search.proposer import DistinctProposer
 from optimize.search.space import SearchSpace
@@ -50,6 +51,7 @@ class TpeProposer(DistinctProposer):
         from optimize.search.tpe_model import warm_up
 
         warm_up(IntParameter("any", 0))
+        return_freed_memory()
 
     def _learn(self, trials: Sequence[FinishedTrial]) -> None:
         self._backlog += [

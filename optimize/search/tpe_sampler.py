@@ -68,6 +68,15 @@ class FastTPESampler(optuna.samplers.BaseSampler):
         self._model: TpeModel | None = None
         self._n_learned = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """pickle과 deepcopy: 배운 시행은 옮기고 모형은 그것으로 다시 세운다."""
+        with self._lock:
+            return {**self.__dict__, "_lock": None, "_model": None, "_n_learned": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
     def reseed_rng(self) -> None:
         self._rng = np.random.default_rng()
         self._independent.reseed_rng()

@@ -18,6 +18,11 @@ def blank_as_zero(value: Any) -> Any:
     return 0 if value is None or (isinstance(value, str) and not value.strip()) else value
 
 
+def upper_words(value: Any) -> Any:
+    """`read_committed`도 `READ COMMITTED`로 읽는다."""
+    return " ".join(value.replace("_", " ").upper().split()) if isinstance(value, str) else value
+
+
 def _not_bool(value: Any) -> Any:
     """`n_jobs: true`가 조용히 1이 되지 않게 한다."""
     if isinstance(value, bool):

@@ -28,6 +28,7 @@ from optimize.settings.fields import (
     OptionalText,
     Section,
     blank_as_zero,
+    upper_words,
 )
 from optimize.settings.symbols import MARKET_KEYS, SymbolEntry, as_entries, ordered
 
@@ -258,9 +259,9 @@ class SearchSection(Section):
     storage_lock_timeout_ms: Annotated[
         Int, Field(ge=0, le=2_147_483_647), BeforeValidator(blank_as_zero)
     ] = 10_000
-    storage_isolation_level: Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] = (
-        "READ COMMITTED"
-    )
+    storage_isolation_level: Annotated[
+        Literal["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"], BeforeValidator(upper_words)
+    ] = "READ COMMITTED"
 
     @field_validator("n_jobs")
     @classmethod

@@ -10,25 +10,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from optimize.storage.census_best import Head, find_bests, ints, where
 from optimize.storage.dbapi import Rows
 
-_STATES = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+_FINISHED = ("COMPLETE", "PRUNED", "FAIL")
 _NO_BEST = (None, None)
-# 제약 JSON에 0보다 큰 값이나 NaN이 있는가. 값은 Python json의 글이라 0이 아닌 수는 1-9를 담는다.
-_VIOLATED = r"(^|[\[,])\s*(Infinity|NaN|[0-9.]*[1-9])"
 # 부분 색인은 조건이 글자 그대로일 때 쓰인다(`tables.IS_UNFINISHED`).
 _IS_OPEN = "state IN ('RUNNING', 'WAITING')"
-_IS_CONSTRAINT = "(a.key = 'constraints' OR substr(a.key, 1, 12) = 'constraints:')"
 # 끝나지 않은 시행이 이보다 많은 스터디는 자취를 두지 않고 늘 센다.
 _MAX_OPEN = 500
 # 스터디의 이만한 몫보다 많이 셀 때는 색인을 오가지 않고 통째로 훑는다.
 _SCAN_SHARE = 0.25
+# 이보다 많은 시행은 두 연결이 나누어 센다.
+_WORTH_SPLITTING = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +68,30 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """자취를 견준 결과. same: 그대로인 것. changed: 다시 세어야 할 스터디 → (행 수, 마지막 id)."""
+    """자취를 견준 결과. same: 그대로인 것. changed: 다시 세어야 할 스터디 → 시행의 수.
+
+    heads: 견주는 김에 이미 세었으면 그 줄들.
+    """
 
     same: dict[int, Counted]
-    changed: dict[int, tuple[int, int]]
+    changed: dict[int, int]
+    heads: Sequence[Head] | None = None
 
     @property
     def n_changed(self) -> int:
         """다시 세어야 할 시행의 수."""
-        return sum(count for count, _ in self.changed.values())
+        return sum(self.changed.values())
 
 
 def check_marks(db: Rows, ids: Sequence[int] | None, known: Mapping[int, Counted]) -> Check:
     """ids(None이면 모두) 가운데 known의 자취와 달라진 스터디를 찾는다. 시행이 없는 스터디는 없다."""
+    if not known:
+        return _first_check(db, ids)
     now = {
         study_id: (count, last)
         for study_id, count, last in db(
             "SELECT study_id, count(*), max(trial_id) FROM trials t "  # noqa: S608
-            f"{_where(ids)} GROUP BY study_id"
+            f"{where(ids)} GROUP BY study_id"
         )
     }
     likely = {
@@ -99,7 +105,20 @@ def check_marks(db: Rows, ids: Sequence[int] | None, known: Mapping[int, Counted
         for study_id, found in likely.items()
         if found.mark and all(rows.get(row[0]) == row for row in found.mark.rows)
     }
-    return Check(same, {key: place for key, place in now.items() if key not in same})
+    return Check(same, {key: count for key, (count, _) in now.items() if key not in same})
+
+
+def _first_check(db: Rows, ids: Sequence[int] | None) -> Check:
+    """견줄 것이 없을 때. PostgreSQL에서는 훑는 김에 다 세고, SQLite는 마지막 시행의 번호만 본다."""
+    if db.backend == "postgresql":
+        heads = _heads(db, ids)
+        return Check({}, {head.study_id: head.rows for head in heads}, heads)
+    rows = db(
+        "SELECT s.study_id, coalesce(t.number, 0) + 1 FROM studies s JOIN trials t ON t.trial_id ="  # noqa: S608
+        " (SELECT max(trial_id) FROM trials mine WHERE mine.study_id = s.study_id)"
+        f"{'' if ids is None else f' WHERE s.study_id IN ({ints(ids)})'}"
+    )
+    return Check({}, dict(rows))
 
 
 def count_changed(db: Rows, check: Check) -> dict[int, Counted]:
@@ -107,156 +126,96 @@ def count_changed(db: Rows, check: Check) -> dict[int, Counted]:
     changed = check.changed
     if not changed:
         return {}
-    rows = check.n_changed
-    every = rows + sum(found.mark.count for found in check.same.values() if found.mark)
-    # 거의 모두를 셀 때는 가리지 않고 훑는 것이 빠르다.
-    scope = None if rows > every * _SCAN_SHARE else sorted(changed)
-    summaries = _count(db, changed, scope, [last for _, last in changed.values()])
-    opened = _open_trials(db, [key for key, found in summaries.items() if found.unfinished])
-    wanted = {key: {changed[key][1], *opened[key]} for key in summaries}
+    every = check.n_changed + sum(found.mark.count for found in check.same.values() if found.mark)
+    if check.n_changed >= _WORTH_SPLITTING:
+        counted = _count_together(db, changed, check.heads)
+    else:
+        # 거의 모두를 셀 때는 가리지 않고 훑는 것이 빠르다.
+        whole = check.n_changed > every * _SCAN_SHARE
+        counted = _count(db, changed, None if whole else sorted(changed), check.heads)
+    opened = _open_trials(db, [key for key, (_, found) in counted.items() if found.unfinished])
+    wanted = {key: {head.last, *opened[key]} for key, (head, _) in counted.items()}
     kept = {key: ids for key, ids in wanted.items() if len(ids) <= _MAX_OPEN + 1}
     states = _rows(db, (trial_id for ids in kept.values() for trial_id in ids))
     return {
         key: Counted(
             summary,
-            Mark(*changed[key], tuple(states[trial_id] for trial_id in sorted(kept[key])))
+            Mark(head.rows, head.last, tuple(states[trial_id] for trial_id in sorted(kept[key])))
             if key in kept
             else None,
         )
-        for key, summary in summaries.items()
+        for key, (head, summary) in counted.items()
     }
 
 
 def count_studies(db: Rows, ids: Sequence[int]) -> dict[int, Summary]:
     """ids를 모두 센다. 시행이 없는 스터디는 빈 집계다."""
-    return {key: Summary() for key in ids} | _count(db, ids, ids, ()) if ids else {}
+    counted = _count(db, ids, ids) if ids else {}
+    return {key: Summary() for key in ids} | {key: found for key, (_, found) in counted.items()}
 
 
 def _count(
-    db: Rows, ids: Iterable[int], scope: Sequence[int] | None, sample: Sequence[int]
-) -> dict[int, Summary]:
-    """scope(None이면 모두)를 훑어 ids의 집계를 만든다. sample: 제약을 쓰는지 먼저 볼 시행들."""
+    db: Rows,
+    ids: Iterable[int],
+    scope: Sequence[int] | None,
+    heads: Sequence[Head] | None = None,
+) -> dict[int, tuple[Head, Summary]]:
+    """scope(None이면 모두)를 훑어 ids의 집계를 만든다. heads: 이미 세었으면 그 줄들."""
     wanted = set(ids)
-    states = ", ".join(f"count(CASE state WHEN '{name}' THEN 1 END)" for name in _STATES)
-    rows = db(
-        f"SELECT study_id, max(number), {states},"  # noqa: S608
-        f" max(coalesce(datetime_complete, datetime_start)) FROM trials t"
-        f" {_where(scope)} GROUP BY study_id"
-    )
-    bests = _bests(db, wanted, scope, sample)
+    mine = [head for head in heads or _heads(db, scope) if head.study_id in wanted]
+    bests = find_bests(db, mine, scope)
     return {
-        study_id: Summary(
-            total=last + 1,
-            unfinished=running + waiting,
-            n_complete=complete,
-            n_pruned=pruned,
-            n_failed=failed,
-            best_value=bests.get(study_id, _NO_BEST)[0],
-            best_number=bests.get(study_id, _NO_BEST)[1],
-            last_activity=utc(moment),
+        head.study_id: (
+            head,
+            Summary(
+                total=head.number + 1,
+                unfinished=head.rows - head.complete - head.pruned - head.failed,
+                n_complete=head.complete,
+                n_pruned=head.pruned,
+                n_failed=head.failed,
+                best_value=bests.get(head.study_id, _NO_BEST)[0],
+                best_number=bests.get(head.study_id, _NO_BEST)[1],
+                last_activity=utc(head.moment),
+            ),
         )
-        for study_id, last, complete, pruned, failed, running, waiting, moment in rows
-        if study_id in wanted
+        for head in mine
     }
 
 
-def _bests(
-    db: Rows, wanted: set[int], scope: Sequence[int] | None, sample: Sequence[int]
-) -> dict[int, tuple[float, int]]:
-    """한 목표의 스터디마다 제약을 만족하는 최선의 (값, 번호). 같은 값이면 먼저 나온 것.
-
-    제약을 쓰지 않으면 제약의 테이블을 훑지 않는다: 최선을 먼저 찾고 그 시행의 제약만 읽어 본다.
-    """
-    maximize = {
-        study_id: direction == "MAXIMIZE"
-        for study_id, direction, count in db(
-            "SELECT study_id, max(direction), count(*) FROM study_directions GROUP BY study_id"
-        )
-        if count == 1 and study_id in wanted
-    }
-    found: dict[int, tuple[float, int, int]] = {}
-    again = maximize
-    if not _constraints(db, sample):
-        found = _top(db, maximize, scope, constrained=False)
-        texts = _constraints(db, [trial_id for _, _, trial_id in found.values()])
-        violated = {
-            key
-            for key, (_, _, trial_id) in found.items()
-            if any(re.search(_VIOLATED, text) for text in texts.get(trial_id, ()))
-        }
-        found = {key: place for key, place in found.items() if key not in violated}
-        again = {key: maximize[key] for key in violated}
-        scope = sorted(again)
-    found |= _top(db, again, scope, constrained=True)
-    return {key: (value, number) for key, (value, number, _) in found.items()}
-
-
-def _feasible(db: Rows, *, gather: bool) -> str:
-    """시행 t가 제약을 어기지 않았다는 조건.
-
-    gather: 어긴 것을 한 번에 모은다(거의 모든 시행을 볼 때). 아니면 시행마다 색인으로 찾는다.
-    """
-    rows = f"SELECT a.trial_id FROM trial_system_attributes a WHERE {_IS_CONSTRAINT} AND "  # noqa: S608
-    mine = " AND a.trial_id = t.trial_id"
-    if db.backend == "postgresql":
-        return f" AND NOT EXISTS ({rows}a.value_json ~ '{_VIOLATED}'{mine})"
-    # 정규식은 Python을 부른다: 음수와 0.0만 있는 글은 꼴만 보고 넘긴다('0.0'을 지워도 0이 아닌 수는 남는다).
-    text = "' ' || replace(a.value_json, '0.0', '')"
-    rows += f"{text} GLOB '*[[, ][0-9NI]*' AND a.value_json REGEXP '{_VIOLATED}'"
-    return f" AND t.trial_id NOT IN ({rows})" if gather else f" AND NOT EXISTS ({rows}{mine})"
-
-
-def _top(
-    db: Rows, maximize: Mapping[int, bool], scope: Sequence[int] | None, *, constrained: bool
-) -> dict[int, tuple[float, int, int]]:
-    """스터디 → 최선의 (값, 번호, trial_id). constrained: 제약을 어긴 시행을 뺀다."""
-    if not maximize:
-        return {}
-    infinity = "'Infinity'::float8" if db.backend == "postgresql" else "9e999"
-    number = (
-        f"CASE v.value_type WHEN 'INF_POS' THEN {infinity}"
-        f" WHEN 'INF_NEG' THEN -{infinity} ELSE v.value END"
-    )
-    plain = f"v.objective = 0 AND t.state = 'COMPLETE'{_where(scope, ' AND')}"
-    gathered = _feasible(db, gather=scope is None) if constrained else ""
-    looked_up = _feasible(db, gather=False) if constrained else ""
-    extremes = db(
-        f"SELECT t.study_id, max({number}), min({number})"  # noqa: S608
-        f" FROM trial_values v JOIN trials t ON t.trial_id = v.trial_id WHERE {plain}{gathered}"
-        " GROUP BY t.study_id"
-    )
-    best = {key: high if maximize[key] else low for key, high, low in extremes if key in maximize}
-    if not best:
-        return {}
-    pairs = ", ".join(f"({key}, {_literal(db, value)})" for key, value in best.items())
-    first = (
-        "(min(ARRAY[t.number, t.trial_id]))[1], (min(ARRAY[t.number, t.trial_id]))[2]"
-        if db.backend == "postgresql"
-        # SQLite는 min이 하나뿐이면 나머지 칸을 그 행에서 가져온다(문서에 적힌 약속).
-        else "min(t.number), t.trial_id"
-    )
-    # 최선의 값들과 같은 값을 먼저 거르면 남는 행이 적어 나머지는 색인으로 찾는다.
+def _heads(db: Rows, scope: Sequence[int] | None) -> list[Head]:
+    states = ", ".join(f"count(CASE state WHEN '{name}' THEN 1 END)" for name in _FINISHED)
     rows = db(
-        f"WITH best(study_id, value) AS (VALUES {pairs}), v AS MATERIALIZED"  # noqa: S608
-        f" (SELECT v.trial_id, v.objective, {number} AS value FROM trial_values v"
-        f" WHERE v.objective = 0 AND {number} IN (SELECT value FROM best))"
-        f" SELECT t.study_id, {first} FROM v CROSS JOIN trials t WHERE t.trial_id = v.trial_id"
-        f" AND {plain} AND (t.study_id, v.value) IN (SELECT study_id, value FROM best)"
-        f"{looked_up} GROUP BY t.study_id"
+        "SELECT study_id, count(*), max(number), min(trial_id), max(trial_id),"  # noqa: S608
+        f" {states}, max(coalesce(datetime_complete, datetime_start)) FROM trials t"
+        f" {where(scope)} GROUP BY study_id"
     )
-    return {key: (best[key], number, trial_id) for key, number, trial_id in rows}
+    return [Head(*row) for row in rows]
 
 
-def _constraints(db: Rows, trial_ids: Sequence[int]) -> dict[int, list[str]]:
-    """제약이 적힌 시행 → 그 JSON 글들."""
-    found: dict[int, list[str]] = defaultdict(list)
-    if trial_ids:
-        for trial_id, text in db(
-            "SELECT a.trial_id, a.value_json FROM trial_system_attributes a"  # noqa: S608
-            f" WHERE a.trial_id IN ({_ints(trial_ids)}) AND {_IS_CONSTRAINT}"
-        ):
-            found[trial_id].append(text)
-    return found
+def _count_together(
+    db: Rows, changed: Mapping[int, int], heads: Sequence[Head] | None
+) -> dict[int, tuple[Head, Summary]]:
+    """두 연결로 반씩 센다. 연결을 더 얻지 못하면 하나로."""
+    with db.twin() as other, ThreadPoolExecutor(1) as pool:
+        if other is None:
+            return _count(db, changed, None, heads)
+        first, second = _halves(changed)
+        if heads is None and db.backend == "postgresql":
+            heads = _heads(db, None)
+        half = pool.submit(_count, other, second, sorted(second), heads)
+        return _count(db, first, sorted(first), heads) | half.result()
+
+
+def _halves(changed: Mapping[int, int]) -> tuple[Mapping[int, int], Mapping[int, int]]:
+    """시행의 수가 비슷한 둘로."""
+    first: dict[int, int] = {}
+    left = sum(changed.values()) / 2
+    for key in sorted(changed):
+        if left <= 0:
+            break
+        first[key] = changed[key]
+        left -= changed[key]
+    return first, {key: count for key, count in changed.items() if key not in first}
 
 
 def _open_trials(db: Rows, ids: Sequence[int]) -> dict[int, list[int]]:
@@ -264,7 +223,7 @@ def _open_trials(db: Rows, ids: Sequence[int]) -> dict[int, list[int]]:
     if ids:
         for study_id, trial_id in db(
             "SELECT study_id, trial_id FROM trials t"  # noqa: S608
-            f" {_where(ids)} AND {_IS_OPEN}"
+            f" {where(ids)} AND {_IS_OPEN}"
         ):
             found[study_id].append(trial_id)
     return found
@@ -276,7 +235,7 @@ def _rows(db: Rows, trial_ids: Iterable[int]) -> dict[int, tuple[int, str, str, 
         return {}
     rows = db(
         "SELECT trial_id, state, datetime_start, datetime_complete FROM trials"  # noqa: S608
-        f" WHERE trial_id IN ({_ints(wanted)})"
+        f" WHERE trial_id IN ({ints(wanted)})"
     )
     return {row[0]: (row[0], row[1], str(row[2] or ""), str(row[3] or "")) for row in rows}
 
@@ -287,17 +246,3 @@ def utc(stored: datetime | str | None) -> datetime | None:
         return None
     moment = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
     return moment.replace(tzinfo=UTC)
-
-
-def _where(ids: Iterable[int] | None, word: str = "WHERE") -> str:
-    return "" if ids is None else f" {word} t.study_id IN ({_ints(ids)})"
-
-
-def _ints(ids: Iterable[int]) -> str:
-    return ", ".join(str(int(item)) for item in ids)
-
-
-def _literal(db: Rows, value: float) -> str:
-    if db.backend == "postgresql":
-        return f"'{float(value)!r}'::float8"
-    return {float("inf"): "9e999", float("-inf"): "-9e999"}.get(value, repr(float(value)))

@@ -23,7 +23,7 @@ def run_check(
 
     needed_connections: 계획이 쓸 연결 수, None이면 풀의 최대. rule: URL을 정한 규칙(보이기만 한다).
     quick: 연결과 `SELECT current_database()`까지만(드라이버·SQLAlchemy를 읽지 않아 0.3초 안).
-    예외를 내지 않는다: 모든 실패는 단계의 판정이다. 반복을 멈추면 연결을 닫는다.
+    모든 실패는 단계의 판정이다(틀린 환경 변수 PGPORT만 SettingsError). 반복을 멈추면 연결을 닫는다.
     """
     needed = options.max_connections if needed_connections is None else needed_connections
     if url.path is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from optimize.cli import KoreanArgumentParser
 from optimize.storage.check import run_check
 from optimize.storage.check_report import write_json, write_table
 from optimize.storage.options import StorageOptions
+from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url
 
 
@@ -36,8 +38,13 @@ def check_command(argv: list[str]) -> int:
     )
     add("--storage-url-env", metavar="NAME", help="저장소 URL을 담은 환경 변수의 이름")
     add("--config", type=Path, metavar="FILE", help="설정 파일 (기본 config/params.yaml)")
-    add("--connect-timeout", type=int, metavar="SEC", help="연결을 포기하는 초 (기본은 설정의 것)")
-    add("--needed", type=int, metavar="N", help="계획이 쓸 연결 수 (기본은 풀의 최대)")
+    add(
+        "--connect-timeout",
+        type=_positive,
+        metavar="SEC",
+        help="연결을 포기하는 초 (기본은 설정의 것)",
+    )
+    add("--needed", type=_positive, metavar="N", help="계획이 쓸 연결 수 (기본은 풀의 최대)")
     add("--quick", action="store_true", help="연결과 SELECT current_database()까지만 본다")
     add("--json", action="store_true", help="단계마다 JSON 한 줄을 쓴다")
     add(
@@ -49,7 +56,7 @@ def check_command(argv: list[str]) -> int:
     chosen = choose_storage(args.storage_url, args.storage_url_env, args.config, light=args.quick)
     options = chosen.options
     if args.connect_timeout is not None:
-        options = replace(options, connect_timeout=max(1, args.connect_timeout))
+        options = replace(options, connect_timeout=args.connect_timeout)
     if args.fix:
         from optimize.storage.remedy import apply_remedy
 
@@ -57,6 +64,12 @@ def check_command(argv: list[str]) -> int:
     steps = run_check(chosen.url, options, args.needed, rule=chosen.rule, quick=args.quick)
     ok = write_json(steps, chosen.url.masked, sys.stdout) if args.json else write_table(steps)
     return 0 if ok else 3
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"1 이상의 정수가 아닙니다: {text!r}")
+    return int(text)
 
 
 def choose_storage(
@@ -67,6 +80,8 @@ def choose_storage(
     light: URL을 인자나 환경 변수가 바로 주면 설정 파일을 읽지 않는다(0.2초를 아낀다).
     SettingsError: 설정이 틀렸다. StorageError: 기록된 저장소의 비밀번호를 찾을 수 없다.
     """
+    if env_name:
+        require_variable_name(env_name, "--storage-url-env")
     if light and config is None:
         direct = url or (os.environ.get(env_name, "").strip() if env_name else "")
         if direct:

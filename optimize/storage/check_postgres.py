@@ -160,8 +160,13 @@ class _PostgresCheck:
             finally:
                 engine.dispose()
         except (SQLAlchemyError, UnicodeDecodeError) as error:
-            found = diagnose(error)
-            return Outcome("fail", type(error).__name__, found.cause, found.fix)
+            # 규약으로는 이어졌으므로 드라이버(libpq)에게만 있는 것이 막았다.
+            return Outcome(
+                "fail",
+                type(error).__name__,
+                diagnose(error).cause,
+                "libpq가 읽는 환경 변수와 URL의 `?` 뒤를 확인합니다: env | grep ^PG",
+            )
         return Outcome(
             "ok", f"statement_timeout {shown[0]} · {shown[1].upper()} · TimeZone {shown[2]}"
         )

@@ -23,7 +23,7 @@ LATENCY_ROUNDS = 30
 QUICK_LATENCY_ROUNDS = 5
 _SLOW_P95_MS = 50.0
 _CLOCK_SKEW_S = 5.0
-_DENIED, _READ_ONLY = "42501", "25006"
+_DENIED, _READ_ONLY, _NO_SCHEMA = "42501", "25006", "3F000"
 _OPTUNA_TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
 
 
@@ -66,7 +66,9 @@ class ServerChecks:
         except ProbeError as error:
             if error.sqlstate == _READ_ONLY:
                 return Outcome("skip", "읽기 전용이라 시험하지 못했습니다(다음 단계를 보세요)")
-            if error.sqlstate in {_DENIED, "3F000"}:
+            if error.sqlstate == _NO_SCHEMA:
+                return self._no_schema()
+            if error.sqlstate == _DENIED:
                 return self._no_create(error)
             raise
         finally:
@@ -229,6 +231,18 @@ class ServerChecks:
             "AND has_table_privilege(to_regclass(t), 'UPDATE'))"
         )
         return [str(row[0]) for row in rows]
+
+    def _no_schema(self) -> Outcome:
+        self._query("ROLLBACK")
+        path = self._value("SHOW search_path")
+        return Outcome(
+            "fail",
+            f"search_path = {path}",
+            "search_path에 적힌 스키마가 없어 테이블을 만들 자리가 없습니다(no schema has been selected)",
+            "스키마를 만듭니다: CREATE SCHEMA 이름;\n"
+            f"또는 되돌립니다: ALTER ROLE {self._situation.role} RESET search_path;\n"
+            "URL의 options=나 환경 변수 PGOPTIONS에 적었으면 그것을 지웁니다",
+        )
 
     def _no_create(self, error: ProbeError) -> Outcome:
         schema = self._value("SELECT coalesce(current_schema(), 'public')", rollback=True)

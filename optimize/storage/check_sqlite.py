@@ -20,6 +20,7 @@ from optimize.storage.check_step import (
     measured,
     skipped,
 )
+from optimize.storage.dbapi import SQLITE_MAGIC
 from optimize.storage.probe import ProbeError
 
 BUSY_TIMEOUT_S = 5.0
@@ -95,7 +96,7 @@ class _SqliteCheck:
     def _check_header(self) -> Outcome:
         try:
             with self._path.open("rb") as file:
-                head = file.read(16)
+                head = file.read(len(SQLITE_MAGIC))
         except OSError as error:
             return Outcome(
                 "fail",
@@ -103,7 +104,7 @@ class _SqliteCheck:
                 "파일을 읽을 권한이 없습니다",
                 f"ls -l '{self._path}' 를 보고 주인을 바꿉니다: sudo chown $USER '{self._path}'",
             )
-        if head and head != b"SQLite format 3\0":
+        if head and head != SQLITE_MAGIC:
             return Outcome(
                 "fail",
                 str(self._path),

@@ -18,6 +18,7 @@ from optimize.storage import tables as t
 from optimize.storage.append import finished_count, lock_study
 from optimize.storage.engine import writing
 from optimize.storage.failures import storage_errors
+from optimize.storage.overview import SERVER_NOW
 from optimize.storage.url import StorageUrl
 
 DEFAULT_LEASE_S = 60.0
@@ -64,7 +65,7 @@ class Claims:
         """
         with storage_errors(self._url, "평가할 자리를 배정"), writing(self._engine) as connection:
             lock_study(connection, self._study_id)
-            now = self._now(connection)
+            now = server_now(connection)
             self._purge(connection, now)
             held = self._held(connection)
             stored = self._stored(connection, keys)
@@ -107,7 +108,7 @@ class Claims:
             result = connection.execute(
                 sa.update(t.claims)
                 .where(c.study_id == self._study_id, c.owner == self.owner)
-                .values(expires_at=self._now(connection) + self.lease_s)
+                .values(expires_at=server_now(connection) + self.lease_s)
             )
         self._renewed = time.monotonic()
         return result.rowcount
@@ -138,9 +139,6 @@ class Claims:
         )
         return set(connection.scalars(query))
 
-    def _now(self, connection: Connection) -> float:
-        return server_now(connection)
-
     def _purge(self, connection: Connection, now: float) -> None:
         if now - _server_started(connection) < self.lease_s:
             return
@@ -152,11 +150,7 @@ class Claims:
 
 def server_now(connection: Connection) -> float:
     """서버의 지금, epoch 초."""
-    if connection.dialect.name == "postgresql":
-        query = "SELECT extract(epoch FROM clock_timestamp())::float8"
-    else:
-        query = "SELECT (julianday('now') - 2440587.5) * 86400.0"
-    return float(connection.exec_driver_sql(query).scalar_one())
+    return float(connection.exec_driver_sql(SERVER_NOW[connection.dialect.name]).scalar_one())
 
 
 def _server_started(connection: Connection) -> float:

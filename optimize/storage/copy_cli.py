@@ -7,10 +7,13 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from optimize.cli import KoreanArgumentParser, print_error
 from optimize.errors import SettingsError, StorageError
+from optimize.settings.load import load_params, read_dotenv
+from optimize.settings.plan import storage_options
 from optimize.storage.copy_report import CopyReport
 from optimize.storage.copy_rows import Transform
 from optimize.storage.copy_source import Source, SourceStudy, open_source, source_zone
@@ -18,6 +21,7 @@ from optimize.storage.copy_study import Target, copy_study, same_study
 from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
 from optimize.storage.options import StorageOptions
+from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
 
 
@@ -30,8 +34,9 @@ def copy_command(argv: list[str]) -> int:
         raise SettingsError(
             "원본과 대상이 같습니다", source_url.masked, "--to 에 다른 저장소를 주세요"
         )
-    options = StorageOptions(application_name="backtest-wizard copy")
-    with storage_errors(source_url, "원본을 열기"), open_source(source_url, options) as source:
+    search = load_params(args.config).search
+    options = replace(storage_options(search), application_name="backtest-wizard copy")
+    with storage_errors(source_url, "원본을 조회"), open_source(source_url, options) as source:
         studies = _select(source.studies(), args)
         transform = Transform(source_zone(source, args.source_timezone))
         report = CopyReport(sys.stdout, sys.stderr, json_lines=args.json)
@@ -61,6 +66,7 @@ def _parse(argv: list[str]) -> Namespace:
     which.add_argument("--all", action="store_true", help="모든 스터디")
     add = parser.add_argument
     add("--as", dest="new_name", metavar="NAME", help="대상에서의 이름 (기본은 같은 이름)")
+    add("--config", type=Path, metavar="FILE", help="설정 파일 (연결의 시간 제한들)")
     add("--dry-run", action="store_true", help="무엇을 복사할지 보이고 멈춘다")
     add(
         "--source-timezone",
@@ -75,8 +81,13 @@ def _parse(argv: list[str]) -> Namespace:
 
 
 def _url(text: str | None, env_name: str | None, flag: str) -> StorageUrl:
-    """인자나 환경 변수의 URL. `://`가 없는 글은 SQLite 파일의 경로로 본다."""
-    value = text if env_name is None else os.environ.get(env_name)
+    """인자나 환경 변수(없으면 `.env`)의 URL. `://`가 없는 글은 SQLite 파일의 경로로 본다."""
+    value = text
+    if env_name is not None:
+        require_variable_name(env_name, f"{flag}-env")
+        value = os.environ.get(env_name)
+        if value is None:
+            value = read_dotenv().get(env_name)
     if not value or not value.strip():
         raise SettingsError(
             f"{flag}의 저장소가 비어 있습니다",

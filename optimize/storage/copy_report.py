@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from optimize.masking import printable
 from optimize.storage.copy_rows import Transform
 from optimize.storage.copy_source import Source, SourceStudy
 from optimize.storage.copy_study import CopyResult
@@ -60,7 +61,10 @@ class CopyReport:
         states = " · ".join(f"{state} {count:,}" for state, count in sorted(study.states.items()))
         running = " (RUNNING은 FAIL로)" if study.states.get("RUNNING") else ""
         note = " — 대상에 이미 있어 복사할 수 없습니다" if clash else ""
-        print(f"{study.name} → {name}: {states or '시행 없음'}{running}{note}", file=self._out)
+        print(
+            f"{printable(study.name)} → {printable(name)}: {states or '시행 없음'}{running}{note}",
+            file=self._out,
+        )
 
     def progress(self, study: SourceStudy) -> Callable[[str, int, int], None]:
         """`copy_study`에 줄 진행 함수. 0.2초에 한 번까지만 알린다."""
@@ -87,7 +91,7 @@ class CopyReport:
                 )
                 return
             end = "\r" if self._err.isatty() else "\n"
-            text = f"{study.name}  {_STAGES[stage]} {done:,}/{total:,} ({share:.0%})  남은 시간 {eta:.0f}초 "
+            text = f"{printable(study.name)}  {_STAGES[stage]} {done:,}/{total:,} ({share:.0%})  남은 시간 {eta:.0f}초 "
             print(text, end=end, file=self._err, flush=True)
 
         return show
@@ -97,7 +101,7 @@ class CopyReport:
             self._line(type="same", study=study.name, trials=study.total)
         else:
             print(
-                f"{study.name}: 이미 같은 것이 있습니다(시행 {study.total:,}개 확인)",
+                f"{printable(study.name)}: 이미 같은 것이 있습니다(시행 {study.total:,}개 확인)",
                 file=self._out,
             )
 
@@ -121,7 +125,7 @@ class CopyReport:
         if result.failed_running:
             notes.append(f"RUNNING {result.failed_running:,}개를 FAIL로")
         print(
-            f"{result.study}: 시행 {result.trials:,}개를 복사했습니다 ({', '.join(notes)})",
+            f"{printable(result.study)}: 시행 {result.trials:,}개를 복사했습니다 ({', '.join(notes)})",
             file=self._out,
         )
 

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from optimize.storage import tables as t
-from optimize.storage.remedy import NOTE_ATTRIBUTE
 
 BATCH = 1000
+NOTE_ATTRIBUTE = "wizard_note"
 NOTE = json.dumps("복사할 때 RUNNING이어서 FAIL로 바꾼 시행")
 Row = tuple[Any, ...]
 TRIALS = "trials"

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables as t
+from optimize.storage.dbapi import open_readonly
 from optimize.storage.engine import reading
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, sqlite_url
@@ -93,16 +94,21 @@ def open_source(url: StorageUrl, options: StorageOptions) -> Iterator[Source]:
 
 
 def source_zone(source: Source, name: str | None) -> ZoneInfo | None:
-    """시각을 옮길 시간대. Optuna 5의 것이면 None. 옛 것인데 정하지 않았으면 SettingsError."""
+    """시각을 옮길 시간대. Optuna 5의 것이면 None. 옛 것인데 정하지 않았거나 틀린 이름이면 SettingsError."""
+    zone = None if name is None else _zone(name)
     if not source.local_times:
         return None
-    if name is None:
+    if zone is None:
         raise SettingsError(
             "원본의 시간대를 알려 주세요",
             f"Optuna {source.library or '4 이하'}이(가) 시각을 그 컴퓨터의 현지 시각으로 적었습니다. "
             "그대로 옮기면 한국의 기록은 9시간 어긋납니다",
             "--source-timezone Asia/Seoul 을 붙이세요(UTC로 적었다면 --source-timezone UTC)",
         )
+    return zone
+
+
+def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -154,8 +160,10 @@ def _upgraded_copy(
             "python -m optimize.storage check --storage-url 원본 --fix upgrade_schema",
         )
     copy = scratch / "upgraded.db"
-    location = url.path.absolute().as_uri() + "?mode=ro"
-    with closing(sqlite3.connect(location, uri=True)) as old, closing(sqlite3.connect(copy)) as new:
+    with (
+        closing(open_readonly(url.path, options.sqlite_timeout)) as old,
+        closing(sqlite3.connect(copy)) as new,
+    ):
         old.backup(new)
     copied = sqlite_url(copy)
     storage = open_rdb_storage(copied, options)

@@ -6,18 +6,31 @@ SQLAlchemy의 import만 0.2초라 드라이버(sqlite3, psycopg2, psycopg)를 �
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optimize.errors import StorageError
 from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import Backend, StorageUrl
 
+# SQLite 파일의 첫머리. https://www.sqlite.org/fileformat.html
+SQLITE_MAGIC = b"SQLite format 3\0"
 KEEPALIVES = {
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -27,6 +40,10 @@ KEEPALIVES = {
 }
 # SQLite의 page cache: 큰 파일의 집계가 같은 쪽을 두 번 읽지 않게 한다(KiB, 음수로 적는다).
 _CACHE_KIB = 65_536
+# 이보다 큰 SQLite 파일은 두 연결로 읽는다(byte).
+_TWIN_BYTES = 16 * 1024**2
+# 그 파일은 메모리에 이어 읽는다: 쪽마다 베껴 오는 일이 셈의 삼분의 일이다(SQLite의 최대).
+_MMAP_BYTES = 2**31 - 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +51,12 @@ class Rows:
     """열린 연결. `rows(sql)`은 모든 행이며 시각은 SQLite면 글, PostgreSQL이면 datetime이다.
 
     문장에는 값의 자리(`?`, `%s`)를 두지 않는다: 수만 글로 넣는다.
+    `rows.twin()`은 같은 모습을 보는 또 하나의 연결이다(다른 thread에서 함께 센다). 얻지 못하면 None.
     """
 
     backend: Backend
     run: Callable[[str], list[tuple[Any, ...]]]
+    twin: Callable[[], AbstractContextManager[Rows | None]] = nullcontext
 
     def __call__(self, sql: str) -> list[tuple[Any, ...]]:
         return self.run(sql)
@@ -47,13 +66,16 @@ class Rows:
 def reading_rows(url: StorageUrl, options: StorageOptions) -> Iterator[Rows]:
     """읽기만 하는 연결 하나. 드라이버의 오류는 그대로 낸다. 없는 SQLite 파일을 만들지 않는다."""
     if url.path is not None:
-        with closing(open_readonly(url.path, options.sqlite_timeout)) as connection:
-            connection.isolation_level = None
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            connection.create_function("regexp", 2, _regexp, deterministic=True)
-            connection.execute("BEGIN")
-            yield Rows("sqlite", lambda sql: connection.execute(sql).fetchall())
+        with _reading_file(url.path, options.sqlite_timeout) as rows:
+            yield rows
         return
+    with _reading_server(url, options) as rows:
+        yield rows
+
+
+@contextmanager
+def _reading_server(url: StorageUrl, options: StorageOptions, snapshot: str = "") -> Iterator[Rows]:
+    """snapshot: 함께 볼 모습의 이름(`pg_export_snapshot`). 비면 지금의 모습."""
     with closing(_connect(url, options)) as server:
         server.autocommit = True
         cursor = server.cursor()
@@ -66,8 +88,63 @@ def reading_rows(url: StorageUrl, options: StorageOptions) -> Iterator[Rows]:
             found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return found
 
+        @contextmanager
+        def twin() -> Iterator[Rows | None]:
+            # standby는 모습을 나누어 줄 수 없다.
+            exported = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END"
+            name = run(exported)[0][0]
+            with ExitStack() as stack:
+                other = None
+                # 연결 자리가 없으면 하나로 센다: 느릴 뿐이다.
+                with suppress(_driver(url).OperationalError):
+                    if name is not None:
+                        other = stack.enter_context(_reading_server(url, options, name))
+                yield other
+
         run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield Rows("postgresql", run)
+        if snapshot:
+            run(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        yield Rows("postgresql", run, twin)
+
+
+@contextmanager
+def _reading_file(path: Path, timeout: float) -> Iterator[Rows]:
+    with closing(_open_reader(path, timeout)) as first:
+        if os.path.getsize(path) < _TWIN_BYTES:
+            _begin(first)
+            yield _sqlite_rows(first)
+            return
+        with closing(_open_reader(path, timeout)) as second:
+            # data_version은 남이 commit하면 바뀐다: 두 연결이 모습을 잡는 동안 그대로면 같은 모습이다.
+            before = _data_version(second)
+            for connection in (first, second):
+                connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+            _begin(first)
+            _begin(second)
+            same = _data_version(second) == before
+            yield _sqlite_rows(first, _sqlite_rows(second) if same else None)
+
+
+def _open_reader(path: Path, timeout: float) -> sqlite3.Connection:
+    connection = open_readonly(path, timeout)
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.create_function("regexp", 2, _regexp, deterministic=True)
+    return connection
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """지금의 모습을 잡는다(BEGIN만으로는 잡히지 않는다)."""
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
+
+def _data_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _sqlite_rows(connection: sqlite3.Connection, twin: Rows | None = None) -> Rows:
+    return Rows("sqlite", lambda sql: connection.execute(sql).fetchall(), lambda: nullcontext(twin))
 
 
 def _regexp(pattern: str, text: str) -> bool:
@@ -75,12 +152,33 @@ def _regexp(pattern: str, text: str) -> bool:
 
 
 def open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
-    """읽기만 하는 SQLite 연결. 없는 파일이면 sqlite3.OperationalError."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout)
+    """읽기만 하는 SQLite 연결. 파일이 없거나 폴더면 StorageError."""
+    if not path.is_file():
+        raise StorageError(
+            "SQLite 파일이 없습니다",
+            f"{path}: {'파일이 아니라 폴더입니다' if path.is_dir() else '그런 파일이 없습니다'}",
+            f"경로를 확인합니다: ls -l {shlex.quote(str(path))}",
+        )
+    location = f"{path.absolute().as_uri()}?mode=ro"
+    if _is_settled_wal(path) and not os.access(path.parent, os.W_OK):
+        # 읽기 전용 폴더에서는 WAL의 색인(-shm)을 만들 수 없어 열리지 않는다.
+        location += "&immutable=1"
+    return sqlite3.connect(location, uri=True, timeout=timeout, check_same_thread=False)
+
+
+def _is_settled_wal(path: Path) -> bool:
+    """WAL인데 남은 WAL이 없는(아무도 열고 있지 않은) 파일인가. 파일의 19·20째 바이트가 2면 WAL이다."""
+    if os.path.exists(f"{path}-wal"):
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(20)[18:] == b"\2\2"
+    except OSError:
+        return False
 
 
 def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
-    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는 잇는다."""
+    """libpq에 줄 인자. URL의 query가 같은 열쇠를 가지면 사용자의 것을 따르고 options는(없으면 PGOPTIONS를) 잇는다."""
     session = {
         "statement_timeout": options.statement_timeout_ms or 0,
         "lock_timeout": options.lock_timeout_ms,
@@ -88,13 +186,14 @@ def connect_args(url: StorageUrl, options: StorageOptions) -> dict[str, Any]:
     }
     ours = " ".join(f"-c {name}={value}" for name, value in session.items())
     given = dict(url.query)
+    theirs = given.get("options") or os.environ.get("PGOPTIONS", "")
     merged: dict[str, Any] = {
         "connect_timeout": options.connect_timeout,
         "application_name": options.application_name,
         **KEEPALIVES,
         **given,
     }
-    merged["options"] = f"{ours} {given.get('options', '')}".strip()
+    merged["options"] = f"{ours} {theirs}".strip()
     return merged
 
 
@@ -107,10 +206,8 @@ def _connect(url: StorageUrl, options: StorageOptions) -> Any:
         "dbname": url.database,
     }
     given: dict[str, Any] = {key: value for key, value in place.items() if value is not None}
-    if url.loadable_driver == "psycopg":
-        import psycopg
+    return _driver(url).connect(**given, **connect_args(url, options))
 
-        return psycopg.connect(**given, **connect_args(url, options))
-    import psycopg2
 
-    return psycopg2.connect(**given, **connect_args(url, options))
+def _driver(url: StorageUrl) -> Any:
+    return importlib.import_module(url.loadable_driver)

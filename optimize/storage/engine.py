@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 
 from optimize import paths
 from optimize.errors import StorageError, os_reason
-from optimize.storage.dbapi import connect_args, open_readonly
+from optimize.storage.dbapi import SQLITE_MAGIC, connect_args, open_readonly
 from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
@@ -44,7 +44,7 @@ def make_engine(url: StorageUrl, options: StorageOptions) -> Engine:
         prepare_sqlite_file(url.path, options)
         engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
         event.listen(engine, "connect", _prepare_sqlite_connection)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", partial(_begin_sqlite, _SameFile(url.path)))
         return engine
     engine = sa.create_engine(_sa_url(url), **engine_kwargs(url, options))
     limit = answer_limit(options)
@@ -119,7 +119,7 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
     try:
         paths.private_dir(path.parent)
         with sqlite_lock(path, options):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            _create_or_require_sqlite(path)
             connection = sqlite3.connect(path, timeout=options.sqlite_timeout)
             try:
                 _require_wal(connection.cursor(), path)
@@ -133,11 +133,25 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
             f"{found.fix}\nls -ld '{path.parent}' '{path}'",
         ) from error
     except OSError as error:
+        blocked = isinstance(error, (FileExistsError, NotADirectoryError))
         raise StorageError(
             "SQLite 파일을 열지 못했습니다",
-            f"{path}: {os_reason(error)}",
+            f"{path}: "
+            + ("경로의 가운데에 폴더가 아닌 것이 있습니다" if blocked else os_reason(error)),
             f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
         ) from error
+
+
+def _create_or_require_sqlite(path: Path) -> None:
+    """없으면 빈 파일을 만든다. 남의 글 파일이면 StorageError: SQLite는 짧은 글을 빈 파일로 보고 덮어쓴다."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
+        head = file.read(len(SQLITE_MAGIC))
+    if head and head != SQLITE_MAGIC:
+        raise StorageError(
+            "SQLite 파일을 열지 못했습니다",
+            f"{path}: SQLite 파일이 아닙니다",
+            "다른 파일을 고릅니다. 이 파일은 건드리지 않았습니다",
+        )
 
 
 def sqlite_lock(path: Path, options: StorageOptions) -> FileLock:
@@ -163,8 +177,35 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def _begin_sqlite(connection: Connection) -> None:
+class _SameFile:
+    """연 뒤에 지워지거나 바뀐 파일을 알아챈다: 열린 연결은 이름 없는 파일에 계속 쓸 수 있다."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened = self._identity()
+
+    def require(self) -> None:
+        """처음 연 그 파일이 그 자리에 있는가. 아니면 StorageError."""
+        if self._identity() != self._opened:
+            raise StorageError(
+                "SQLite 파일이 지워졌거나 다른 파일로 바뀌었습니다",
+                f"{self._path}: 실행하는 동안 일어난 일이라, 더 적어도 남지 않습니다",
+                "파일을 제자리에 되돌리고 같은 명령을 다시 실행하세요. 되돌릴 것이 없으면 새로 만들어지고, "
+                "저장하지 못한 시행은 사건 기록에서 되살아납니다",
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _begin_sqlite(file: _SameFile, connection: Connection) -> None:
     immediate = connection.get_execution_options().get(_WRITING, False)
+    if immediate:
+        file.require()
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 

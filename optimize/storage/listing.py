@@ -208,7 +208,7 @@ def _read(
             check = check_marks(db, scope, memory.counts())
             if check.n_changed >= _WORTH_WAITING:
                 yield [
-                    _waiting(url, study, check.changed[study.study_id][0])
+                    _waiting(url, study, check.changed[study.study_id])
                     if study.study_id in check.changed
                     else _info(url, _counted(study, check.same), now)
                     for study in studies

@@ -10,6 +10,11 @@ from typing import Any
 from optimize.storage.census import Summary, utc
 from optimize.storage.dbapi import Rows
 
+# 서버의 지금, epoch 초.
+SERVER_NOW: dict[str, str] = {
+    "postgresql": "SELECT extract(epoch FROM clock_timestamp())::float8",
+    "sqlite": "SELECT (julianday('now') - 2440587.5) * 86400.0",
+}
 # 우리가 스터디에 적는 탐색 공간의 이름(`study.SPACE_ATTRIBUTE`): 커서 목록에는 읽지 않는다.
 _SPACE_ATTRIBUTE = "wizard_space"
 _OPTUNA_TABLES = {"studies", "trials", "study_directions"}
@@ -72,11 +77,7 @@ def read_overview(db: Rows) -> list[Found]:
 
 def server_time(db: Rows) -> float:
     """서버의 지금, epoch 초."""
-    if db.backend == "postgresql":
-        query = "SELECT extract(epoch FROM clock_timestamp())::float8"
-    else:
-        query = "SELECT (julianday('now') - 2440587.5) * 86400.0"
-    return float(db(query)[0][0])
+    return float(db(SERVER_NOW[db.backend])[0][0])
 
 
 def server_place(db: Rows) -> tuple[str, str]:

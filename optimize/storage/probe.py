@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from optimize.errors import SettingsError
 from optimize.storage.pgpass import find_password
 from optimize.storage.probe_scram import MECHANISM, ScramClient, ScramError, md5_answer
 from optimize.storage.probe_wire import (
@@ -79,7 +80,7 @@ class Target:
         password = url.password if url.password is not None else env.get("PGPASSWORD")
         return cls(
             host=query.get("hostaddr") or url.host or env.get("PGHOST") or _default_host(),
-            port=url.port or int(env.get("PGPORT") or DEFAULT_PORT),
+            port=url.port or _environment_port(env),
             user=user,
             database=url.database or env.get("PGDATABASE") or user,
             password=password if password is not None else find_password(url, env),
@@ -91,6 +92,18 @@ class Target:
     @property
     def is_socket(self) -> bool:
         return self.host.startswith("/")
+
+
+def _environment_port(environ: Mapping[str, str]) -> int:
+    """`PGPORT`. 수가 아니면 SettingsError(libpq도 거절한다)."""
+    text = environ.get("PGPORT") or str(DEFAULT_PORT)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise SettingsError(
+            "환경 변수 PGPORT가 포트가 아닙니다",
+            f"받은 것: {text}",
+            "unset PGPORT 또는 URL에 포트를 적습니다",
+        )
+    return int(text)
 
 
 def _default_host() -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +17,6 @@ from optimize.storage.check_schema import STALE_MINUTES
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 
-NOTE_ATTRIBUTE = "wizard_note"
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 
 
@@ -90,45 +88,19 @@ def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
 
 
 def clear_dead_trials(url: StorageUrl, options: StorageOptions) -> str:
-    """오래 RUNNING인 시행을 FAIL로 바꾸고 까닭을 user attribute에 적는다."""
-    import sqlalchemy as sa
-
-    from optimize.storage import tables
-    from optimize.storage.engine import make_engine, writing
-    from optimize.storage.failures import storage_errors
+    """오래 RUNNING인 시행을 까닭을 적어 FAIL로 바꾼다(`studies clean`과 같은 일). heartbeat가 있는 것은 둔다."""
+    from optimize.storage.admin import StudyAdmin
+    from optimize.storage.listing import list_studies
 
     if url.path is not None and not url.path.exists():
         return "시행이 없습니다"
-    now = datetime.now(UTC).replace(tzinfo=None)
-    note = json.dumps(f"{STALE_MINUTES}분 넘게 RUNNING이어서 FAIL로 바꾼 시행", ensure_ascii=True)
-    columns = tables.trials.c
-    with storage_errors(url, "멈춘 시행을 정리"):
-        engine = make_engine(url, options)
-        try:
-            with writing(engine) as connection:
-                if not sa.inspect(connection).has_table("trials"):
-                    return "시행이 없습니다"
-                stale = connection.execute(
-                    sa.update(tables.trials)
-                    .where(
-                        columns.state == "RUNNING",
-                        columns.datetime_start < now - timedelta(minutes=STALE_MINUTES),
-                    )
-                    .values(state="FAIL", datetime_complete=now)
-                    .returning(columns.trial_id)
-                )
-                ids = [row[0] for row in stale]
-                if ids:
-                    connection.execute(
-                        sa.insert(tables.trial_user_attributes),
-                        [
-                            {"trial_id": item, "key": NOTE_ATTRIBUTE, "value_json": note}
-                            for item in ids
-                        ],
-                    )
-        finally:
-            engine.dispose()
-    return f"멈춘 RUNNING 시행 {len(ids)}개를 FAIL로 바꾸었습니다"
+    studies = list_studies(url, options)
+    if not any(info.summary.total for info in studies):
+        return "시행이 없습니다"
+    age = timedelta(minutes=STALE_MINUTES)
+    with closing(StudyAdmin(url, options)) as admin:
+        count = sum(admin.clean(info.name, age) for info in studies if info.summary.unfinished)
+    return f"멈춘 RUNNING 시행 {count}개를 FAIL로 바꾸었습니다"
 
 
 def start_embedded(url: StorageUrl, options: StorageOptions) -> str:

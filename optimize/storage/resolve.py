@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
@@ -57,8 +58,14 @@ def resolve(
 ) -> ResolvedStorage:
     """저장소를 정한다. 빈 글은 정하지 않은 것으로 본다(빈 환경 변수만 SQLite).
 
-    SettingsError: 이긴 URL이 틀렸다. StorageError: pointer가 이겼는데 비밀번호를 찾을 수 없다.
+    SettingsError: 이긴 URL이 틀렸거나 변수의 이름이 이름이 아니다. StorageError: pointer가 이겼는데 비밀번호를 찾을 수 없다.
     """
+    for name, label in (
+        (cli_env_name, "--storage-url-env"),
+        (yaml_env_name, "search.storage_url_env"),
+    ):
+        if _given(name):
+            require_variable_name(name, label)
     if _given(cli_url):
         return _from_url(cli_url, "cli_url", "--storage-url 인자")
     missing: list[str] = []
@@ -82,6 +89,16 @@ def resolve(
     return ResolvedStorage(
         default_postgres_url(), "default", f"정한 것이 없어 기본 PostgreSQL을 씁니다{skipped}"
     )
+
+
+def require_variable_name(name: str, label: str) -> None:
+    """환경 변수의 이름이 아니면 SettingsError. URL을 적었을 수 있으므로 받은 글을 보이지 않는다."""
+    if not re.fullmatch(r"[^\W\d]\w*", name.strip()):
+        raise SettingsError(
+            f"{label}에는 환경 변수의 이름을 적습니다",
+            "받은 글이 변수의 이름이 아닙니다($나 URL은 적지 않습니다)",
+            f"예: {label} OPTUNA_STORAGE\nURL을 바로 주려면 {label.removesuffix('-env').removesuffix('_env')}",
+        )
 
 
 def _given(text: str | None) -> TypeGuard[str]:

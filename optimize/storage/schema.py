@@ -139,10 +139,11 @@ def _require_compatible(url: StorageUrl, options: StorageOptions, revision: str)
         raise StorageError(
             "저장소의 스키마가 옛 Optuna의 것입니다",
             f"{url.masked}: {revision}인데 지금 Optuna는 {head}입니다",
-            f"백업한 뒤 올립니다: optuna storage upgrade --storage '{url.masked}'",
+            "올립니다(SQLite는 먼저 백업합니다): "
+            "python -m optimize.storage check --fix upgrade_schema",
         )
     raise StorageError(
         "저장소의 스키마가 더 새로운 Optuna의 것입니다",
         f"{url.masked}: {revision}을(를) 지금 Optuna({head})가 모릅니다",
-        "uv pip install -U optuna",
+        "pip install -U optuna",
     )

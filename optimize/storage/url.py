@@ -36,13 +36,15 @@ _DRIVERS: dict[str, Driver] = {
     "sqlite": "pysqlite",
     "sqlite+pysqlite": "pysqlite",
 }
-# 물음표는 비밀번호에도 올 수 있으므로 아는 열쇠 앞의 것만 query의 시작으로 본다.
-_QUERY_START = re.compile(
-    r"\?(?=(?:password|user|host|hostaddr|port|dbname|passfile|ssl\w+|gss\w+|krb\w+|require_auth|"
+_KEYS = (
+    r"password|user|host|hostaddr|port|dbname|passfile|ssl\w+|gss\w+|krb\w+|require_auth|"
     r"channel_binding|connect_timeout|client_encoding|options|application_name|"
     r"fallback_application_name|keepalives\w*|tcp_user_timeout|target_session_attrs|"
-    r"load_balance_hosts|service|requirepeer)=)"
+    r"load_balance_hosts|requirepeer"
 )
+# 물음표는 비밀번호에도 올 수 있으므로 아는 열쇠 앞의 것만 query의 시작으로 본다.
+_QUERY_START = re.compile(rf"\?(?=(?:{_KEYS})=)")
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _SECRET_KEYS = frozenset({"password", "sslpassword"})
 
@@ -170,7 +172,9 @@ def sqlite_url(path: Path) -> StorageUrl:
 
 
 def _parse_sqlite(rest: str, root: Path) -> StorageUrl:
-    if not rest.startswith("/") or rest in {"/", "/:memory:"}:
+    if rest and not rest.startswith("/"):
+        raise _bad("빗금이 셋이어야 합니다: sqlite:///studies/이름.db (절대 경로는 넷)")
+    if rest in {"", "/", "/:memory:"}:
         raise _bad(
             "SQLite 파일의 경로가 없습니다(메모리 저장소는 다른 프로세스와 나눌 수 없습니다)"
         )
@@ -187,7 +191,11 @@ def _parse_postgresql(rest: str, driver: Driver) -> StorageUrl:
     # 마지막 @ 앞은 모두 사용자와 비밀번호다: 비밀번호에 날것의 @나 /가 있어도 된다.
     userinfo, at, server = location.rpartition("@")
     username, colon, password = userinfo.partition(":")
+    server, question, unknown = server.partition("?")
+    if question:
+        raise _unknown_key(unknown.partition("=")[0])
     address, _, database = server.partition("/")
+    database = database.strip().removesuffix("/")
     host, port = _parse_address(address)
     secret = query.pop("password", _decode(password) if at and colon else None)
     port_text = query.pop("port", None)
@@ -205,7 +213,19 @@ def _parse_postgresql(rest: str, driver: Driver) -> StorageUrl:
 
 def _parse_query(text: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in text.split("&") if part)
-    return {key: _decode(value) for key, _, value in pairs}
+    query = {key: _decode(value) for key, _, value in pairs}
+    for key in query:
+        if not re.fullmatch(_KEYS, key):
+            raise _unknown_key(key)
+    if query.get("sslmode", "prefer") not in _SSL_MODES:
+        raise _bad(f"sslmode는 {', '.join(_SSL_MODES)} 가운데 하나입니다")
+    return query
+
+
+def _unknown_key(key: str) -> SettingsError:
+    return _bad(
+        f"URL의 `?` 뒤에 모르는 옵션 '{key}'이(가) 있습니다. libpq의 것(sslmode 따위)만 됩니다"
+    )
 
 
 def _parse_address(address: str) -> tuple[str, int | None]:

@@ -7,42 +7,26 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from optimize.errors import SettingsError, os_reason
+from optimize.errors import RunError, SettingsError, os_reason
 from optimize.strategy.parameter import Parameter
 from optimize.strategy.protocol import Strategy
+from optimize.strategy.sources import prepare_imports, source_files
 
-
-@dataclass(frozen=True, slots=True)
-class _Builtin:
-    """내장 전략의 자리. sources: 값을 바꿀 수 있는 모듈들(지문에 들어간다)."""
-
-    module: str
-    class_name: str
-    sources: tuple[str, ...]
-
-
-_SHARED = ("blocks_nb", "jit")
+# 이름 → (module, class).
 _BUILTINS = {
-    "squeeze_momentum": _Builtin(
-        "squeeze_momentum",
-        "SqueezeMomentum",
-        ("squeeze_momentum", "squeeze_momentum_nb", "squeeze_stages_nb", "htf_nb", *_SHARED),
-    ),
-    "ma_cross": _Builtin(
-        "ma_cross", "MaCross", ("ma_cross", "ma_cross_nb", "htf_nb", "indicators", *_SHARED)
-    ),
-    "donchian_breakout": _Builtin(
-        "donchian_breakout",
-        "DonchianBreakout",
-        ("donchian_breakout", "indicators", "htf_nb", *_SHARED),
-    ),
+    "squeeze_momentum": ("squeeze_momentum", "SqueezeMomentum"),
+    "ma_cross": ("ma_cross", "MaCross"),
+    "donchian_breakout": ("donchian_breakout", "DonchianBreakout"),
 }
 BUILTIN_STRATEGIES = tuple(_BUILTINS)
+# 실행하는 동안 붙들어 둔 module: 전략 파일의 절대 경로 → 처음 읽은 것.
+_PINNED: dict[Path, ModuleType] = {}
 
 
 def load_strategy(spec: str) -> Strategy:
@@ -53,34 +37,94 @@ def load_strategy(spec: str) -> Strategy:
     text = spec.strip()
     builtin = _BUILTINS.get(text)
     if builtin is not None:
-        module = importlib.import_module(f"optimize.strategy.{builtin.module}")
-        return _instance(getattr(module, builtin.class_name), text)
-    path_text, colon, class_name = text.rpartition(":")
-    if not colon or not path_text.endswith(".py"):
-        raise _unknown_name(text)
-    module = _load_file(Path(path_text).expanduser(), text)
+        module = importlib.import_module(f"optimize.strategy.{builtin[0]}")
+        return _instance(getattr(module, builtin[1]), text)
+    path, class_name = _file_and_class(text)
+    module = _load_file(path, text)
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
-        raise _unknown_class(module, class_name, path_text)
+        raise _unknown_class(module, class_name, path)
     return _instance(found, text)
 
 
-def strategy_fingerprint(spec: str) -> str:
-    """전략 코드의 sha256(hex 64자). 내장이면 그 계산에 쓰이는 모듈들, 파일이면 파일과 class 이름."""
+def reload_strategy(spec: str) -> Strategy:
+    """`load_strategy`와 같되, 사용자의 파일과 그것이 import한 사용자의 module을 새로 실행한다."""
     text = spec.strip()
-    digest = hashlib.sha256()
+    if text not in _BUILTINS:
+        path, _ = _file_and_class(text)
+        sys.modules.pop(_module_name(path, text), None)
+    return load_strategy(text)
+
+
+@contextmanager
+def pinned_strategy(spec: str) -> Iterator[None]:
+    """나갈 때까지 이 프로세스의 `load_strategy(spec)`는 파일을 고쳐도 지금 읽은 것을 준다.
+
+    실행의 끝에서 다시 셈하는 것이 시행들과 같은 코드여야 한다. 내장 전략이면 아무 일도 하지 않는다.
+    """
+    text = spec.strip()
+    if text in _BUILTINS:
+        yield
+        return
+    path, _ = _file_and_class(text)
+    resolved = path.resolve()
+    _PINNED[resolved] = _load_file(path, text)
+    try:
+        yield
+    finally:
+        _PINNED.pop(resolved, None)
+
+
+def strategy_files(spec: str) -> dict[str, str]:
+    """전략의 값을 정하는 파일마다 이름 → 내용의 sha256(hex 64자).
+
+    전략의 파일은 class의 이름으로, 그것이 import하는 파일(`sources.source_files`)은 module의 이름으로 적는다.
+    어디에 있는지는 상관없다. 없는 이름이나 읽지 못하는 파일이면 SettingsError.
+    """
+    text = spec.strip()
     builtin = _BUILTINS.get(text)
     if builtin is not None:
-        folder = Path(__file__).parent
-        for name in builtin.sources:
-            digest.update(name.encode() + b"\0" + (folder / f"{name}.py").read_bytes() + b"\0")
-        return digest.hexdigest()
-    path_text, colon, class_name = text.rpartition(":")
-    if not colon or not path_text.endswith(".py"):
+        path, class_name = Path(__file__).parent / f"{builtin[0]}.py", builtin[1]
+    else:
+        path, class_name = _file_and_class(text)
+    return {name or class_name: found for name, found in _digests(path, text).items()}
+
+
+def strategy_fingerprint(spec: str) -> str:
+    """전략 코드의 sha256(hex 64자): `strategy_files`의 것 모두."""
+    return code_digest(strategy_files(spec))
+
+
+def code_digest(files: Mapping[str, str]) -> str:
+    """파일들(이름 → sha256)의 sha256(hex 64자)."""
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def require_same_code(spec: str, code: str) -> None:
+    """전략의 지문이 code와 다르면 RunError. code가 빈 글이면 견주지 않는다."""
+    if code and strategy_fingerprint(spec) != code:
+        raise RunError(
+            "실행하는 동안 전략의 파일이 바뀌었습니다",
+            f"{spec}: 이 실행의 다른 시행과 견줄 수 없습니다",
+            "파일을 되돌리고 같은 명령을 다시 실행하거나, 새 스터디를 만드세요",
+        )
+
+
+def _file_and_class(text: str) -> tuple[Path, str]:
+    """`path/to/file.py:ClassName`의 두 쪽. 그 꼴이 아니면 SettingsError."""
+    path, colon, class_name = text.rpartition(":")
+    if not colon or not path.endswith(".py"):
         raise _unknown_name(text)
-    path = Path(path_text).expanduser()
-    digest.update(class_name.encode() + b"\0" + _read(path, text))
-    return digest.hexdigest()
+    return Path(path).expanduser(), class_name
+
+
+def _digests(path: Path, spec: str) -> dict[str, str]:
+    """파일과 그것이 import하는 파일들의 module 이름(자신은 빈 글) → 내용의 sha256."""
+    _read(path, spec)
+    return {
+        name: hashlib.sha256(_read(file, spec)).hexdigest()
+        for name, file in source_files(path).items()
+    }
 
 
 def _unknown_name(text: str) -> SettingsError:
@@ -93,7 +137,7 @@ def _unknown_name(text: str) -> SettingsError:
     )
 
 
-def _unknown_class(module: ModuleType, class_name: str, path: str) -> SettingsError:
+def _unknown_class(module: ModuleType, class_name: str, path: Path) -> SettingsError:
     names = [
         name
         for name, value in vars(module).items()
@@ -118,14 +162,21 @@ def _read(path: Path, spec: str) -> bytes:
         ) from None
 
 
+def _module_name(path: Path, spec: str) -> str:
+    """파일의 자리와, 그것과 그것이 import하는 것들의 내용으로 정해지는 이름."""
+    place = {str(path.resolve()): ""}
+    return f"user_strategy_{code_digest({**place, **_digests(path, spec)})[:16]}"
+
+
 def _load_file(path: Path, spec: str) -> ModuleType:
-    """파일을 module로 읽는다. 같은 내용의 파일은 한 번만 실행한다."""
-    source = _read(path, spec)
+    """파일을 module로 읽는다. 같은 내용의 파일은 한 번만 실행하고, 곁의 파일을 import할 수 있다."""
     resolved = path.resolve()
-    key = hashlib.sha256(str(resolved).encode() + b"\0" + source).hexdigest()[:16]
-    name = f"user_strategy_{key}"
+    if resolved in _PINNED:
+        return _PINNED[resolved]
+    name = _module_name(path, spec)
     if name in sys.modules:
         return sys.modules[name]
+    prepare_imports(path)
     module_spec = importlib.util.spec_from_file_location(name, resolved)
     if module_spec is None or module_spec.loader is None:
         raise SettingsError(f"전략 파일 '{path}'은(는) Python 파일이 아닙니다", "", "이름을 .py로")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import sys
 from contextlib import closing
 from datetime import timedelta
@@ -83,13 +84,18 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
 def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """한 스터디의 요약, 최선의 파라미터, 상위 시행, 목표가 여럿이면 파레토 최적 시행들."""
     from optimize.search.winners import winners_of
-    from optimize.studies.front import front_body, study_front
+    from optimize.studies.front import front_body, has_splits, study_front
 
     if arguments.top < 0:
         raise SettingsError("--top 이 틀렸습니다", f"받은 것: {arguments.top}", "0 이상의 정수")
     info = sources.find(arguments.name, arguments.storage)
-    trials = _trials(info, sources)
-    top = present.top_trials(trials, info.directions, arguments.top)
+    if len(info.directions) == 1 and not has_splits(info):
+        # 시행이 많아도 바로 보인다: 보일 것만 읽는다.
+        trials: list[FinishedTrial] = []
+        top = _leading(info, sources, arguments.top)
+    else:
+        trials = _trials(info, sources)
+        top = present.top_trials(trials, info.directions, arguments.top)
     front = study_front(info, trials)
     if arguments.json:
         top_body = [present.trial_json(trial) for trial in top]
@@ -186,12 +192,24 @@ def _trials(info: StudyInfo, sources: Sources) -> list[FinishedTrial]:
         return load_trials(connection, info.study_id)
 
 
+def _leading(info: StudyInfo, sources: Sources, count: int) -> list[FinishedTrial]:
+    from optimize.storage.engine import reading
+    from optimize.storage.leading import leading_trials
+
+    with (
+        storage_errors(info.url, "시행을 조회"),
+        reading(info.url, sources.options) as connection,
+    ):
+        maximize = info.directions[0] == "MAXIMIZE"
+        return leading_trials(connection, info.study_id, maximize=maximize, count=count)
+
+
 def _confirmed(info: StudyInfo, total: int) -> bool:
     if not sys.stdin.isatty():
         raise SettingsError(
             "지우려면 확인이 필요합니다",
             "터미널이 아니라 이름을 물을 수 없습니다",
-            f"python -m optimize.studies delete {info.name} --yes",
+            f"python -m optimize.studies delete --yes -- {shlex.quote(info.name)}",
         )
     print(
         f"{info.url.masked}의 '{info.name}'과(와) 시행 {total:,}개를 지웁니다. 되돌릴 수 없습니다.",
@@ -207,7 +225,10 @@ def _age(text: str) -> timedelta:
         raise SettingsError(
             "--older-than 을 읽을 수 없습니다", f"받은 것: {text}", "30m, 2h, 1d, 0 처럼 씁니다"
         )
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise SettingsError("--older-than 이 너무 깁니다", f"받은 것: {text}", "예: 1d") from None
 
 
 def _write_json(body: object) -> None:

@@ -22,6 +22,14 @@ def study_front(info: StudyInfo, trials: Sequence[FinishedTrial]) -> list[Finish
     return leaders_of(trials, info.directions).front if len(info.directions) > 1 else []
 
 
+def has_splits(info: StudyInfo) -> bool:
+    """시행을 split들이 나누어 갖는 스터디인가."""
+    described = info.attrs.get(ATTRIBUTE)
+    rules = described.get("validation") if isinstance(described, Mapping) else None
+    method = rules.get("method") if isinstance(rules, Mapping) else None
+    return method not in (None, "none", "hold_out")
+
+
 def front_body(info: StudyInfo, front: Sequence[FinishedTrial]) -> dict[str, Any]:
     """`show --json`의 goals와 front."""
     return {

@@ -14,6 +14,7 @@ from typing import Any
 
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
+from optimize.storage.reader import CONSTRAINTS
 
 # 이보다 적으면 상위 10%가 한두 개라 뜻이 없다.
 MIN_TRIALS = 20
@@ -76,7 +77,11 @@ def _importance(trials: Sequence[Any], name: str, minimize: bool) -> float:
 def _usable(trial: Any) -> bool:
     import math
 
-    constraints = trial.system_attrs.get("constraints") or ()
+    constraints = [*(trial.system_attrs.get(CONSTRAINTS) or ())]
+    # Optuna 5의 `set_constraint`는 이름마다 따로 적는다.
+    for key, value in trial.system_attrs.items():
+        if key.startswith(f"{CONSTRAINTS}:"):
+            constraints.append(value)
     return (
         trial.state.name == "COMPLETE"
         and math.isfinite(trial.values[0])

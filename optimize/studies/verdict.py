@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,15 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     info = sources.find(arguments.name, arguments.storage)
     plan = _last_plan(info.name)
     siblings, notes = _siblings(info, plan, sources)
-    own = _collect(info, sources)
-    others = [_collect(sibling, sources) for sibling in siblings]
+    adaptive = _adaptive(plan)
+    own = _collect(info, sources, adaptive)
+    others = [_collect(sibling, sources, adaptive) for sibling in siblings]
     bench: Bench | str = "다시 셈하지 말라고 했습니다(--stored-only)"
-    if not arguments.stored_only:
-        bench = _bench(info, plan)
-    rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
+    # 전략이 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+    with redirect_stdout(sys.stderr):
+        if not arguments.stored_only:
+            bench = _bench(info, plan)
+        rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
     verdict = judge(Judge([own, *others]).figures(own, rerun, reason), notes)
     if arguments.json:
         json.dump(verdict.as_json(), sys.stdout, ensure_ascii=False, indent=2)
@@ -96,13 +100,28 @@ def _siblings(
     return found, notes
 
 
-def _collect(info: StudyInfo, sources: Sources) -> StudyTrials:
+def _adaptive(plan: Mapping[str, Any] | None) -> bool:
+    """지난 시행을 보고 고르는 sampler로 찾았는가. 모르면 그런 것으로 본다(기본이 tpe다)."""
+    params = plan.get("params") if plan is not None else None
+    search = params.get("search") if isinstance(params, Mapping) else None
+    return not isinstance(search, Mapping) or search.get("sampler") != "random"
+
+
+def _collect(info: StudyInfo, sources: Sources, adaptive: bool) -> StudyTrials:
     """스터디의 시행들을 쪽마다 읽어 모은다."""
+    from optimize.runner.fingerprint import recorded_goals, recorded_test_days
     from optimize.verdict.collect import StudyTrials
 
-    described = info.attrs.get(_ATTRIBUTE)
-    cell = described.get("cell", "") if isinstance(described, Mapping) else ""
-    gathered = StudyTrials(info.name, str(cell), tuple(info.directions))
+    found = info.attrs.get(_ATTRIBUTE)
+    described = found if isinstance(found, Mapping) else {}
+    gathered = StudyTrials(
+        info.name,
+        str(described.get("cell", "")),
+        tuple(info.directions),
+        recorded_goals(described),
+        recorded_test_days(described),
+        adaptive,
+    )
     for page in _pages(info, sources):
         for trial in page:
             gathered.add(trial)
@@ -141,7 +160,7 @@ def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
     from optimize.runner.fingerprint import changed_labels, describe_study
     from optimize.runner.opening import make_objective, make_rules, scheme_of
     from optimize.search.space import SearchSpace
-    from optimize.strategy.registry import load_strategy, strategy_fingerprint
+    from optimize.strategy.registry import load_strategy, strategy_files
 
     params = planned_params(plan["params"])
     cell = next(item["cell"] for item in plan["cells"] if item["study"] == info.name)
@@ -153,7 +172,7 @@ def _open_bench(info: StudyInfo, plan: Mapping[str, Any]) -> Bench | str:
         params,
         ref,
         space,
-        strategy_fingerprint(params.strategy.name),
+        strategy_files(params.strategy.name),
         [item.refs[0] for item in others],
     )
     recorded = info.attrs.get(_ATTRIBUTE)

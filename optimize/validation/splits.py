@@ -102,6 +102,11 @@ class Scheme:
         return joined(part for split in self.splits for part in split.train)
 
     @property
+    def testing(self) -> tuple[DayRange, ...]:
+        """모든 split의 검증 날들의 합집합. 검증이 없으면 비어 있다."""
+        return joined(part for split in self.splits for part in split.test)
+
+    @property
     def groups(self) -> tuple[DayRange, ...]:
         """purged_kfold와 cpcv의 묶음들. 다른 방법이면 비어 있다."""
         return _groups(self.rules, *self.period)
@@ -126,7 +131,7 @@ def make_scheme(rules: Rules, first_day: int, end_day: int) -> Scheme:
     splits = _cut(rules, first_day, end_day)
     if not _long_enough(splits):
         raise DataError(
-            f"기간이 짧아 {METHODS[rules.method]}으로 나눌 수 없습니다",
+            f"기간이 짧아 학습과 검증으로 나눌 수 없습니다({METHODS[rules.method]})",
             f"캔들은 {end_day - first_day}일인데, '{describe(rules)}'에는 {shortest_period(rules)}일이 있어야 "
             f"학습과 검증이 저마다 {MIN_DAYS}일 이상이 됩니다",
             _remedy(rules),

@@ -19,6 +19,20 @@ from optimize.trial import FinishedTrial, Params
 from optimize.validation.blocks import block_counts, decode_blocks
 
 MAX_KEPT = 10_000
+# 기간이 길수록 커지는 지표: 길이가 다른 학습과 검증의 값을 나누어 볼 수 없다.
+GROWING = frozenset(
+    {
+        "net_profit_pct",
+        "max_drawdown_pct",
+        "trades",
+        "long_trades",
+        "short_trades",
+        "liquidations",
+        "max_losing_streak",
+        "fees_pct",
+        "funding_pct",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -56,11 +70,12 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class FoldScore:
-    """한 split에서 고른 시행의 첫 목표(학습, 검증)와 검증 구간의 순이익(%, 없으면 None)."""
+    """한 split에서 고른 시행의 첫 목표(학습, 검증)와 검증 구간의 순이익(%)과 Sharpe(연율), 없으면 None."""
 
     inside: float
     outside: float
     profit_pct: float | None
+    sharpe: float | None = None
 
 
 @dataclass(slots=True)
@@ -78,12 +93,17 @@ class StudyTrials:
 
     directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
+    goals: 목표의 지표들의 이름, 모르면 비었다. test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
+    adaptive: 지난 시행을 보고 고르는 sampler가 찾았는가.
     sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
     study: str
     cell: str
     directions: tuple[str, ...] = ("maximize",)
+    goals: tuple[str, ...] = ()
+    test_days: int = 0
+    adaptive: bool = False
     days: int = 0
     with_blocks: int = 0
     states: Counter[str] = field(default_factory=Counter)
@@ -113,8 +133,13 @@ class StudyTrials:
         known = self.folds.get(trial.fold)
         sign = 1.0 if self.larger_is_better else -1.0
         if known is None or sign * trial.in_sample[0] > sign * known.inside:
-            profit = trial.out_of_sample_metrics.get("net_profit_pct")
-            self.folds[trial.fold] = FoldScore(trial.in_sample[0], trial.out_of_sample[0], profit)
+            metrics = trial.out_of_sample_metrics
+            self.folds[trial.fold] = FoldScore(
+                trial.in_sample[0],
+                trial.out_of_sample[0],
+                metrics.get("net_profit_pct"),
+                metrics.get("sharpe"),
+            )
 
     def _keep(self, trial: FinishedTrial) -> None:
         kept = _Kept(trial.params, trial.values[0], trial.feasible, None, None)
@@ -140,6 +165,12 @@ class StudyTrials:
     def larger_is_better(self) -> bool:
         """첫 목표가 클수록 좋은가."""
         return self.directions[0].lower() == "maximize"
+
+    @property
+    def comparable(self) -> bool:
+        """판정하는 점수를 길이가 다른 기간끼리 나누어 볼 수 있는가. 목표가 여럿이면 첫 목표만 본다."""
+        judged = self.goals[:1] if len(self.directions) > 1 else self.goals
+        return not GROWING & set(judged)
 
     @property
     def tried(self) -> int:
@@ -174,11 +205,12 @@ class StudyTrials:
 class Search:
     """한 번의 찾기: 함께 돈 모든 칸의 시행들. 고른 것은 이 가운데 하나다.
 
-    tried: 찾은 횟수. with_blocks: days일의 블록을 가진 시행의 수. sums, squares: float64[M, B], M은 남긴 것.
+    tried: 찾은 횟수. adaptive: 지난 시행을 보고 고른 칸이 있는가. with_blocks: days일의 블록을 가진 시행의 수. sums, squares: float64[M, B], M은 남긴 것.
     """
 
     studies: tuple[str, ...]
     tried: int
+    adaptive: bool
     failed: int
     days: int
     with_blocks: int
@@ -204,6 +236,7 @@ def join(studies: Sequence[StudyTrials], days: int) -> Search:
     return Search(
         studies=tuple(study.study for study in studies),
         tried=sum(study.tried for study in studies),
+        adaptive=any(study.adaptive for study in studies),
         failed=sum(study.states["FAIL"] for study in studies),
         days=days,
         with_blocks=sum(study.with_blocks for study in same),

@@ -23,10 +23,15 @@ from optimize.verdict.plateau import Plateau, near, plateau_of
 from optimize.verdict.resampling import Bootstrap, TradeOrder, bootstrap_returns, shuffle_trades
 from optimize.verdict.sharpe import (
     TrackRecord,
+    chance_of_maximum,
+    days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
+    normal_score,
     probabilistic_sharpe,
+    score_of_maximum,
+    student_value,
 )
 
 YEAR = math.sqrt(TRADING_DAYS)
@@ -95,12 +100,20 @@ class RecordFigures:
 
 @dataclass(frozen=True, slots=True)
 class OutOfSample:
-    """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수."""
+    """split마다 고른 시행의 학습과 검증의 첫 목표, 검증 구간의 순이익(%): 모두 split들의 평균. splits: split의 수.
+
+    days: 검증에 쓴 날들의 합집합의 날 수, 모르면 0. comparable: 두 점수를 나누어 볼 수 있는가(순이익처럼 기간이
+    길수록 커지는 지표면 아니다). probability: 검증의 Sharpe(split들의 평균)만 보고 진짜 Sharpe가 0보다 클 확률,
+    셈할 수 없으면 None.
+    """
 
     in_sample: float
     out_of_sample: float
     profit_pct: float | None
     splits: int
+    days: int
+    comparable: bool = True
+    probability: float | None = None
 
 
 @dataclass(slots=True)
@@ -253,14 +266,24 @@ def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
     repeats = max(found.tried / len(shared.search.sums), 1.0)
     edge = float(np.quantile(luck.maxima, (1.0 - LUCK_LEVEL) ** (1.0 / repeats)))
     root = math.sqrt(record.days)
+    score = normal_score(record.sharpe * root, record.days)
+    probability = luck.probability(score, repeats)
     independent = luck.independent * repeats
     # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
     expected = max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent)
+    if shared.search.adaptive:
+        # 지난 시행을 보고 고른 시행들은 좋은 쪽에 몰려 서로 닮지만 그만큼 멀리 찾은 것이다: 서로 무관하다고 친 것보다
+        # 작게 세지 않는다.
+        independent = max(independent, float(found.tried))
+        expected = max(expected, expected_maximum(independent))
+        probability = max(probability, chance_of_maximum(score, found.tried))
+        edge = max(edge, score_of_maximum(LUCK_LEVEL, found.tried))
+    needed = days_for_score(edge, record.sharpe)
     found.luck = LuckFigures(
-        probability=luck.probability(record.sharpe * root, repeats),
-        expected_sharpe=expected / root * YEAR,
+        probability=probability,
+        expected_sharpe=student_value(expected, record.days) / root * YEAR,
         independent_trials=independent,
-        days_needed=(edge / record.sharpe) ** 2 if record.sharpe > 0 else None,
+        days_needed=needed if math.isfinite(needed) else None,
     )
 
 
@@ -273,11 +296,18 @@ def _from_folds(found: Figures, study: StudyTrials) -> None:
         found.missing["out_of_sample"] = _SMALLER
         return
     profits = [fold.profit_pct for fold in folds if fold.profit_pct is not None]
+    sharpes = [fold.sharpe for fold in folds if fold.sharpe is not None]
+    seen = study.test_days if len(sharpes) == len(folds) else 0
     found.out_of_sample = OutOfSample(
         in_sample=statistics.fmean(fold.inside for fold in folds),
         out_of_sample=statistics.fmean(fold.outside for fold in folds),
         profit_pct=statistics.fmean(profits) if profits else None,
         splits=len(folds),
+        days=study.test_days,
+        comparable=study.comparable,
+        probability=probabilistic_sharpe(TrackRecord(statistics.fmean(sharpes) / YEAR, seen))
+        if seen > 1
+        else None,
     )
 
 

@@ -16,7 +16,12 @@ PBO_GOOD = 0.2
 # PBO가 높아도 표본 밖에서 거의 잃지 않으면, 시행들이 모두 비슷하게 좋아 고르기가 뜻이 없는 것이다.
 LOSS_BAD = 0.25
 LOSS_HIGH = 0.5
+LOSS_GOOD = 0.05
 KEPT_GOOD = 0.5
+# 이보다 짧은 검증에서 벌지 못한 것은 진짜 전략에도 흔하다: Sharpe 3인 전략도 30일에 다섯 번 가운데 한 번은 잃는다.
+TEST_DAYS = 30
+# 찾은 횟수와 상관없는 시험이다: 이만큼 확실하면 학습만 보는 잣대로는 의심하지 않는다.
+TEST_SURE = 0.95
 ORDER_LUCKY = 0.95
 
 
@@ -96,7 +101,8 @@ def _pbo(figures: Figures) -> Finding | None:
     pbo = figures.pbo
     if pbo is None:
         return None
-    mark: Mark = "good" if pbo.probability <= PBO_GOOD else "warn"
+    alike = pbo.probability > PBO_GOOD and pbo.loss <= LOSS_GOOD
+    mark: Mark = "good" if alike or pbo.probability <= PBO_GOOD else "warn"
     todo = ""
     if pbo.probability >= PBO_BAD and pbo.loss >= LOSS_BAD:
         mark = "bad"
@@ -106,13 +112,15 @@ def _pbo(figures: Figures) -> Finding | None:
         todo = (
             "고른 최선이 나머지 기간에서는 버는 일보다 잃는 일이 많습니다. 전략 자체를 의심하세요."
         )
-    elif pbo.probability > PBO_GOOD:
+    elif mark == "warn":
         todo = "시행들이 서로 비슷하면 높게 나옵니다. 표본 밖의 손실 확률을 함께 보세요."
     text = (
         f"기간의 절반에서 고른 최선이 나머지 절반에서 시행들의 가운데보다 못할 확률(PBO)은 "
         f"{_percent(pbo.probability)}, 손실일 확률은 {_percent(pbo.loss)}입니다"
         f"({pbo.splits:,}갈래, 시행 {pbo.trials:,}개, 성과 저하의 기울기 {pbo.slope:.2f})."
     )
+    if alike:
+        text += " 어느 것을 골라도 거의 잃지 않는, 시행들이 고루 좋은 탐색입니다."
     return Finding("pbo", TITLES["pbo"], mark, text, pbo.probability, todo)
 
 
@@ -121,15 +129,22 @@ def _out_of_sample(figures: Figures) -> Finding | None:
     if scores is None:
         return None
     inside, outside = scores.in_sample, scores.out_of_sample
-    kept = outside / inside if inside > 0 else None
+    kept = outside / inside if inside > 0 and scores.comparable else None
     lost = inside > 0 and outside <= 0
     lost = lost or (scores.profit_pct is not None and scores.profit_pct <= 0)
-    mark: Mark = "good" if kept is not None and kept >= KEPT_GOOD else "warn"
+    held = kept >= KEPT_GOOD if kept is not None else inside > 0 and not lost
+    mark: Mark = "good" if held else "warn"
     todo = ""
-    if lost:
+    if lost and 0 < scores.days < TEST_DAYS:
+        mark = "warn"
+        todo = (
+            f"고르는 데 쓰지 않은 기간에서 벌지 못했지만 {scores.days}일은 운과 가르기에 짧습니다. "
+            f"기간을 늘려 {TEST_DAYS}일 넘게 검증하세요."
+        )
+    elif lost:
         mark = "bad"
         todo = "고르는 데 쓰지 않은 기간에서 벌지 못했습니다. 이 파라미터를 쓰지 마세요."
-    elif kept is None:
+    elif inside <= 0:
         todo = "점수가 0 이하라 얼마나 남았는지 재지 않습니다. 두 점수를 견주어 보세요."
     elif mark == "warn":
         todo = "표본 밖에서 점수가 절반 넘게 줄었습니다. 기대를 그만큼 낮추세요."
@@ -137,10 +152,15 @@ def _out_of_sample(figures: Figures) -> Finding | None:
     share = f", 남은 몫 {kept:.0%}" if kept is not None and 0 < kept <= 2 else ""
     profit = f", 순이익 {scores.profit_pct:.1f} %" if scores.profit_pct is not None else ""
     which = "" if scores.splits == 1 else f"나눈 {scores.splits}곳의 평균으로 "
+    days = f"({scores.days:,}일)" if scores.days else ""
     text = (
-        f"{which}고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간의 점수는 {outside:.2f}"
+        f"{which}고르는 데 쓴 기간의 점수는 {inside:.2f}, 쓰지 않은 기간{days}의 점수는 {outside:.2f}"
         f"{share}{profit}입니다."
     )
+    if scores.probability is not None:
+        text += f" 쓰지 않은 기간만 보면 진짜 Sharpe가 0보다 클 확률은 {_percent(scores.probability)}입니다."
+    if not scores.comparable:
+        text += " 기간이 길수록 커지는 점수라 남은 몫은 재지 않습니다."
     return Finding("out_of_sample", TITLES["out_of_sample"], mark, text, outside, todo)
 
 

@@ -1,6 +1,6 @@
 """판정: 잣대들의 표시에서 한마디를 정하고, 사람과 기계가 읽는 꼴로 만든다.
 
-- 과최적화 의심: 나쁨(bad)이 하나라도 있다. 곧 우연 확률이 5 %보다 크거나, PBO가 50 % 이상이면서 표본 밖의 손실
+- 과최적화 의심: 나쁨(bad)이 하나라도 있다(학습만 보는 잣대만 나쁘고 표본 밖에서 95 % 넘게 확실히 벌었으면 보류다). 곧 우연 확률이 5 %보다 크거나, PBO가 50 % 이상이면서 표본 밖의 손실
   확률이 25 % 이상이거나, 표본 안에서는 벌고 표본 밖에서는 벌지 못했다.
 - 뚜렷한 징후 없음: 우연 확률과 PBO를 셈했고 모든 잣대가 좋음(good)이거나 셈하지 못한 보조 잣대다.
 - 판단 보류: 그 밖의 모두. 자료가 모자라거나 잣대들이 엇갈린다. 최선조차 벌지 못했으면 따질 것이 없어 보류다.
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from optimize.verdict.cscv import MIN_TRIALS
 from optimize.verdict.figures import Figures
-from optimize.verdict.findings import Finding, findings_of
+from optimize.verdict.findings import TEST_SURE, TITLES, Finding, findings_of
 
 Level = Literal["suspect", "unclear", "clear"]
 LABELS: dict[Level, str] = {
@@ -27,6 +27,8 @@ LABELS: dict[Level, str] = {
 }
 VERSION = 1
 _REQUIRED = ("luck", "pbo")
+# 고르는 데 쓴 기간만 보는 잣대.
+_INSIDE = {TITLES["luck"], TITLES["pbo"]}
 _MARKS = {"good": "○", "warn": "△", "bad": "✕", "unknown": "－"}
 
 
@@ -96,6 +98,10 @@ def _decide(figures: Figures, findings: Sequence[Finding]) -> tuple[Level, str]:
     if figures.record is not None and figures.record.sharpe <= 0:
         return "unclear", "최선의 시행도 이 기간에 벌지 못해 과최적화를 따질 것이 없습니다."
     bad = [finding.title for finding in findings if finding.mark == "bad"]
+    if bad and set(bad) <= _INSIDE and _sure_outside(figures):
+        return "unclear", (
+            f"고르는 데 쓴 기간만 보면 의심스럽지만({_listed(bad)}), 쓰지 않은 기간에서는 운으로 보기 어렵게 벌었습니다."
+        )
     if bad:
         return "suspect", f"문턱을 넘은 잣대: {_listed(bad)}."
     marks = {finding.key: finding.mark for finding in findings}
@@ -106,6 +112,12 @@ def _decide(figures: Figures, findings: Sequence[Finding]) -> tuple[Level, str]:
     if warned:
         return "unclear", f"나쁜 징후는 없지만 넉넉하지 않은 잣대: {_listed(warned)}."
     return "clear", "찾은 횟수를 셈에 넣어도 운으로 보기 어렵습니다."
+
+
+def _sure_outside(figures: Figures) -> bool:
+    """표본 밖의 성적만으로 진짜 Sharpe가 0보다 크다고 말할 수 있는가."""
+    outside = figures.out_of_sample
+    return outside is not None and (outside.probability or 0.0) >= TEST_SURE
 
 
 def _listed(titles: Sequence[str]) -> str:

@@ -7,7 +7,7 @@
 - 고윳값의 유효 시행 수 (Σλ)²/Σλ² (participation ratio). 가장 큰 몇 무리만 보므로 적게 센다(느슨한 쪽).
   표본 상관의 제곱은 잡음만큼 크게 나오므로 r² → (r²·(B−1)−1)/(B−2)로 바로잡는다.
 - 우연 확률: 모든 시행의 진짜 Sharpe가 0일 때, 시행들 가운데 가장 큰 t값(Sharpe·√날 수)이 최선의 것 이상일
-  확률. White의 reality check("A Reality Check for Data Snooping", Econometrica 68(5), 2000)를 studentize하고
+  확률. t값은 자유도(날 수 − 1)를 셈에 넣은 정규 점수로 견준다(`sharpe.normal_score`). White의 reality check("A Reality Check for Data Snooping", Econometrica 68(5), 2000)를 studentize하고
   블록마다 정규 난수를 곱해 뽑는다(Chernozhukov, Chetverikov & Kato, "Gaussian approximations and multiplier
   bootstrap for maxima of sums of high-dimensional random vectors", Annals of Statistics 41(6), 2013).
   시행 사이의 상관이 그대로 들므로 유효 시행 수를 어림할 까닭이 없다.
@@ -38,19 +38,19 @@ class EffectiveTrials:
 
 @dataclass(frozen=True, slots=True)
 class Luck:
-    """잡음에서 뽑은 최댓값들. maxima: float64[뽑은 수], 오름차순의 t값. independent: 같은 기대의 독립 시행 수."""
+    """잡음에서 뽑은 최댓값들. maxima: float64[뽑은 수], 오름차순의 정규 점수. independent: 같은 기대의 독립 시행 수."""
 
     maxima: NDArray[np.float64]
     independent: float
 
     @property
     def expected(self) -> float:
-        """잡음만으로 얻는 최대 t값의 기대."""
+        """잡음만으로 얻는 가장 큰 정규 점수의 기대."""
         return float(self.maxima.mean())
 
-    def probability(self, t_value: float, repeats: float = 1.0) -> float:
-        """최댓값이 t_value 이상일 확률. repeats: 이 시행들과 같은 묶음을 몇 번 더 찾은 셈으로 볼지(1이 한 번)."""
-        above = len(self.maxima) - int(np.searchsorted(self.maxima, t_value, side="left"))
+    def probability(self, score: float, repeats: float = 1.0) -> float:
+        """최댓값이 score(정규 점수) 이상일 확률. repeats: 이 시행들과 같은 묶음을 몇 번 더 찾은 셈으로 볼지(1이 한 번)."""
+        above = len(self.maxima) - int(np.searchsorted(self.maxima, score, side="left"))
         once = (above + 1.0) / (len(self.maxima) + 1.0)
         return float(1.0 - (1.0 - once) ** max(repeats, 1.0))
 

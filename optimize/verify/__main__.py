@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,10 @@ def main(argv: list[str]) -> int:
     from optimize.verify.samples import parameter_sets, separate_copies
 
     section = arguments.params.strategy
-    strategy, again = separate_copies(section.name)
-    sets = parameter_sets(strategy, section.space, arguments.sets, arguments.seed)
-    with terminal_progress() as on_progress:
+    # 전략이 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+    with redirect_stdout(sys.stderr), terminal_progress() as on_progress:
+        strategy, again = separate_copies(section.name)
+        sets = parameter_sets(strategy, section.space, arguments.sets, arguments.seed)
         refs = load_candles(arguments, on_progress)
         cells = [
             _test_cell(index, ref, strategy, again, sets, arguments, on_progress)

@@ -57,7 +57,7 @@ def build_parser() -> KoreanArgumentParser:
     add("--timeframe-grid", metavar="GRID", help='시간 격자. 예: "1m@15m,1m@1h"')
     add("--start", metavar="DATE", help="시작 날짜(UTC, 포함)")
     add("--end", metavar="DATE", help="끝 날짜(UTC, 포함하지 않음)")
-    add("--rounds", type=int, default=20, metavar="N", help="파라미터 묶음마다 자를 봉 (기본 20)")
+    add("--rounds", type=int, default=40, metavar="N", help="파라미터 묶음마다 자를 봉 (기본 40)")
     add("--param-sets", type=int, default=6, metavar="N", help="기본값과 무작위 묶음 (기본 6)")
     add("--bars", type=int, default=20_000, metavar="N", help="볼 LTF 봉, 0은 모두 (기본 20000)")
     add("--seed", type=int, default=0, metavar="N", help="난수의 seed (기본 0)")
@@ -100,9 +100,6 @@ def parse_arguments(argv: list[str]) -> VerifyArguments:
         for name, path in _KEYS.items()
         if (value := getattr(parsed, name)) is not None
     ]
-    if parsed.symbol is not None:
-        # 명령의 심볼 하나가 설정 파일의 symbols를 이긴다.
-        overrides.append((("symbols",), []))
     overrides += [parse_assignment(text) for text in parsed.sets]
     params = load_params(parsed.config, overrides)
     chosen = any(getattr(parsed, name) is not None for name in _DATA_ARGUMENTS)

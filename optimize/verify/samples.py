@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 
 from optimize.search.space import SearchSpace
 from optimize.strategy.parameter import ChoiceParameter, Parameter
 from optimize.strategy.protocol import Strategy
-from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
+from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy, reload_strategy
 from optimize.trial import Params, ParamValue
 
 Draw = Callable[[Parameter], ParamValue]
@@ -63,11 +62,5 @@ def separate_copies(spec: str) -> tuple[Strategy, Callable[[], Strategy]]:
     """
     if spec.strip() in BUILTIN_STRATEGIES:
         return load_strategy(spec), lambda: load_strategy(spec)
-    first, second = _fresh(spec), _fresh(spec)
+    first, second = reload_strategy(spec), reload_strategy(spec)
     return first, lambda: type(second)()
-
-
-def _fresh(spec: str) -> Strategy:
-    """파일을 새로 읽어 만든 전략. 앞서 읽은 module은 잊는다."""
-    sys.modules.pop(type(load_strategy(spec)).__module__, None)
-    return load_strategy(spec)

@@ -39,7 +39,10 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
         Bench("kernel.py", quick=("--repeats", "5")),
         Bench("compare.py", quick=("--repeats", "2")),
     ),
-    "sampler": (Bench("sampler.py", quick=("--quick",)),),
+    "sampler": (
+        Bench("sampler.py", quick=("--quick",)),
+        Bench("staleness.py", quick=("--trials", "60", "--seeds", "2")),
+    ),
     "storage": (Bench("storage.py", quick=("append", "threads")),),
     "end_to_end": (
         Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
@@ -49,6 +52,7 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "tui": (
         Bench("live_table.py", quick=("--rows", "5000", "--seconds", "5"), goal_exit=1),
         Bench("live_table.py", ("--rate", "1000", "--seconds", "50"), ("--rows", "2000", "--rate", "1000", "--seconds", "3")),
+        Bench("study_list.py", quick=("--studies", "20", "--each", "10", "--repeats", "2"), goal_exit=1),
     ),
     "memory": (Bench("memory.py", quick=("--trials", "5000")),),
     "data": (Bench("candles.py", quick=("--repeats", "1")),),

@@ -7,7 +7,7 @@
     coordinator(C): 묻고 보낸다 → 저장소의 잠금(1): 자리 맡기 → scheduler(1) → 작업자(W): k × 시행
     → scheduler(1) → coordinator(C): 받아 적는다 → 다시 처음. 저장은 잠금을 쓰지만 기다리지 않는다.
 
-비용(`Costs`)은 `cluster.py`와 `storage.py`로 잰 것이다. 난수는 작업자의 시행 시간(±20 %)에만 쓰며 씨앗이 있다.
+비용(`Costs`)은 `cluster.py`와 `storage.py`로 잰 것이다(send와 task는 작업자 여덟의 시행당 CPU에서). 난수는 작업자의 시행 시간(±20 %)에만 쓰며 씨앗이 있다.
 어느 자리가 먼저 꽉 차는지(쓰임이 1에 가까운 자리)가 첫 벽이다.
 """
 
@@ -37,8 +37,8 @@ class Costs:
 
     ask: float = 0.0009
     done: float = 0.0013
-    send: float = 0.0008
-    task: float = 0.0012
+    send: float = 0.0047
+    task: float = 0.0022
     claim: float = 0.00025
     append: float = 0.0006
     chunk_s: float = 0.02

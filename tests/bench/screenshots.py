@@ -131,7 +131,7 @@ async def walk(app: WizardApp, home: Path, n_trials: int, save: Callable[[str], 
         ("storage", StorageScreen(draft), "연결됨"),
         ("space", SpaceScreen(draft), "kc_len"),
         ("parallel", ParallelScreen(draft), "남음"),
-        ("validation", ParallelScreen(draft), "F7  뒤 30 %"),
+        ("validation", ParallelScreen(draft), "뒤 30 %"),
         ("review", ReviewScreen(draft), "이 컴퓨터에서 잰 것"),
     )
     async with app.run_test(size=SIZE) as pilot:

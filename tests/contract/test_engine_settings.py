@@ -237,7 +237,7 @@ def test_existing_rollback_journal_file_is_moved_to_wal(tmp_path: Path) -> None:
 
 
 def test_reading_never_creates_or_writes(tmp_path: Path, postgres_url: StorageUrl) -> None:
-    with pytest.raises(sa.exc.OperationalError), reading(sqlite_url(tmp_path / "none.db"), OPTIONS):
+    with pytest.raises(StorageError), reading(sqlite_url(tmp_path / "none.db"), OPTIONS):
         pass
     assert not (tmp_path / "none.db").exists()
     with reading(postgres_url, OPTIONS) as connection, pytest.raises(sa.exc.DBAPIError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -16,7 +17,7 @@ import pytest
 from optuna.trial import TrialState
 from store_kit import OPTIONS, make_trial
 
-from optimize.storage import census, listing
+from optimize.storage import census, dbapi, listing
 from optimize.storage.listing import StudyInfo, list_all, list_studies, stream_all
 from optimize.storage.listing_cache import ListingCache, file_stamp
 from optimize.storage.schema import open_rdb_storage
@@ -201,6 +202,63 @@ def test_constraints_ties_and_infinities(foreign: Any, storage_url: StorageUrl) 
         for info in list_studies(storage_url, OPTIONS)
     }
     assert found == {name: best for name, (*_, best) in cases.items()} | {"제약 없음": (3.0, 0)}
+
+
+@pytest.mark.parametrize("constrained", [False, True])
+def test_the_best_is_exact_for_any_layout(
+    foreign: Any,
+    storage_url: StorageUrl,
+    monkeypatch: pytest.MonkeyPatch,
+    constrained: bool,
+) -> None:
+    """섞인 번호, 많은 같은 값, 최선보다 좋은 가지치기·남의 값, 모두 어긴 스터디: 하나씩 본 것과 같다."""
+    r = random.Random(f"{constrained}{storage_url.backend}")
+    studies = [
+        optuna.create_study(
+            study_name=f"s{k}", storage=foreign, direction=("maximize", "minimize")[k % 2]
+        )
+        for k in range(6)
+    ]
+    # 앞의 셋은 서로 섞이고, 뒤의 셋은 모여 있다.
+    order = [r.choice(studies[:3]) for _ in range(18)] + [s for s in studies[3:] for _ in range(6)]
+    for study in order:
+        state = r.choice([TrialState.COMPLETE] * 4 + [TrialState.PRUNED, TrialState.FAIL])
+        attrs = {"constraints": [r.choice([-1.0, 0.0, 0.5])]} if constrained else {}
+        if study is studies[5] and constrained:
+            attrs = {"constraints": [1.0]}
+        values = [r.choice([0.0, 1.0, 2.0, math.inf, -math.inf])]
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state,
+                values=None if state is TrialState.FAIL else values,
+                system_attrs=attrs,
+            )
+        )
+    expected = {}
+    for study in studies:
+        sign = 1 if study.direction.name == "MAXIMIZE" else -1
+        fit = [
+            trial
+            for trial in study.get_trials()
+            if trial.state is TrialState.COMPLETE
+            and all(c <= 0 for c in trial.system_attrs.get("constraints", ()))
+        ]
+        best = max(fit, key=lambda trial: (sign * trial.values[0], -trial.number), default=None)
+        expected[study.study_name] = best and (best.values[0], best.number)
+
+    def found() -> dict[str, tuple[float | None, int] | None]:
+        return {
+            info.name: None
+            if info.summary.best_number is None
+            else (info.summary.best_value, info.summary.best_number)
+            for info in list_studies(storage_url, OPTIONS)
+        }
+
+    assert found() == expected
+    # 두 연결이 반씩 세어도 같다.
+    monkeypatch.setattr(census, "_WORTH_SPLITTING", 1)
+    monkeypatch.setattr(dbapi, "_TWIN_BYTES", 0)
+    assert found() == expected
 
 
 def test_big_storages_show_their_names_first(

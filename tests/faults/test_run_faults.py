@@ -112,8 +112,10 @@ def test_kill_9_of_a_worker_only_costs_a_retry(case: RunCase) -> None:
 def test_a_trial_that_kills_its_worker_ends_as_failed_and_the_others_complete(
     case: RunCase,
 ) -> None:
+    """작업자 하나와 씨앗: 죽이는 시행과 그 뒤에 선 시행이 늘 함께 잃는다."""
     case.strategy(fault="kill")
-    done = case.run("--storage-url", case.sqlite_url, "--sampler", "random", "--seed", "3", n=12)
+    random = ("--sampler", "random", "--seed", "3")
+    done = case.run("--storage-url", case.sqlite_url, *random, n=12, jobs=1)
     assert done.returncode == 0, done.stderr
     trials = assert_exact(load(case.sqlite_url), 12)
     killers = [trial for trial in trials if trial.params["every"] % 5 == 0]

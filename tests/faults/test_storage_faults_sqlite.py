@@ -20,6 +20,7 @@ from faults import Bench, exact_values
 from optuna.distributions import FloatDistribution
 from storage_lab import Ordeal, full, small_disk
 
+from optimize.errors import StorageError
 from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
 from optimize.storage.url import sqlite_url
@@ -132,6 +133,29 @@ def test_a_read_only_folder_is_told_at_once(tmp_path: Path, exists: bool) -> Non
     assert "열지 못했습니다" in done.stderr
     assert f"ls -ld '{folder}'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_deleted_file_is_told_instead_of_writing_into_nothing(tmp_path: Path) -> None:
+    """열린 연결은 지워진 파일에도 쓸 수 있다: 넣은 줄 안 시행이 사라지지 않게 거절한다."""
+    from datetime import UTC, datetime
+
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    path = tmp_path / "study.db"
+    space = {"x": FloatDistribution(0, 1)}
+    store = TrialStore.open(sqlite_url(path), StorageOptions(), "s", ["maximize"], space, {})
+    trials = [
+        FinishedTrial(str(n), "COMPLETE", {"x": n / 9}, (n / 9,), moment, moment) for n in range(3)
+    ]
+    assert store.append(trials[:1]) == [0]
+    kept = path.rename(tmp_path / "aside.db")
+    with pytest.raises(StorageError, match="지워졌거나"):
+        store.append(trials[1:])
+    path.write_bytes(kept.read_bytes())
+    with pytest.raises(StorageError, match="바뀌었습니다"):
+        store.append(trials[1:])
+    kept.rename(path)
+    assert store.append(trials[1:]) == [1, 2]
+    store.close()
 
 
 def test_a_corrupt_file_is_told_at_once_and_left_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from optimize.strategy.parameter import ChoiceParameter, IntParameter
 from optimize.strategy.protocol import Signals
 
 LEAKED = []
+print("전략의 글")
 
 @njit
 def forever(x):
@@ -49,6 +51,16 @@ class Faulty:
                 raise ValueError("일부러 낸 오류\\x1b[31m")
             case "exit":
                 raise SystemExit(3)
+            case "interrupt":
+                raise KeyboardInterrupt
+            case "fork":
+                os.fork()
+                raise OSError("둘이 되었다")
+            case "chatty":
+                print("끝없는 글" * 100_000)
+                os.write(1, "곧바로 쓴 글".encode())
+                os.chdir("/")
+                raise RuntimeError("수다")
             case "sleep":
                 time.sleep(600)
             case "compiled":
@@ -73,6 +85,9 @@ class Healthy(Faulty):
 REASONS = {
     "raise": "ValueError: 일부러 낸 오류",
     "exit": "SystemExit: 3",
+    "interrupt": "KeyboardInterrupt",
+    "fork": "OSError: 둘이 되었다",
+    "chatty": "RuntimeError: 수다",
     "sleep": "시간 제한 1초",
     "compiled": "시간 제한을 넘겨 작업자 프로세스를 끝냈습니다",
     "nan": "entry의 값을 int8(으)로 옮길 수 없습니다",
@@ -101,9 +116,14 @@ def arguments(case: RunCase, *faults: str, strategy: str = "Faulty") -> tuple[st
 
 def test_each_faulty_trial_fails_with_its_reason_and_the_rest_are_right(case: RunCase) -> None:
     faults = [name for name in REASONS if name not in ("compiled", "kill")]
-    done = case.run(*arguments(case, *faults), n=TRIALS, jobs=1)
+    done = case.run(*arguments(case, *faults), "--events", "-", n=TRIALS, jobs=1)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+    # 전략이 무엇을 쓰든 stdout은 자료의 것이고, 끝없이 쓰지 못한다.
+    assert {json.loads(line)["v"] for line in done.stdout.splitlines()} == {1}
+    assert "전략의 글" in done.stderr
+    assert "더 보이지 않습니다" in done.stderr
+    assert len(done.stderr) < 2_000_000
     assert "\x1b[31m" not in done.stdout + done.stderr
     trials = assert_exact(load(case.sqlite_url, "Faulty"), TRIALS)
     assert {trial.params["fault"] for trial in trials} == {"none", *faults}

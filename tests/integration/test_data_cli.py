@@ -84,6 +84,27 @@ def test_깨진_달은_점검이_찾고_repair가_비운다(wizard_home: Path) -
     ]
 
 
+def test_목록이_깨진_심볼도_점검이_찾고_다른_폴더는_건드리지_않는다(wizard_home: Path) -> None:
+    good = put(wizard_home, "BINANCE:BTCUSDT", "2024-01-30", 1)
+    bad = put(wizard_home, "BINANCE:ETHUSDT.P", "2024-01-30", 1)
+    (bad.folder / "manifest.json").write_text('{"version": 1, "months": 3}')
+    (wizard_home / "data" / "남의것").mkdir()
+    (wizard_home / "data" / "남의것" / "manifest.json").write_text("{}")
+    (wizard_home / "data" / "메모.txt").write_text("x")
+    out, _ = run("점검", code=4)
+    assert "BINANCE:BTCUSDT" in out
+    assert "흠이 없습니다" in out
+    assert "BINANCE:ETHUSDT.P" in out
+    assert "manifest.json (--repair" in out
+    assert "남의것" not in out
+    out, _ = run("점검", "--repair")
+    assert "비웠습니다" in out
+    assert (wizard_home / "data" / "남의것" / "manifest.json").exists()
+    assert good.broken_months() == []
+    put(wizard_home, "BINANCE:ETHUSDT.P", "2024-01-30", 1)
+    assert "흠이 없습니다" in run("점검", "--symbol", "BINANCE:ETHUSDT.P")[0]
+
+
 def test_오류는_한국어와_exit_code로(wizard_home: Path) -> None:
     nowhere = environment("http://127.0.0.1:9")
     _, err = run("fetch", "--symbol", "BINANCE:BTCUSDT", code=4, **nowhere)
@@ -97,6 +118,8 @@ def test_오류는_한국어와_exit_code로(wizard_home: Path) -> None:
     assert "합성 데모" in err
     _, err = run("check", code=4)
     assert "캐시가 비었습니다" in err
+    _, err = run("import", "--symbol", "BINANCE:BTCUSDT", "--funding", "x.csv", code=2)
+    assert "현물이라 펀딩이 없습니다" in err
     assert "Traceback" not in err
 
 
@@ -114,6 +137,7 @@ def test_확인은_빠르고_셋을_가린다(wizard_home: Path) -> None:
         assert time.monotonic() - began < 3
     assert (found["availability"], found["bars"]) == ("cached", 1440)
     assert json.loads(probe("DEMO:BTCUSDT"))["availability"] == "demo"
+    assert "BYBIT은(는) ccxt로 내려받는" in json.loads(probe("BYBIT:BTCUSDT"))["detail"]
 
 
 def test_화면이_쓰는_가벼운_길은_pyarrow도_numpy도_들이지_않는다() -> None:

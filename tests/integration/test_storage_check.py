@@ -14,9 +14,11 @@ import pytest
 from postgres import PostgresServer
 from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
 
+from optimize.errors import StorageError
 from optimize.storage.check import run_check
 from optimize.storage.check_step import POSTGRES_STEPS, CheckStep
 from optimize.storage.options import StorageOptions
+from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl
 
 OPTIONS = StorageOptions(connect_timeout=5)
@@ -245,6 +247,21 @@ def test_server_dies_during_the_check(make_postgres: Callable[..., PostgresServe
     assert by_name["read_only"].status == "fail"
     assert "연결을 끊었습니다" in by_name["read_only"].cause_ko
     assert {by_name[name].status for name in ("encoding", "latency", "dead_trials")} == {"skip"}
+
+
+def test_what_only_the_driver_reads_is_named(
+    postgres_url: StorageUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libpq의 환경 변수: 없는 PGSERVICE는 드라이버의 단계에서, PGOPTIONS의 search_path는 쓰기에서 막힌다."""
+    monkeypatch.setenv("PGSERVICE", "없는것")
+    step = check(postgres_url)["session"]
+    assert (step.status, "env | grep ^PG" in step.fix_ko) == ("fail", True)
+    monkeypatch.delenv("PGSERVICE")
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
+    step = check(postgres_url)["write"]
+    assert (step.status, step.detail_ko) == ("fail", "search_path = nowhere")
+    with pytest.raises(StorageError):  # 점검과 실행이 같은 것을 본다
+        TrialStore.open(postgres_url, OPTIONS, "s", ["maximize"], {}, {})
 
 
 def test_recovering_standby(make_postgres: Callable[..., PostgresServer]) -> None:

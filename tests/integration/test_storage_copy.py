@@ -179,17 +179,54 @@ def test_never_overwrites(postgres_url: StorageUrl, tmp_path: Path) -> None:
     assert different[-1] == {"type": "result", "ok": False, "copied": 0, "same": 0, "failed": 1}
 
 
+def test_a_read_only_folder_is_copied_from(tmp_path: Path) -> None:
+    """읽기 전용 자리의 백업(WAL)에서도 옮긴다.
+
+    root도 못 쓰게 권한을 넘는 힘(CAP_DAC_OVERRIDE)을 버리고 본다.
+    """
+    folder = tmp_path / "백업"
+    folder.mkdir()
+    source = big_study(folder / "a.db", 3)
+    TrialStore.open(source, OPTIONS, "큰것", ["maximize"], {}, {}).close()  # WAL로 바꾼다
+    folder.chmod(0o555)
+    drop = ["--inh-caps=-dac_override", "--bounding-set=-dac_override"]
+    command = [sys.executable, "-m", "optimize.storage", "copy", "--from", str(source.path)]
+    try:
+        done = subprocess.run(
+            [
+                *(["setpriv", *drop] if os.geteuid() == 0 else []),
+                *(*command, "--to", str(tmp_path / "b.db"), "--all"),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert "시행 3개를 복사했습니다" in done.stdout
+
+
 def test_dry_run_touches_nothing(
-    postgres_embedded: PostgresServer, postgres_url: StorageUrl, tmp_path: Path
+    postgres_embedded: PostgresServer,
+    postgres_url: StorageUrl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = sqlite_url(tmp_path / "a.db")
-    name = rich_study(source)
+    rich_study(source)
     missing = sqlite_url(tmp_path / "없는" / "b.db")
     plan = copy(source, missing, "--all", "--dry-run")[1]
     assert plan["states"] == {"COMPLETE": 4, "FAIL": 1, "RUNNING": 2}
     assert plan["exists"] is False
     assert not (tmp_path / "없는").exists()
-    copy(source, postgres_url, "--study", name, "--dry-run")
+    # 변수는 `.env`에 있어도 되고, 남이 지은 이름의 제어 글자는 터미널에 그대로 나가지 않는다.
+    (tmp_path / ".env").write_text(f"COPY_TARGET={postgres_url.secret}\n")
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+        connection.execute("UPDATE studies SET study_name = ?", ("\x1b[31m줄\n바꿈",))
+    shown = run("--from", str(source.path), "--to-env", "COPY_TARGET", "--all", "--dry-run").stdout
+    assert shown.startswith("\\x1b[31m줄\\x0a바꿈 → ")
+    assert len(shown.splitlines()) == 1
     tables = postgres_embedded.execute(
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
         database=postgres_url.database or "",
@@ -321,6 +358,13 @@ def test_running_study_is_copied_as_one_moment(
         (["--from", "a.db", "--to", "b.db", "--study", "없음"], 2, "있는 스터디: 큰것"),
         (["--from", "a.db", "--to", "b.db"], 2, "--study --all"),
         (["--from", "empty.db", "--to", "b.db", "--all"], 3, "Optuna의 스터디가 없습니다"),
+        (["--from", "a.db", "--to", ".", "--all"], 3, "파일이 아니라 폴더입니다"),
+        (["--from", "a.db", "--to-env", "sqlite://canary", "--all"], 2, "환경 변수의 이름"),
+        (
+            ["--from", "a.db", "--to", "b.db", "--all", "--source-timezone", "Seoul"],
+            2,
+            "모르는 시간대",
+        ),
         (
             ["--from", "a.db", "--to", "postgresql://u:canary@127.0.0.1:1/x", "--all"],
             3,

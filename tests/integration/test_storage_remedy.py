@@ -75,7 +75,7 @@ def test_dead_trials_are_found_and_cleared(any_url: StorageUrl) -> None:
     assert "1개를 FAIL로" in apply_remedy("clear_dead_trials", any_url, OPTIONS)
     first, second = study.get_trials()
     assert first.state.name == "FAIL"
-    assert "RUNNING" in first.user_attrs["wizard_note"]
+    assert "RUNNING" in first.user_attrs["wizard"]["error"]
     assert first.datetime_complete is not None
     assert second.state.name == "RUNNING"
     assert check(any_url)["dead_trials"].status == "ok"

@@ -299,7 +299,8 @@ def test_clean_marks_dead_running_trials(home: Path, run: Run) -> None:
     assert "RUNNING 0개" in run("clean").stderr
     assert "RUNNING 1개" in run("clean", "정리", "--older-than", "0").stderr
     assert "정리할 시행이 없습니다" in run("clean").stderr
-    assert run("clean", "정리", "--older-than", "어제").returncode == 2
+    for wrong in ("어제", "99999999999d"):
+        assert run("clean", "정리", "--older-than", wrong).returncode == 2
 
 
 def test_unreachable_chosen_storage_is_exit_3_without_the_password(run: Run) -> None:
@@ -315,6 +316,9 @@ def test_unreachable_chosen_storage_is_exit_3_without_the_password(run: Run) -> 
         assert "원인:" in failed.stderr
     assert run("list", "--storage-url-env", "NOPE").returncode == 2
     assert run("list", "--storage-url", "mysql://x").returncode == 2
+    for path, said in (("/", "폴더입니다"), ("/없는.db", "그런 파일이 없습니다")):
+        failed = run("list", "--storage-url", f"sqlite:///{path}")
+        assert (failed.returncode, said in failed.stderr) == (3, True)
     assert run("없는명령").returncode == 2
 
 

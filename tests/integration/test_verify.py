@@ -210,6 +210,21 @@ def test_every_symbol_of_the_settings_is_tested(
         assert [cell["symbol"] for cell in json.loads(out)["cells"]] == expected
 
 
+def test_what_the_strategy_prints_is_not_in_the_report(
+    home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = mine(home, "        print('여기까지 왔다')\n" + SAFE)
+    path = Path(spec.rpartition(":")[0])
+    path.write_text("print('읽힌다')\n" + path.read_text())
+    code, out, err = verify(
+        capsys, "--strategy", spec, "--data", candles, "--rounds", 1, "--param-sets", 1, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["ok"] is True
+    assert "읽힌다" in err
+    assert "여기까지 왔다" in err
+
+
 def test_same_seed_same_report(
     home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,19 +255,23 @@ def test_refusals_have_their_exit_codes(
     assert message in err
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("        raise ValueError('엉망')\n", "ValueError: 엉망"),
+        ("        raise SystemExit(3)\n", "SystemExit: 3"),
+        ("        entry = np.zeros(3)\n", "entry의 모양이 (3,)"),
+        ("        return c, c\n", "Signals가 아니라 tuple"),
+    ],
+)
 def test_strategy_that_stops_is_an_error_of_the_run(
-    home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
+    body: str, message: str, home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, err = verify(
-        capsys, "--strategy", mine(home, "        raise ValueError('엉망')\n"), "--data", candles
-    )
-    assert code == 5
-    assert "ValueError: 엉망" in err
-    code, _, err = verify(
-        capsys, "--strategy", mine(home, "        entry = np.zeros(3)\n"), "--data", candles
-    )
-    assert code == 5
-    assert "entry의 모양이 (3,)" in err
+    code, out, err = verify(capsys, "--strategy", mine(home, body), "--data", candles)
+    assert (code, out) == (5, "")
+    assert message in err
+    assert "해결:" in err
+    assert not list(home.rglob("crash-*"))
 
 
 def test_the_process_exits_with_the_code(home: Path, candles: Path) -> None:

@@ -105,6 +105,13 @@ async def test_f9_is_heard_on_every_screen_and_opens_once(checks: list[str]) -> 
         await pilot.press("f9", "f9")
         await pilot.pause()
         assert len(app.screen_stack) == depth
+        # 창 위에도 열리고, 나가면 그 창이다.
+        await pilot.press("escape", "f1")
+        await until(pilot, lambda: screen_name(app) == "HelpScreen")
+        await pilot.press("f9")
+        await until(pilot, lambda: screen_name(app) == "DiagnosticsScreen")
+        await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "HelpScreen")
 
 
 async def test_unresolvable_storage_is_the_first_step(

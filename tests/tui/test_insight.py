@@ -22,7 +22,7 @@ from tui.screens.pareto import ParetoScreen
 from tui.screens.study import StudyScreen
 from tui.screens.study_analysis import AnalysisScreen
 from tui.studies_commands import Front, Importance
-from tui.verdicts import parse_validation, parse_verdict
+from tui.verdicts import parse_validation, parse_verdict, read_record
 
 SIZES = [(80, 24), (120, 40)]
 VERDICT = {
@@ -114,6 +114,18 @@ async def test_verdict_and_splits_by_keyboard(
         await until(pilot, lambda: screen_name(app) == "StudyScreen")
 
 
+def test_record_of_a_named_and_a_renamed_study(tmp_path: Path) -> None:
+    """이름을 지은 스터디의 기록은 그 이름의 폴더에 있고, 이름을 바꾼 뒤에는 속의 이름이 옛것이다."""
+    folder = tmp_path / "slug" / "새이름"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_text(
+        json.dumps({**VERDICT, "study": "옛이름"}), encoding="utf-8"
+    )
+    for name in ("새이름", "옛이름"):
+        assert read_record(tmp_path, name, "verdict.json") is not None
+    assert read_record(tmp_path, "slug", "verdict.json") is None
+
+
 async def test_finished_run_says_the_verdict(tui_home: Path) -> None:
     """끝난 실행은 판정 한 줄과 그 글쇠를 보이고, 의심이면 빛깔도 그렇다. 판정이 없으면 말하지 않는다."""
     study = {"type": "study", "study": "binance_btcusdt_1m_15m", "slug": "slug", "cell": "1m@15m",
@@ -201,13 +213,15 @@ async def test_pareto_by_keyboard(tui_home: Path, monkeypatch: pytest.MonkeyPatc
     trials = [trial(i, 1.0, {}, values=[i / 50, 30.0 - i / 3]) for i in range(60)]
     app = WizardApp()
     async with app.run_test(size=SIZES[0]) as pilot:
-        await app.push_screen(ParetoScreen(study_items()[0], trials))
+        await app.push_screen(ParetoScreen(study_items()[0], trials, trials.__getitem__))
         await until_text(pilot, "파레토 최적 2개")
         assert "Sharpe 클수록" in shown(app)
         assert "가로 Sharpe 클수록, 세로 최대 낙폭 작을수록" in shown(app)
         assert any("\u2800" < char <= "\u28ff" for char in shown(app))
-        await pilot.press("o")
-        await app.push_screen(ParetoScreen(study_items()[0], trials))
+        await pilot.press("down", "enter")
+        await until_text(pilot, "시행 7 (1m@15m)")
+        await pilot.press("escape", "o")
+        await app.push_screen(ParetoScreen(study_items()[0], trials, trials.__getitem__))
         await until_text(pilot, "목표가 하나인 스터디입니다")
 
 

@@ -88,10 +88,14 @@ ERROR = {
     [
         ([hello(LIVE)], ["준비 중", "실행을 준비합니다"]),
         ([hello(LIVE), study(), trial(0, 1.0)], ["진행 중", "시행 1개"]),
-        ([hello(2**22 + 7), study()], ["끊김", "갑자기 끊겼습니다"]),
-        ([hello(1), study(), done(0)], ["완료", "최고 점수 1.5 (1m@15m)", "slug/best.yaml"]),
+        ([hello(2**22 + 7), study()], ["끊김", "갑자기 끊겼습니다. F6"]),
+        ([hello(2**22 + 7)], ["끊김", "준비하다가 갑자기 끊겼습니다"]),
+        (
+            [hello(1), study(), done(0)],
+            ["완료", "최고 점수 1.5 (1m@15m)", "studies/slug/s1/best.yaml"],
+        ),
         ([hello(1), study(), done(0, None)], ["완료", "조건을 만족한 시행이 없습니다"]),
-        ([hello(1), study(), done(130)], ["멈춤", "다시 실행하면 이어집니다"]),
+        ([hello(1), study(), done(130)], ["멈춤", "F6을 누르면 남은 시행을 이어 갑니다"]),
         ([hello(1), study(), ERROR, done(3)], ["실패", "[red]끊겼습니다", "첫 까닭", "켜세요"]),
     ],
 )
@@ -185,8 +189,62 @@ async def test_stop_asks_then_interrupts(tui_home: Path, sleeper: subprocess.Pop
         await pilot.press("enter")
         await until(pilot, lambda: sleeper.poll() == -signal.SIGINT)
         await until_text(pilot, "끊김")
-        await pilot.press("x")
-        await until_text(pilot, "이미 끝난 실행입니다")
+        await until_text(pilot, "끝난 시행이 없습니다")
+        assert "x 멈추기" not in shown(pilot.app)
+
+
+async def test_unfinished_run_goes_on_to_the_same_target(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """끊긴 실행은 F6으로 같은 목표까지 잇는다: 목표를 늘리라고 하지 않는다. 앞선 최고는 없다고 하지 않는다."""
+    asked: list[tuple[Path, int]] = []
+
+    def extend(folder: Path, target: int) -> Path:
+        asked.append((folder, target))
+        return again
+
+    monkeypatch.setattr("tui.studies_commands.extend_run", extend)
+    progress = {
+        "type": "progress",
+        "study": "s1",
+        "done": 40,
+        "target": 100,
+        "rate": 1.0,
+        "eta_s": 9.0,
+    }
+    folder = write_run(tui_home, "r", [hello(2**22 + 7), study(), progress])
+    again = write_run(
+        tui_home, "r2", [hello(2**22 + 7), {**study(), "best_value": 7.5}, trial(0, 1.0)]
+    )
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "끊김")
+        assert "남은 시간" not in shown(app)
+        await pilot.press("f6")
+        await until_text(pilot, "목표 100개 가운데 40개까지")
+        await pilot.press("ctrl+u", "4", "0", "enter")
+        await until_text(pilot, "40보다 큰 수를 적어 주세요")
+        await pilot.press("ctrl+u", "1", "0", "0", "enter")
+        await until_text(pilot, "앞선 실행의 최고 7.5")
+    assert asked == [(folder, 100)]
+
+
+async def test_run_that_ended_before_its_first_event(tui_home: Path) -> None:
+    """사건을 적지 못하고 끝난 실행은 준비 중이라 하지 않고, 기록에 남은 까닭을 말한다."""
+    folder = tui_home / "studies" / "slug" / "runs" / "r"
+    folder.mkdir(parents=True)
+    log = folder / "run.log"
+    log.write_text(
+        "오류: 기록할 수 없습니다\n  원인: 디스크가 [b]찼습니다\n  해결: 비우세요\n",
+        encoding="utf-8",
+    )
+    os.utime(log, (1e9, 1e9))
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        await open_screen(pilot, folder)
+        for words in ("실행이 실패했습니다: 기록할 수 없습니다", "디스크가 [b]찼습니다", "실패"):
+            await until_text(pilot, words)
+        assert "준비" not in shown(pilot.app)
 
 
 async def test_leaving_says_the_run_goes_on(

@@ -28,6 +28,7 @@ from tui.problem import ProblemError
 from tui.screens import studies as studies_screen
 from tui.screens.studies import StudiesScreen
 from tui.screens.study import StudyScreen
+from tui.screens.study_actions import _file_stem, renamed_storage
 from tui.studies_commands import parse_problem
 from tui.studies_model import StudyItem, shown_studies, study_item
 from tui.widgets.row_table import RowTable
@@ -136,6 +137,56 @@ async def test_names_are_shown_while_a_big_storage_is_counted(
         await until_text(pilot, "0.75")
         assert shown(pilot.app).count("큰 스터디") == 1
         assert "세는 중" not in shown(pilot.app)
+
+
+async def test_cursor_goes_to_the_neighbour_of_a_removed_study(
+    studies_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """고른 스터디가 없어지면 맨 위가 아니라 그 아래의 것으로 간다."""
+    names = ["가", "나", "다"]
+
+    async def listed() -> AsyncGenerator[StudyItem, None]:
+        for name in names:
+            yield study_item({"name": name, "storage": "sqlite:////x.db", "state": "idle"})
+
+    monkeypatch.setattr(studies_screen, "list_studies", listed)
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        screen = StudiesScreen()
+        await pilot.app.push_screen(screen)
+        await until_text(pilot, "스터디 3개")
+        await pilot.press("down")
+        assert screen.target is not None
+        assert screen.target.name == "나"
+        names.remove("나")
+        await pilot.press("f5")
+        await until_text(pilot, "스터디 2개")
+        assert screen.target.name == "다"
+
+
+def test_hostile_names_reach_the_command_and_the_file(tmp_path: Path) -> None:
+    """`-`로 시작하는 이름은 옵션이 아니고, 보이지 않는 이름도 쳐서 지울 수 있으며, 파일 이름은 한 칸이다."""
+    from optimize.studies.__main__ import _parser
+
+    for name in ("--yes", "-x", "[red]가[/red]"):
+        item = study_item({"name": name, "storage": "sqlite:////x.db"})
+        argv = studies_commands._studies_argv(item, "rename", after=["-y"])
+        parsed = _parser().parse_args(argv[3:])
+        assert (parsed.name, parsed.new_name) == (name, "-y")
+    assert study_item({"name": "\x1b[1m"}).label == r"'\x1b[1m'"
+    for name in ("a/../b", "가나" * 150, "\x1b[2J"):
+        stem = _file_stem(name)
+        assert stem
+        assert "/" not in stem
+        (tmp_path / f"{stem}.csv").touch()
+
+
+def test_storage_follows_the_renamed_file(tmp_path: Path) -> None:
+    """기본 자리의 SQLite는 이름을 따라 옮겨진다. 다른 파일과 서버는 그대로다."""
+    (tmp_path / "새.db").touch()
+    place = f"sqlite:///{tmp_path}"
+    assert renamed_storage(f"{place}/옛.db", "옛", "새") == f"{place}/새.db"
+    assert renamed_storage(f"{place}/모음.db", "옛", "새") == f"{place}/모음.db"
+    assert renamed_storage("postgresql://h/옛.db", "옛", "새") == "postgresql://h/옛.db"
 
 
 async def test_empty_list_says_what_to_do(studies_home: Path) -> None:

@@ -194,6 +194,45 @@ def feed(model: RunModel, *events: bridge.Event) -> range:
     return model.apply([Located(event, 0, 0) for event in events])
 
 
+def test_pareto_best_is_the_first_goal() -> None:
+    """파레토의 is_best는 최적에 들었다는 뜻뿐이다: 최고는 첫 목표(여기서는 작을수록)가 가장 좋은 시행이다."""
+    goals = [
+        {"metric": name, "label": name, "direction": "minimize"} for name in ("낙폭", "수수료")
+    ]
+    model = RunModel()
+    study = bridge.StudyEvent("s", "s", "1m", "x", 0, 9, direction="minimize", goals=goals)  # type: ignore[arg-type]
+    feed(
+        model,
+        study,
+        *(trial_event(n, score, is_best=True) for n, score in enumerate((5.0, 2.0, 4.0))),
+    )
+    assert (model.best_row, model.studies[0].best_value) == (1, 2.0)
+
+
+async def test_renumbered_trials_move_in_a_paused_table() -> None:
+    """보기를 멈춘 동안 저장되며 번호가 바뀌어도, 번호의 차례에서 커서가 제 시행에 남는다."""
+    from textual.app import App
+
+    from tui.widgets.trial_table import TrialTable
+
+    class Host(App[None]):
+        def compose(self) -> Any:
+            yield TrialTable(model)
+
+    model = RunModel()
+    rows = feed(model, bridge.StudyEvent("s", "s", "1m", "x", 0, 9),
+                *(trial_event(n, 1.0, uid=f"u{n}") for n in range(5)))  # fmt: skip
+    async with Host().run_test() as pilot:
+        table = pilot.app.query_one(TrialTable)
+        table.add(rows)
+        table.sort_by(0, descending=True)
+        await pilot.press("down", "down")
+        assert table.current == 2
+        table.set_frozen(True)
+        table.add(feed(model, bridge.StoredEvent("s", ["u2"], [50]), trial_event(9, 1.0)))
+        assert (table.current, table.position, len(table.view)) == (2, 0, 5)
+
+
 async def test_cursor_stays_on_its_trial() -> None:
     """새 시행이 앞에 들어와도 커서는 보던 시행에 머물고, 맨 위에 있으면 맨 위를 따라간다."""
     from textual.app import App, ComposeResult

@@ -10,15 +10,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from textual.events import Paste
 from textual.widgets import Input
 from tui_kit import SIZES, screen_name, shown, type_text, until, until_text, write_run
 
 from tui.app import WizardApp
-from tui.draft import Draft
+from tui.draft import Draft, StorageChoice
 from tui.problem import Problem
 from tui.screens.wizard_base import StepScreen
+from tui.screens.wizard_parallel import ParallelScreen
 from tui.widgets.chrome import KeyBar
 from tui.widgets.fields import TextField
+from tui.widgets.row_table import RowTable
 
 
 async def test_home_says_what_to_do_when_empty(tui_home: Path) -> None:
@@ -62,6 +65,38 @@ async def test_palette_finds_by_initials_and_runs(tui_home: Path) -> None:
     assert WizardApp().theme == "wizard-light"
 
 
+async def test_every_palette_command_runs(tui_home: Path) -> None:
+    """처음 화면과 마법사의 한 단계에서, 명령 목록의 모든 명령을 이름으로 찾아 실행한다."""
+    app = WizardApp()
+    draft = Draft("DEMO:BTCUSDT", "1m@15m", picked="DEMO:BTCUSDT", storage=StorageChoice("sqlite"))
+    async with app.run_test(size=SIZES[1]) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        for make in (None, ParallelScreen):
+            if make is not None:
+                await app.push_screen(make(draft))
+                await pilot.pause()
+            depth, screen = len(app.screen_stack), app.screen
+            for command in list(app._available(screen)):
+                if command.id == "app.quit":
+                    continue
+                await pilot.press("ctrl+p")
+                await until(pilot, lambda: screen_name(app) == "PaletteScreen")
+                app.screen.query_one("#palette-query", Input).value = command.label
+                table = app.screen.query_one(RowTable)
+                await until(pilot, lambda table=table, label=command.label: table.current
+                            and table.current.cells[0] == label)  # fmt: skip
+                await pilot.press("enter")
+                await until(pilot, lambda: screen_name(app) != "PaletteScreen")
+                assert app.is_running, command
+                while len(app.screen_stack) > depth:
+                    app.pop_screen()
+                    await pilot.pause()
+                if screen not in app.screen_stack:
+                    await app.push_screen(screen := make(draft))  # type: ignore[misc]
+            while len(app.screen_stack) > 2:
+                app.pop_screen()
+
+
 async def test_settings_by_keyboard_are_kept(tui_home: Path) -> None:
     async with WizardApp().run_test(size=(100, 30)) as pilot:
         await until_text(pilot, "새 실행 시작")
@@ -103,6 +138,12 @@ async def test_small_window_says_so_and_comes_back(tui_home: Path) -> None:
         await pilot.resize_terminal(60, 15)
         await until_text(pilot, "새 실행 시작")
         assert "창이 작습니다" not in shown(pilot.app)
+        # 창이 떠 있어도 비켜서 알린다.
+        await pilot.press("f1")
+        await until_text(pilot, "이 화면의 글쇠")
+        await pilot.resize_terminal(40, 10)
+        await until_text(pilot, "창이 작습니다")
+        assert "이 화면의 글쇠" not in shown(pilot.app)
 
 
 async def test_home_lists_runs_and_opens_one(tui_home: Path, opened: list[Path]) -> None:
@@ -173,6 +214,12 @@ async def test_terminal_cursor_sits_on_the_caret(tui_home: Path) -> None:
         assert not field.cursor_blink
         await pilot.press("left", "left")
         await until(pilot, lambda: app.cursor_position.x == field.content_region.x + 2)
+        # 칸보다 긴 글은 굴러가고, 커서는 굴러간 자리에 있다.
+        field.value = "가나다라마바사아자차카타파하" * 3
+        await pilot.press("end")
+        await until(pilot, lambda: app.cursor_position.x == field.content_region.right - 1)
+        await pilot.press("home")
+        await until(pilot, lambda: app.cursor_position.x == field.content_region.x)
 
 
 async def test_unexpected_error_leaves_a_masked_record(
@@ -291,3 +338,40 @@ async def test_typing_in_a_field_does_not_trigger_letter_keys(tui_home: Path) ->
         field = app.screen.query_one("#symbol-filter", Input)
         await until(pilot, lambda: field.value == "qㅂn")
         assert screen_name(app) == "SymbolScreen"
+
+
+async def test_pasted_text_is_one_clean_line_and_passwords_stay_in(tui_home: Path) -> None:
+    """여러 줄과 escape를 붙여 넣어도 한 줄의 글이고, 가린 칸은 너비가 정해진 글자로 가리며 복사되지 않는다."""
+    app = WizardApp()
+    async with app.run_test() as pilot:
+        await until_text(pilot, "새 실행 시작")
+        grid = TextField(joint=",", id="a")
+        secret = TextField(password=True, id="b")
+        await app.screen.query_one("#body").mount(grid, secret)
+        grid.focus()
+        await pilot.pause()
+        grid.post_message(Paste("\n 1m@15m\r\n\x1b[31m1m@1h \n"))
+        await until(pilot, lambda: grid.value == "1m@15m,1m@1h")
+        secret.focus()
+        await type_text(pilot, "비번a")
+        await until_text(pilot, " *** ")
+        assert app.cursor_position.x == secret.content_region.x + 3
+        await pilot.press("ctrl+shift+a", "ctrl+c")
+        await pilot.press("ctrl+x")
+        await until(pilot, lambda: secret.value == "")
+        assert app.clipboard == ""
+
+
+def test_dumb_terminal_is_refused_in_korean(tui_home: Path) -> None:
+    """화면을 그릴 수 없는 단말기를 escape로 어지럽히지 않는다(진짜 pty)."""
+    import pty
+
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "tui"], stdin=slave, stdout=slave, stderr=subprocess.PIPE,
+        encoding="utf-8", env={**os.environ, "TERM": "dumb"}, timeout=60,
+    )  # fmt: skip
+    os.close(slave)
+    os.close(master)
+    assert done.returncode == 2
+    assert "TERM=dumb" in done.stderr

@@ -31,7 +31,7 @@ async def test_narrow_fix_and_reset_by_keyboard(tui_home: Path, size: tuple[int,
     draft = sqlite()
     async with app.run_test(size=size) as pilot:
         await app.push_screen(ParallelScreen(draft))
-        await until_text(pilot, "범위는 F6")
+        await until_text(pilot, "파라미터와 범위")
         await pilot.press("f6")
         await until_text(pilot, "8 ~ 120")
         assert "차원 31개" in shown(app)
@@ -80,7 +80,7 @@ async def test_each_strategy_keeps_its_own_space(tui_home: Path) -> None:
         await app.push_screen(ParallelScreen(draft))
         await until_text(pilot, "파라미터 1개를 바꿈")
         await pilot.press("up", "right")
-        await until_text(pilot, "범위는 F6")
+        await until_text(pilot, "파라미터와 범위")
         assert "--set" not in bridge.run_arguments(draft)
         await pilot.press("f6")
         await until_text(pilot, "이동평균 교차: 차원")

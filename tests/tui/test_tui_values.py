@@ -18,7 +18,7 @@ from tui_kit import write_run
 from tui import environment, processes, state
 from tui.cells import cut, fit, plain, wrap
 from tui.commands import Command, key_name
-from tui.hangul import initials, jamo_of, matches
+from tui.hangul import as_letters, initials, jamo_of, matches
 from tui.runs import expected_seconds, list_runs, summarize
 from tui.theme import DARK, LIGHT
 
@@ -49,6 +49,8 @@ def test_plain_removes_terminal_escapes() -> None:
     """바깥에서 온 글은 화면을 움직이거나 제목을 바꾸지 못한다."""
     hostile = "이름\x1b[2J\x1b]0;title\x07\x1b[31m빨강\r\n다음\x00\x9b5m"
     assert plain(hostile) == "이름빨강 다음"
+    # 너비가 애매한 부호는 단말기마다 한 칸이거나 두 칸이다.
+    assert plain("kc·avg · mod → 2×3 • “x”") == 'kc, avg, mod -> 2x3 * "x"'
 
 
 def test_jamo_share_their_keys_and_initials_find() -> None:
@@ -60,6 +62,16 @@ def test_jamo_share_their_keys_and_initials_find() -> None:
     assert matches("트ㅋ", "비트코인")
     assert not matches("ㅇㄷ", "비트코인")
     assert not matches("비트코인2", "비트코인")
+
+
+@pytest.mark.parametrize(
+    ("typed", "letters"),
+    [("ㅠㅅㅊ", "btc"), ("ㄷ소", "eth"), ("내ㅣ", "sol"), ("ㅠㅑㅜ뭋ㄷ:ㅠㅅㅊㅕㄴㅇㅅ.ㅔ", "binance:btcusdt.p"),
+     ("1ㅡ@15ㅡ", "1m@15m"), ("뚫", "Enfg"), ("과ㅢ", "rhkml"), ("abc 1", "abc 1")],
+)  # fmt: skip
+def test_hangul_typed_for_latin_is_read_back(typed: str, letters: str) -> None:
+    """한글 자판이 켜진 줄 모르고 친 글: 조합된 음절과 겹낱자까지."""
+    assert as_letters(typed) == letters
 
 
 def test_command_gives_every_face() -> None:

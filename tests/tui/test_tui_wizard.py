@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from pathlib import Path
@@ -13,12 +12,11 @@ from tui_kit import demo, screen_name, shown, type_text, until, until_text
 
 from tui import bridge
 from tui.app import WizardApp
-from tui.draft import Draft, StorageChoice
+from tui.draft import StorageChoice
 from tui.problem import ProblemError
 from tui.screens.wizard_grid import GridScreen
 from tui.screens.wizard_parallel import ParallelScreen
 from tui.screens.wizard_review import ReviewScreen
-from tui.screens.wizard_symbol import SymbolScreen
 from tui.widgets.fields import TextField
 
 SIZE = (100, 32)
@@ -29,110 +27,6 @@ def small_config(home: Path, **search: Any) -> None:
     (home / "config").mkdir(exist_ok=True)
     body = {"data": {"demo_days": 6}, "search": {"n_trials": 6, "n_jobs": 1, **search}}
     (home / "config" / "params.yaml").write_text(json.dumps(body), encoding="utf-8")
-
-
-def write_cache(home: Path, symbol: str, slug: str) -> None:
-    """캐시에 심볼 하나가 있는 것처럼 목록만 적는다."""
-    from optimize.data.manifest import Manifest, Month, write_manifest
-
-    month = Month(1440, 1_704_067_200_000, 1_704_153_540_000, 1000, "x")
-    manifest = Manifest(symbol, source="파일 x.csv", months={"2024-01": month})
-    write_manifest(home / "data" / slug, manifest)
-
-
-# ── 1 심볼
-
-
-async def test_unreachable_exchange_goes_on_with_labelled_demo(tui_home: Path) -> None:
-    """거래소에 닿지 못하고 캐시가 비었으면 그렇게 말하고, Enter는 합성 데모로 가며 표시가 따라간다."""
-    app = WizardApp()
-    async with app.run_test(size=SIZE) as pilot:
-        await app.push_screen(SymbolScreen(Draft("BINANCE:BTCUSDT", "1m@15m")))
-        await until_text(pilot, "닿지 못하고 캐시도 비었습니다")
-        await pilot.press("enter")
-        await until(pilot, lambda: screen_name(app) == "GridScreen")
-        await until_text(pilot, "합성 데모")
-        screen = app.screen
-        assert isinstance(screen, GridScreen)
-        assert (screen.draft.symbol, screen.draft.picked) == ("DEMO:BTCUSDT", "BINANCE:BTCUSDT")
-        await pilot.press("escape")
-        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
-
-
-async def test_enter_waits_for_the_probe(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """확인이 끝나기 전에 Enter를 누르면 기다렸다가 저절로 간다."""
-    answer = asyncio.Event()
-
-    async def probe(_symbol: str) -> tuple[bool, str]:
-        await answer.wait()
-        return True, ""
-
-    monkeypatch.setattr(bridge, "probe_exchange", probe)
-    app = WizardApp()
-    async with app.run_test(size=SIZE) as pilot:
-        await app.push_screen(SymbolScreen(Draft("BINANCE:BTCUSDT", "1m@15m")))
-        await pilot.press("enter")
-        await until_text(pilot, "확인이 끝나면 다음으로 갑니다")
-        answer.set()
-        await until(pilot, lambda: screen_name(app) == "GridScreen")
-        assert "합성 데모" not in shown(app)
-
-
-async def test_cached_symbol_needs_no_exchange(
-    tui_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """캐시에 있으면 기간을 보이고 거래소를 묻지 않는다. 초성으로 찾는다."""
-    write_cache(tui_home, "BINANCE:ETHUSDT", "binance_ethusdt")
-
-    async def never(_symbol: str) -> tuple[bool, str]:
-        raise AssertionError("묻지 않아야 한다")
-
-    app = WizardApp()
-    async with app.run_test(size=SIZE) as pilot:
-        await app.push_screen(SymbolScreen(demo()))
-        await until_text(pilot, "캐시에 있는 종목")
-        monkeypatch.setattr(bridge, "probe_exchange", never)
-        await type_text(pilot, "ㅇㄷㄹㅇ")
-        await until_text(pilot, "2024-01-01 ~ 2024-01-01")
-        await until_text(pilot, "(1,440개)")
-        await pilot.press("enter")
-        await until(pilot, lambda: screen_name(app) == "GridScreen")
-        assert app.screen.draft.symbol == "BINANCE:ETHUSDT"  # type: ignore[attr-defined]
-
-
-async def test_free_entry_period_and_file(tui_home: Path) -> None:
-    """목록에 없는 심볼을 그대로 쓰고, 틀린 기간과 없는 파일은 까닭을 말하며 막는다."""
-    (tui_home / "c.csv").write_text("x")
-    app = WizardApp()
-    async with app.run_test(size=SIZE) as pilot:
-        await app.push_screen(SymbolScreen(demo()))
-        await pilot.pause()
-        await type_text(pilot, "bitstamp:btcusd")
-        await until_text(pilot, "직접 입력")
-        await until_text(pilot, "캔들 파일을 주거나")
-        await pilot.press("enter")
-        assert screen_name(app) == "SymbolScreen"
-        await pilot.press("tab")
-        await type_text(pilot, "2024-13-01")
-        await until_text(pilot, "YYYY-MM-DD로 씁니다")
-        await pilot.press("ctrl+u")
-        await type_text(pilot, "2024-02-01")
-        await pilot.press("tab")
-        await type_text(pilot, "2024-01-01")
-        await until_text(pilot, "시작 날짜보다 뒤여야")
-        await pilot.press("ctrl+u", "tab")
-        await type_text(pilot, "c.cs")
-        await until_text(pilot, "그 파일이 없습니다")
-        await type_text(pilot, "v")
-        await until_text(pilot, "파일의 캔들을 씁니다")
-        await pilot.press("enter")
-        await until(pilot, lambda: screen_name(app) == "GridScreen")
-        draft = app.screen.draft  # type: ignore[attr-defined]
-        assert (draft.symbol, draft.start, draft.data_file) == (
-            "BITSTAMP:BTCUSD",
-            "2024-02-01",
-            "c.csv",
-        )
 
 
 # ── 2 시간 격자
@@ -210,7 +104,7 @@ async def test_review_shows_the_exact_command(tui_home: Path) -> None:
         await until(pilot, lambda: "".join(command.split()) in "".join(shown(app).split()))
         await pilot.press("f6")
         await until(pilot, lambda: app.clipboard == command)
-    assert command.startswith("OPTUNA_STORAGE= python -m optimize.run --symbol DEMO:BTCUSDT")
+    assert command.startswith("OPTUNA_STORAGE= ./시작 실행 --symbol DEMO:BTCUSDT")
     plan = bridge.make_plan(draft)
     assert str(plan.cells[0].storage_url.path).endswith("demo_btcusdt_1m_15m.db")
 
@@ -286,3 +180,62 @@ async def test_enter_alone_leads_to_a_running_optimisation(
     kept = json.loads((tui_home / "screen.json").read_text(encoding="utf-8"))
     assert kept["recent_symbols"] == ["BINANCE:BTCUSDT"]
     assert os.path.exists(tui_home / "studies" / "demo_btcusdt_1m_1h" / "storage.json")
+
+
+# ── 뒤로 가도 그대로
+
+
+async def test_going_back_keeps_every_choice(tui_home: Path, opened: list[Path]) -> None:
+    """Enter를 누르지 않고 Esc로 나온 단계의 고친 것도, 처음 화면까지 나갔다 온 것도 그대로다."""
+    small_config(tui_home)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        await type_text(pilot, "demo")
+        await until_text(pilot, "만든 캔들이며")
+        await pilot.press("tab")
+        await type_text(pilot, "2024-02-01")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "GridScreen")
+        await pilot.press("right", "space", "escape")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        await pilot.press("enter")
+        await until_text(pilot, "1m@15m,1m@30m,1m@1h")
+        await pilot.press("enter")
+        await until_text(pilot, "시험")
+        await pilot.press("down", "down", "tab", "ctrl+u")
+        await type_text(pilot, "db.example")
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: screen_name(app) == "StorageScreen")
+        await until_text(pilot, "db.example")
+        await pilot.press("end")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "미리 보기")
+        await pilot.press("ctrl+u", "4", "2", "down", "right", "escape")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "x 시행 42번")
+        assert "< 무작위 >" in shown(app)
+        for _ in range(4):
+            await pilot.press("escape")
+        await until(pilot, lambda: screen_name(app) == "HomeScreen")
+        await pilot.press("f2")
+        await until_text(pilot, "만든 캔들이며")
+        assert "2024-02-01" in shown(app)
+        await pilot.press("enter", "enter")
+        await until_text(pilot, "연결됨")
+        await pilot.press("enter")
+        await until_text(pilot, "스터디 3개 x 시행 42번")
+        await pilot.press("enter")
+        await until_text(pilot, "이대로 시작할까요?")
+        await pilot.press("enter")
+        await until(pilot, lambda: opened, 60)
+        # 시작한 것은 끝난 초안이다: 다음 새 실행은 설정의 값으로 열린다.
+        while screen_name(app) != "HomeScreen":
+            app.pop_screen()
+        await pilot.press("f2")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        assert "2024-02-01" not in shown(app)

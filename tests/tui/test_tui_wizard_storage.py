@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tui_kit import MASKED, URL, demo, screen_name, type_text, until, until_text
+from tui_kit import MASKED, URL, demo, screen_name, shown, type_text, until, until_text
 
 from optimize.storage.url import StorageUrl, parse_storage_url
 from tui import bridge
 from tui.app import WizardApp
 from tui.draft import Draft, StorageChoice
+from tui.screens.wizard_grid import GridScreen
 from tui.screens.wizard_review import ReviewScreen
 from tui.screens.wizard_storage import StorageScreen
 from tui.widgets.fields import TextField
@@ -177,3 +178,89 @@ async def test_two_tests_never_run_at_once_and_leaving_cancels(
         await until(pilot, lambda: running == 0)
     assert most == 1
     assert cancelled >= 2
+
+
+@pytest.mark.parametrize("port", ["99999", "54a", "0"])
+async def test_wrong_port_never_becomes_sqlite(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    """틀린 포트는 틀렸다고 말한다. 빈 URL은 SQLite를 뜻하므로 그리로 새지 않아야 한다."""
+    monkeypatch.setenv("OPTUNA_STORAGE", "")
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until_text(pilot, "연결됨")
+        await pilot.press("down", "down", "tab", "tab", "ctrl+u")
+        await type_text(pilot, port)
+        await until_text(pilot, "포트는 1에서 65535 사이의 수여야 합니다")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen_name(app) == "StorageScreen"
+
+
+async def test_typed_url_is_split_when_the_field_is_left(tui_home: Path) -> None:
+    """한 글자씩 적는 URL은 칸을 떠날 때 나뉘고, 뒤의 옵션도 남는다. 적는 동안에는 시험하지 않는다."""
+    app = WizardApp()
+    async with app.run_test(size=(100, 40)) as pilot:
+        await app.push_screen(StorageScreen(demo(storage=StorageChoice("url"))))
+        await until_text(pilot, "시험")
+        await pilot.press("tab", "ctrl+u")
+        await type_text(pilot, "postgres://a:pw@db:6543/m?sslmode=require")
+        await until_text(pilot, "URL을 끝까지 적고")
+        await pilot.press("tab")
+        screen = app.screen
+        assert isinstance(screen, StorageScreen)
+        assert screen.query_one("#url-host", TextField).value == "db"
+        assert screen.query_one("#url-database", TextField).value == "m?sslmode=require"
+        found = parse_storage_url(screen.storage_choice.url)
+        assert (found.port, found.password, found.query) == (6543, "pw", (("sslmode", "require"),))
+
+
+async def test_retest_waits_until_the_last_child_is_gone(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F5를 거듭 눌러도 앞의 시험이 자식을 거둔 뒤에 다음 시험이 뜬다."""
+    running = most = began = 0
+
+    async def check(*_args: Any, **_kwargs: Any) -> AsyncGenerator[dict[str, Any], None]:
+        nonlocal running, most, began
+        running, began = running + 1, began + 1
+        most = max(most, running)
+        try:
+            await asyncio.sleep(30)
+            yield {"type": "result", "ok": True}
+        finally:
+            try:
+                await asyncio.sleep(0.2)
+            finally:
+                running -= 1
+
+    target = bridge.StorageTarget("postgresql", "yaml_env", "까닭", MASKED, URL, "OPTUNA_STORAGE")
+    monkeypatch.setattr(bridge, "check_storage", check)
+    monkeypatch.setattr(bridge, "resolve_storage", lambda *_a, **_k: target)
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(StorageScreen(demo()))
+        await until(pilot, lambda: running == 1)
+        for _ in range(4):
+            await pilot.press("f5")
+            await asyncio.sleep(0.05)
+        await until(pilot, lambda: began >= 2 and running == 1)
+    assert most == 1
+
+
+async def test_smallest_window_reaches_every_field_and_cell(tui_home: Path) -> None:
+    """60×15에서도 초점이 간 칸은 보이고, 격자의 모든 열이 보인다."""
+    app = WizardApp()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await app.push_screen(StorageScreen(demo(storage=StorageChoice("url"))))
+        await until_text(pilot, "시험")
+        for name in ("host", "port", "database", "user", "password"):
+            await pilot.press("tab")
+            field = app.screen.query_one(f"#url-{name}", TextField)
+            assert app.focused is field
+            await until(pilot, lambda field=field: app.screen.region.contains_region(field.region))
+            assert field.region.bottom < 15
+        await app.push_screen(GridScreen(demo()))
+        await until_text(pilot, " 1d ")
+        assert "칸 1개" in shown(app)

@@ -107,6 +107,7 @@ WINDOWS: dict[str, tuple[Callable[[], Screen[Any]], str, tuple[str, ...]]] = {
             study_items()[0],  # type: ignore[arg-type]
             [trial(i, 1.0, {}, values=[math.sin(i) * 2, 20 + math.cos(i * 2.3) * 9])
              for i in range(80)],
+            lambda _number: None,
         ),
         "파레토 최적 3개",
         ("down",),

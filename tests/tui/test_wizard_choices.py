@@ -148,6 +148,7 @@ async def test_estimate_arrives_without_blocking(
             ended.set()
 
     monkeypatch.setattr(wizard_review, "measure_trials", measure)
+    monkeypatch.setattr(bridge, "cores", lambda: 4)
     app = WizardApp()
     draft = demo(grid="1m@15m,1m@1h", n_trials=20_000, n_jobs=4, storage=StorageChoice("sqlite"))
     async with app.run_test(size=SIZES[0]) as pilot:
@@ -195,3 +196,53 @@ async def test_left_review_shows_nothing_late(tui_home: Path) -> None:
         await until(pilot, lambda: screen_name(app) == "HomeScreen")
         assert not app.screen.query("#review-estimate")
         assert isinstance(app.screen.query_one("#empty"), Static)
+
+
+async def test_configured_numbers_that_do_not_fit_the_method(tui_home: Path) -> None:
+    """설정의 수가 고른 방법에 맞지 않으면 그렇게 말하고 막는다(F7에서 고친다)."""
+    app, draft = WizardApp(), drafted()
+    draft.validation.update(groups=40, test_groups=20)
+    async with app.run_test(size=SIZES[1]) as pilot:
+        await app.push_screen(ParallelScreen(draft))
+        await until_text(pilot, "뒤 30 %")
+        await pilot.press("down", "down", "right", "right", "right")
+        await until_text(pilot, "< CPCV >")
+        await until_text(pilot, "groups 40개에서")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert screen_name(app) == "ParallelScreen"
+
+
+@pytest.mark.parametrize(
+    ("steps", "value"),
+    [(("down",) * 4, "99999"), (("down",) * 3, "0"), (("down",) * 5, "99999999999")],
+)
+async def test_wrong_number_takes_you_to_its_field(
+    tui_home: Path, steps: tuple[str, ...], value: str
+) -> None:
+    app = WizardApp()
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await app.push_screen(ParallelScreen(drafted()))
+        await until_text(pilot, "미리 보기")
+        await pilot.press(*steps, "ctrl+u")
+        wrong = app.focused
+        await type_text(pilot, value)
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: app.focused is wrong)
+        assert screen_name(app) == "ParallelScreen"
+
+
+async def test_more_jobs_than_cores_do_not_shorten_the_estimate(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def measure(_draft: Draft) -> AsyncGenerator[Measured, None]:
+        yield Measured("1m@15m", 60.0)
+
+    monkeypatch.setattr(wizard_review, "measure_trials", measure)
+    monkeypatch.setattr(bridge, "cores", lambda: 2)
+    app = WizardApp()
+    async with app.run_test(size=SIZES[1]) as pilot:
+        draft = demo(n_trials=1000, n_jobs=100, storage=StorageChoice("sqlite"))
+        await app.push_screen(ReviewScreen(draft))
+        await until_text(pilot, "약 30초")
+        assert "작업 100개" in shown(app)

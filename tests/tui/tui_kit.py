@@ -84,12 +84,14 @@ def screen_name(app: App[Any]) -> str:
 
 
 def write_run(home: Path, run_id: str, events: list[dict[str, Any]], slug: str = "slug") -> Path:
-    """실행 폴더 하나를 만든다."""
+    """실행 폴더 하나를 만든다. 스터디까지 연 실행이면 계획(plan.json)도 있다."""
     folder = home / "studies" / slug / "runs" / run_id
     folder.mkdir(parents=True)
     stamp = {"v": 1, "ts": "2026-01-02T03:04:05+00:00"}
     lines = [json.dumps({**stamp, **event}, separators=(",", ":")) for event in events]
     (folder / "events.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if any(event["type"] == "study" for event in events):
+        (folder / "plan.json").write_text("{}", encoding="utf-8")
     return folder
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
+from textual.worker import WorkType
 
 from tui.commands import Command, bindings
 from tui.text import common as ko
@@ -22,12 +24,21 @@ NARROW_WIDTH = 100
 
 BACK = Command("screen.back", "escape", "back", *ko.BACK)
 CLOSE = Command("modal.close", "escape", "close", *ko.CLOSE)
+# 초점보다 먼저 듣는다: 초점이 옮겨 간 뒤에 다음 글자를 받아야, 빨리 쳐도 앞 칸에 들어가지 않는다.
 _FIELD_MOVES = (
     Command("screen.next_field", "tab", "app.focus_next", *ko.NEXT_FIELD,
-            in_footer=False, in_palette=False),
+            in_footer=False, in_palette=False, priority=True),
     Command("screen.previous_field", "shift+tab", "app.focus_previous", *ko.PREVIOUS_FIELD,
-            in_footer=False, in_palette=False),
+            in_footer=False, in_palette=False, priority=True),
 )  # fmt: skip
+
+
+def begin(node: DOMNode, work: WorkType[None], group: str) -> None:
+    """뒤에서 work를 시작한다. 같은 group의 앞의 것은 취소된다.
+
+    coroutine이 아니라 함수를 받는다: 시작하기 전에 취소되어도 버려진 coroutine이 없다.
+    """
+    node.run_worker(work, group=group, exclusive=True)
 
 
 class _Sized(Screen[ResultT]):
@@ -52,6 +63,7 @@ class _Sized(Screen[ResultT]):
         self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
         self.set_class(size.width < NARROW_WIDTH, "-narrow")
         self.set_class(size.height < 30, "-short")
+        self.set_class(size.height < 20, "-tiny")
 
 
 class BaseScreen(_Sized[ResultT]):
@@ -112,7 +124,10 @@ class BaseModal(ModalScreen[ResultT]):
         self._apply_size()
 
     def _apply_size(self) -> None:
-        self.set_class(self.app.size.width < NARROW_WIDTH, "-narrow")
+        """창이 작으면 아래 화면의 알림이 보이게 비킨다."""
+        size = self.app.size
+        self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
+        self.set_class(size.width < NARROW_WIDTH, "-narrow")
 
     def action_close(self) -> None:
         """결과 없이 닫는다."""

@@ -14,6 +14,7 @@ from tui import bridge
 from tui.cells import plain
 from tui.problem import ProblemError
 from tui.screens.base import BACK, BaseScreen
+from tui.storage_test import readable
 from tui.studies_commands import best_trial
 from tui.studies_model import StudyItem
 from tui.text import run as run_ko
@@ -39,7 +40,7 @@ class CompareScreen(BaseScreen[None]):
 
     def compose_body(self) -> ComposeResult:
         yield Static(ko.COMPARE_READING, id="compare-note", classes="muted")
-        columns = [Column(plain(item.name), 0, "right", min_width=14) for item in self.items]
+        columns = [Column(item.label, 0, "right", min_width=14) for item in self.items]
         yield RowTable([Column(ko.COMPARE_ITEM, _NAME_WIDTH), *columns], id="compare")
 
     def on_mount(self) -> None:
@@ -63,8 +64,16 @@ class CompareScreen(BaseScreen[None]):
         rows = [
             _row(ko.COLUMNS[1], [item.cell or ko.NO_SCORE for item in self.items]),
             _row(ko.COLUMNS[3], [f"{item.total:,}" for item in self.items]),
+            _row(ko.COLUMNS[5], [readable(item.place) for item in self.items]),
             _row(ko.COLUMNS[4], [score_text(item.best) for item in self.items]),
         ]
+        for title, key in (
+            (run_ko.IN_SAMPLE, "in_sample"),
+            (run_ko.OUT_OF_SAMPLE, "out_of_sample"),
+        ):
+            checked = [_first(trial.get(key)) if trial else None for trial in trials]
+            if any(value is not None for value in checked):
+                rows.append(_row(title, [score_text(value) for value in checked], key))
         labels = bridge.metric_labels()
         for title, key in ((ko.COMPARE_METRICS, "metrics"), (run_ko.PARAMS_TITLE, "params")):
             tables = [trial[key] if trial else {} for trial in trials]
@@ -74,6 +83,8 @@ class CompareScreen(BaseScreen[None]):
             for name in names:
                 label, unit = labels.get(name, (name, "")) if key == "metrics" else (name, "")
                 texts = [_text(table.get(name), key, unit) for table in tables]
+                if unit and unit != run_ko.COUNT_UNIT:
+                    label = ko.COMPARE_WITH_UNIT.format(label=label, unit=unit)
                 rows.append(_row(label, texts, f"{key}.{name}"))
         self.query_one(RowTable).set_rows(rows)
 
@@ -81,6 +92,12 @@ class CompareScreen(BaseScreen[None]):
 def _row(title: str, texts: Sequence[str], key: str = "") -> Row:
     tone = "strong" if len(set(texts)) > 1 else "muted"
     return Row(key or title, (plain(title), *texts), ("muted", *[tone] * len(texts)))
+
+
+def _first(values: object) -> float | None:
+    """첫 목표의 값. 없거나 유한하지 않으면 None."""
+    first = values[0] if isinstance(values, list) and values else None
+    return first if isinstance(first, (int, float)) else None
 
 
 def _text(value: object, key: str, unit: str) -> str:

@@ -7,12 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from tui import bridge, bridge_studies
-from tui.cells import plain
+from tui.cells import plain, wrap
 from tui.commands import Command
 from tui.draft import StorageChoice
 from tui.problem import ProblemError
@@ -22,6 +23,8 @@ from tui.text import common
 from tui.text import diagnostics as ko
 from tui.widgets.row_table import Column, Row, RowTable
 
+# '원인: '의 칸 수.
+_INDENT = 6
 _TONES = {"ok": "good", "warn": "warn", "fail": "bad", "skip": "muted"}
 
 
@@ -85,6 +88,14 @@ class DiagnosticsScreen(BaseScreen[None]):
         self.query_one(RowTable).focus()
         self.action_rerun()
 
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self.call_after_refresh(self._show_detail)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """고칠 것이 있을 때만 고치기를 보인다."""
+        return action != "remedy" or any(step.remedy in ko.REMEDIES for step in self.steps)
+
     # ── 점검
 
     def action_rerun(self) -> None:
@@ -115,7 +126,7 @@ class DiagnosticsScreen(BaseScreen[None]):
                     self._say(self._verdict, self._tone)
                 elif item.get("type") == "result":
                     finished = True
-                    self._conclude(str(item.get("cause_ko", "")))
+                    self._conclude(str(item.get("cause_ko", "")), remedy)
                     if name and self.steps:
                         self.wizard.toast(ko.REMEDY_DONE.format(name=name))
         if not finished:
@@ -129,10 +140,14 @@ class DiagnosticsScreen(BaseScreen[None]):
         url = bridge_studies.stored_url(self.storage_masked)
         return bridge.StorageTarget(backend, "study", ko.STUDY_RULE, self.storage_masked, url)
 
-    def _conclude(self, cause: str) -> None:
+    def _conclude(self, cause: str, remedy: str) -> None:
         failed = next((step for step in self.steps if step.status == "fail"), None)
         warned = sum(step.status == "warn" for step in self.steps)
-        if failed is not None:
+        if failed is not None and remedy == "start_embedded":
+            # 점검한 주소의 서버가 아니라 다른 포트의 서버가 켜졌다.
+            self._say(ko.STARTED_ELSEWHERE, "warn")
+            self.query_one(RowTable).select_key(failed.name)
+        elif failed is not None:
             self._say(ko.FAILED.format(step=failed.title), "bad")
             self.query_one(RowTable).select_key(failed.name)
         elif not self.steps:
@@ -150,6 +165,7 @@ class DiagnosticsScreen(BaseScreen[None]):
         for name in ("good", "warn", "bad"):
             line.set_class(name == tone, name)
         line.update(Text(plain(verdict)))
+        self.refresh_bindings()
         self.query_one("#check-storage", Static).update(Text(plain(self._storage)))
         self.query_one(RowTable).set_rows([_row(step) for step in self.steps])
         self._show_detail()
@@ -173,10 +189,13 @@ class DiagnosticsScreen(BaseScreen[None]):
         if step.detail:
             text.append(f"{plain(readable(step.detail))}\n")
         for label, body in ((common.ERROR_CAUSE, step.cause), (common.ERROR_FIX, step.fix)):
-            lines = [plain(readable(line)) for line in body.splitlines()]
+            room = max(20, panel.content_size.width - _INDENT)
+            lines = [
+                part for line in body.splitlines() for part in wrap(plain(readable(line)), room)
+            ]
             if lines:
                 text.append(f"{label}: ", "bold")
-                text.append("\n      ".join(lines) + "\n")
+                text.append(f"\n{' ' * _INDENT}".join(lines) + "\n")
         if step.remedy in ko.REMEDIES:
             text.append(ko.REMEDY_HINT.format(name=ko.REMEDIES[step.remedy][0]), "bold")
         text.rstrip()

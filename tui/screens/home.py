@@ -10,6 +10,7 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from tui import bridge
+from tui.cells import plain
 from tui.commands import Command
 from tui.runs import RunSummary, list_runs
 from tui.screens.base import BaseScreen
@@ -36,6 +37,7 @@ class HomeScreen(BaseScreen[None]):
         Command("home.open", "enter", "open", *ko.OPEN, in_palette=False),
         Command("home.new", "f2,n", "app.new_run", *ko.NEW_RUN),
         Command("home.studies", "f3,s", "app.studies", *ko.STUDIES),
+        Command("home.settings", "f4", "app.settings", *common.SETTINGS, in_palette=False),
         Command("home.refresh", "f5,r", "refresh_runs", *ko.REFRESH, in_footer=False),
         Command("home.diagnostics", "d", "app.diagnostics", *common.DIAGNOSTICS, in_footer=False,
                 in_palette=False),
@@ -60,6 +62,7 @@ class HomeScreen(BaseScreen[None]):
             id="runs",
         )
         yield Static(ko.EMPTY, id="empty", classes="muted gap")
+        yield Static("", id="run-detail", classes="panel muted", markup=False)
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -94,9 +97,24 @@ class HomeScreen(BaseScreen[None]):
         if tuple(rows) != table.rows:
             table.set_rows(rows)
         self.set_class(not runs, "-empty")
+        self._describe()
         self.top_bar.note = (
             ko.SUMMARY.format(running=len(running), recent=len(recent)) if runs else ""
         )
+
+    def on_row_table_highlighted(self) -> None:
+        self._describe()
+
+    def _describe(self) -> None:
+        """고른 줄에서 무엇을 할 수 있는지와, 좁아서 열에 없는 것들."""
+        row = self.query_one(RowTable).current
+        run = self._runs.get(row.key) if row else None
+        lines = ko.NEW_ROW_DETAIL
+        if run is not None:
+            folder = run.run_dir.relative_to(bridge.studies_dir().parent)
+            where = ko.DETAIL.format(cells=", ".join(run.cells) or ko.NO_SCORE, folder=folder)
+            lines = where, ko.DETAIL_RUNNING if run.is_running else ko.DETAIL_ENDED
+        self.query_one("#run-detail", Static).update("\n".join(plain(line) for line in lines))
 
     async def action_open(self) -> None:
         """새 실행이면 마법사를, 아니면 그 실행을 연다."""

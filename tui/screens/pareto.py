@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -19,6 +19,7 @@ from tui.studies_commands import Front, pareto_front
 from tui.studies_model import StudyItem
 from tui.text import common
 from tui.text import insight as ko
+from tui.text import run as run_ko
 from tui.widgets.chrome import KeyBar
 from tui.widgets.plots_front import FrontPlot, Pair
 from tui.widgets.row_table import Column, Row, RowTable
@@ -26,16 +27,22 @@ from tui.widgets.run_panel import score_text
 
 
 class ParetoScreen(BaseModal[None]):
-    """trials: 산점도에 찍을 시행들(많으면 덜어 낸 것)."""
+    """trials: 산점도에 찍을 시행들(많으면 덜어 낸 것). find: 번호의 시행(없으면 None)."""
 
     COMMAND_LIST = (
+        Command("pareto.detail", "enter", "detail", *run_ko.DETAIL),
         CLOSE,
-        Command("pareto.close", "enter,q,o", "close", *common.CLOSE, in_footer=False),
+        Command("pareto.close", "q,o", "close", *common.CLOSE, in_footer=False),
     )
 
-    def __init__(self, item: StudyItem, trials: Sequence[bridge.TrialEvent]) -> None:
+    def __init__(
+        self,
+        item: StudyItem,
+        trials: Sequence[bridge.TrialEvent],
+        find: Callable[[int], bridge.TrialEvent | None],
+    ) -> None:
         super().__init__()
-        self._item = item
+        self._item, self._find = item, find
         self._others = [
             (trial.values[0], trial.values[1])
             for trial in trials
@@ -87,6 +94,18 @@ class ParetoScreen(BaseModal[None]):
             ]
         )
         self._paint()
+
+    def action_detail(self) -> None:
+        """고른 최적 시행의 지표와 파라미터."""
+        from tui.screens.trial_detail import TrialDetail
+
+        row = self.query_one(RowTable).current
+        if row is not None:
+            number = int(row.key)
+            self.app.push_screen(TrialDetail(self._find(number), self._item.cell, number))
+
+    def on_row_table_clicked(self) -> None:
+        self.action_detail()
 
     def on_row_table_highlighted(self) -> None:
         self._paint()

@@ -10,14 +10,15 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from tui import bridge
-from tui.cells import plain
+from tui.cells import cut, plain
 from tui.commands import Command
 from tui.problem import ProblemError
-from tui.processes import exit_code, interrupt, is_alive
+from tui.processes import exit_code, interrupt, is_alive, is_ended
 from tui.run_model import Located
-from tui.runs import EVENTS_FILE, LOG_FILE
+from tui.runs import EVENTS_FILE, LOG_FILE, starting
 from tui.screens.run_trials import (
     EQUITY,
+    PARETO,
     PLOTS,
     SPLITS,
     TRIAL_COMMANDS,
@@ -25,7 +26,8 @@ from tui.screens.run_trials import (
     TrialsScreen,
 )
 from tui.storage_test import readable
-from tui.studies_commands import PLAN_FILE
+from tui.studies_commands import PLAN_FILE, logged_problem
+from tui.studies_model import stored_study
 from tui.text import common, insight
 from tui.text import run as ko
 from tui.verdicts import VERDICT_FILE, Verdict, parse_verdict, read_record
@@ -33,6 +35,10 @@ from tui.widgets.run_panel import RunPanel, score_text
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _ALIVE_SECONDS = 1.0
+# 저장소에 닿지 못한 exit code.
+_STORAGE_EXIT = 3
+# 표 위의 한 줄에서 마지막 경고가 차지하는 칸.
+_WARNING_WIDTH = 44
 _TONES = {"failed": "bad", "dead": "bad", "interrupted": "warn", "done": "good"}
 
 
@@ -46,18 +52,20 @@ class RunScreen(TrialsScreen):
         Command("run.stop", "x", "stop", *ko.STOP),
         Command("run.add", "f6,a", "add", *ko.ADD),
         VERDICT,
+        Command("run.leave", "escape,q", "leave", *ko.LEAVE),
         Command("run.pause", "space,p", "pause", *ko.PAUSE),
+        Command("run.log", "l", "log", *ko.LOG),
         PLOTS,
         EQUITY,
+        PARETO,
         SPLITS,
-        Command("run.log", "l", "log", *ko.LOG),
-        Command("run.leave", "escape,q", "leave", *ko.LEAVE),
     )
 
     def __init__(self, run_dir: Path) -> None:
         super().__init__(run_dir / EVENTS_FILE)
         self.run_dir = run_dir
         self._alive = True
+        self._stopping = False
         self._shown_ending: str | None = None
         self._doubted = False
 
@@ -75,6 +83,8 @@ class RunScreen(TrialsScreen):
     def apply_events(self, located: list[Located]) -> range:
         studies = len(self.model.studies)
         rows = super().apply_events(located)
+        if len(self.model.studies) != studies:
+            self.refresh_bindings()
         self.query_one(RunPanel).refresh(layout=len(self.model.studies) != studies)
         return rows
 
@@ -82,6 +92,9 @@ class RunScreen(TrialsScreen):
         alive = self._is_alive()
         if alive != self._alive:
             self._alive = alive
+            self.model.gone = not alive and self.model.exit_code is None
+            self.query_one(RunPanel).refresh()
+            self.query_one(TrialTable).refresh()
             self.show_note()
 
     def _is_alive(self) -> bool:
@@ -90,7 +103,8 @@ class RunScreen(TrialsScreen):
         if self.model.host and self.model.host != bridge.host_name():
             return True
         if not self.model.pid:
-            return True
+            # 사건을 적기 전에 끝났을 수 있다.
+            return not is_ended(self.run_dir.name) and starting(self.run_dir)
         return exit_code(self.model.pid) is None and is_alive(self.model.pid)
 
     # ── 보이기
@@ -101,10 +115,8 @@ class RunScreen(TrialsScreen):
         code = self.model.exit_code
         if code is not None:
             return {0: "done", 130: "interrupted"}.get(code, "failed")
-        if self.model.error is not None and not self._alive:
-            return "failed"
         if not self._alive:
-            return "dead"
+            return "failed" if self.model.error is not None or not self.model.pid else "dead"
         return "running" if self.model.studies else "starting"
 
     @property
@@ -117,17 +129,21 @@ class RunScreen(TrialsScreen):
         bar = self.top_bar
         bar.path = (*ko.PATH, self.model.symbol or self.run_dir.parent.parent.name)
         bar.badge = common.DEMO if self.model.is_demo else ""
-        bar.note = ko.STATES[self.state]
+        stopping = self._stopping and self.state == "running"
+        bar.note = ko.STOPPING if stopping else ko.STATES[self.state]
         table = self.query_one(TrialTable)
-        parts = [self.count_text(), sort_text(table.view)]
-        if table.frozen:
-            parts.append(ko.PAUSED)
+        parts = [ko.PAUSED] if table.frozen else []
+        parts += [self.count_text(), sort_text(table.view), *self.goal_text()]
         if self.model.studies:
             parts += [self._workers()] if self.model.workers else []
             parts.append(ko.STORAGE.format(storage=readable(self.model.studies[0].storage)))
-        if self.model.messages:
-            parts.insert(0, ko.WARNINGS.format(n=len(self.model.messages)))
-        text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
+        text = Text(no_wrap=True, overflow="ellipsis")
+        warnings = [m for m in self.model.messages if isinstance(m, bridge.WarningEvent)]
+        if warnings:
+            last = cut(plain(warnings[-1].title), _WARNING_WIDTH)
+            warning = ko.WARNINGS.format(n=len(warnings), title=last)
+            text.append(f"{warning}  ", self.app.theme_variables.get("warning", ""))
+        text.append(plain("  ".join(parts)))
         # 한 줄이라 자리가 바뀌지 않는다: 화면 전체를 다시 놓지 않는다.
         self.query_one("#run-note", Static).update(text, layout=False)
         self._show_ending(self._ending())
@@ -135,9 +151,14 @@ class RunScreen(TrialsScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """끝난 실행에서는 멈추기를, 도는 실행에서는 판정을 아래줄에 보이지 않는다."""
         finished = self.model.exit_code is not None
-        if action in ("stop", "pause") and finished:
-            return False
-        return not (action == "verdict" and not finished)
+        if action in ("stop", "pause"):
+            return not finished and self._alive
+        if action == "add":
+            # 계획을 적기 전에 끝난 실행은 이을 것이 없다.
+            return (finished or not self._alive) and self.plan_file() is not None
+        if action == "pareto":
+            return any(study.goals > 1 for study in self.model.studies)
+        return not (action == "verdict" and not self.model.results)
 
     def _workers(self) -> str:
         """작업자의 수. 여러 컴퓨터면 컴퓨터마다."""
@@ -166,26 +187,29 @@ class RunScreen(TrialsScreen):
             case "interrupted":
                 return ko.INTERRUPTED
             case "failed":
-                return self._failure()
+                ways = ko.FAILED_MORE
+                ways += ko.FAILED_RESUME if self.plan_file() else ""
+                ways += ko.FAILED_CHECK if self.model.exit_code == _STORAGE_EXIT else ""
+                return f"{self._failure()}\n{ways}"
             case "dead":
-                return ko.DEAD
+                return ko.DEAD if self.plan_file() else ko.DEAD_EARLY
             case _:
                 return ""
 
     def _failure(self) -> str:
-        error = self.model.error
+        error = self.model.error or logged_problem(self.run_dir / LOG_FILE)
         if error is None:
-            return ko.FAILED.format(title=ko.LOG_TITLE)
+            return ko.FAILED_SILENTLY
         lines = [ko.FAILED.format(title=error.title)]
         for label, body in ((common.ERROR_CAUSE, error.cause), (common.ERROR_FIX, error.fix)):
             first, _, more = readable(body).partition("\n")
             lines += [f"{label}: {first}{' …' if more else ''}"] if first else []
-        return "\n".join([*lines, ko.FAILED_MORE])
+        return "\n".join(lines)
 
     def _findings(self) -> str:
         results = self.model.results
         count = sum(item.n_complete + item.n_pruned + item.n_failed for item in results)
-        best = max(
+        best = (min if self.model.minimize else max)(
             (item for item in results if item.best_value is not None),
             key=lambda item: item.best_value or 0.0,
             default=None,
@@ -193,10 +217,16 @@ class RunScreen(TrialsScreen):
         if best is None:
             return ko.DONE.format(count=count, found=ko.FOUND_NONE)
         cells = {study.name: study.cell for study in self.model.studies}
-        found = ko.FOUND.format(
-            score=score_text(best.best_value), cell=cells.get(best.study, best.study)
-        )
-        lines = [f"{ko.DONE.format(count=count, found=found)}. {ko.NEXT.format(slug=best.slug)}"]
+        folder = readable(bridge.results_folder(best.slug, best.study))
+        cell, front = cells.get(best.study, best.study), best.front_size
+        if front is None:
+            found, following = (
+                ko.FOUND.format(score=score_text(best.best_value), cell=cell),
+                ko.NEXT,
+            )
+        else:
+            found, following = ko.FOUND_FRONT.format(count=front, cell=cell), ko.NEXT_FRONT
+        lines = [ko.DONE.format(count=count, found=found), following.format(folder=folder)]
         return "\n".join([*lines, *self._verdict_lines()])
 
     def _verdicts(self) -> list[Verdict]:
@@ -251,6 +281,13 @@ class RunScreen(TrialsScreen):
             study = self.model.studies[0 if row is None else self.model.trials[row].study]
             self.show_splits(study.name)
 
+    def action_pareto(self) -> None:
+        """커서가 있는 시행의 칸(없으면 첫 칸)의 파레토 최적."""
+        row = self.query_one(TrialTable).current
+        if self.model.studies:
+            at = 0 if row is None else self.model.trials[row].study
+            self.show_pareto(stored_study(self.model.studies[at]), at)
+
     def action_log(self) -> None:
         """경고와 실행 기록의 창."""
         from tui.screens.run_log import RunLog
@@ -267,12 +304,16 @@ class RunScreen(TrialsScreen):
         if self.model.host and self.model.host != bridge.host_name():
             self.wizard.toast(ko.STOP_ELSEWHERE.format(host=self.model.host), severity="warning")
             return
-        self.app.push_screen(Confirm(ko.STOP_TITLE, ko.STOP_BODY), self._stop)
+        again = (ko.STOP_AGAIN_TITLE, ko.STOP_AGAIN_BODY)
+        words = again if self._stopping else (ko.STOP_TITLE, ko.STOP_BODY)
+        self.app.push_screen(Confirm(*words), self._stop)
 
     def _stop(self, confirmed: bool | None) -> None:
         if confirmed:
             sent = interrupt(self.model.pid)
             self.wizard.toast(ko.STOP_SENT if sent else ko.STOP_GONE)
+            self._stopping = sent
+            self.show_note()
 
     def action_add(self) -> None:
         """목표를 늘려 같은 설정으로 이어서 실행한다."""
@@ -285,11 +326,15 @@ class RunScreen(TrialsScreen):
         from tui.screens.confirm_text import AskText, above
         from tui.studies_commands import extend_run
 
-        target = max((study.target for study in self.model.studies), default=0)
-        body = ko.ADD_BODY.format(target=target)
-        check = above(target, ko.ADD_BAD.format(target=target))
+        studies = self.model.studies
+        target = max((study.target for study in studies), default=self.model.planned)
+        done = min((study.done for study in studies), default=0)
+        # 채우지 못하고 끝났으면 같은 목표까지 이어 갈 수 있다.
+        suggested = target if done < target else target * 2
+        body = (ko.RESUME_BODY if done < target else ko.ADD_BODY).format(target=target, done=done)
+        check = above(done, ko.ADD_BAD.format(target=done))
         answer = await self.app.push_screen_wait(
-            AskText(ko.ADD_TITLE, body, ko.ADD_LABEL, str(target * 2 or 100), check)
+            AskText(ko.ADD_TITLE, body, ko.ADD_LABEL, str(suggested or 100), check)
         )
         if answer is None:
             return

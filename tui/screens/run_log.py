@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
+from rich.console import OverflowMethod
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -20,6 +22,7 @@ from tui.widgets.chrome import KeyBar
 
 _TAIL = 32 * 1024
 _MESSAGES = 50
+_TABLE_EDGES = tuple("┏┃┡│└├╭╰")
 
 
 class RunLog(BaseModal[None]):
@@ -41,13 +44,21 @@ class RunLog(BaseModal[None]):
         with Vertical(classes="dialog wide"):
             yield Static(ko.LOG_TITLE, classes="dialog-title")
             with VerticalScroll():
-                yield Static(Text(self._text))
+                for is_table, lines in groupby(self._text.splitlines(), _is_table):
+                    # 표의 줄을 접으면 읽을 수 없다: 넘치는 만큼 자른다.
+                    overflow: OverflowMethod = "ellipsis" if is_table else "fold"
+                    yield Static(Text("\n".join(lines), no_wrap=is_table, overflow=overflow))
         yield KeyBar()
 
     def action_copy(self) -> None:
         """보이는 글을 클립보드에."""
         self.app.copy_to_clipboard(self._text)
         self.app.notify(common.COPIED)
+
+
+def _is_table(line: str) -> bool:
+    """실행의 끝에 그린 표의 줄인가."""
+    return line.lstrip()[:1] in _TABLE_EDGES
 
 
 def log_text(messages: Sequence[bridge.WarningEvent | bridge.ErrorEvent], log: Path) -> str:

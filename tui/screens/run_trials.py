@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from tui.commands import Command
 from tui.event_tail import EventTail, read_trial
 from tui.run_model import Located, RunModel
 from tui.screens.base import BaseScreen
+from tui.studies_model import StudyItem
 from tui.text import insight
 from tui.text import run as ko
 from tui.trial_view import NEWEST, SCORE_COLUMN, FilterError, parse_filter
@@ -35,6 +37,8 @@ from tui.widgets.trial_table import TrialTable
 # 사람이 보기에 살아 있고, 그리는 값은 낮은 만큼: 초마다 네 번.
 _POLL_SECONDS = 0.25
 _PLOT_SECONDS = 1.0
+# 단면과 산점도에 찍는 시행은 이만큼쯤까지다.
+_SAMPLE_TRIALS = 3000
 # 이보다 좁으면 최고 시행의 카드를 감춘다(Enter로 볼 수 있다).
 _CARD_WIDTH = 116
 # 이보다 낮으면 그림을 감춘다(글쇠로 볼 수 있다).
@@ -48,6 +52,7 @@ TRIAL_COMMANDS = (
 PLOTS = Command("run.plots", "v", "plots", *ko.PLOTS)
 EQUITY = Command("run.equity", "g", "equity", *ko.EQUITY)
 VERDICT = Command("run.verdict", "j", "verdict", *insight.VERDICT)
+PARETO = Command("run.pareto", "o", "pareto", *insight.FRONT)
 SPLITS = Command("run.splits", "w", "splits", *insight.SPLITS)
 
 
@@ -121,12 +126,12 @@ class TrialsScreen(BaseScreen[None]):
 
     def on_trials_screen_batch(self, message: Batch) -> None:
         """새 사건들을 접고 바뀐 곳만 그린다."""
-        best = self.model.best_row
+        before = self._card_state()
         with self.app.batch_update():
             rows = self.apply_events(message.located)
             self.query_one(TrialTable).add(rows)
             self.show_note()
-            if self.model.best_row != best:
+            if self._card_state() != before:
                 self._show_card()
 
     def apply_events(self, located: list[Located]) -> range:
@@ -151,11 +156,18 @@ class TrialsScreen(BaseScreen[None]):
             self.query_one(ScorePlot).update()
             self.query_one(CellMatrix).update()
 
+    def _card_state(self) -> tuple[int | None, int | None, float | None]:
+        """카드에 보이는 것이 바뀌었는지 아는 값: 최고의 줄, 그 번호, 앞선 실행의 최고."""
+        row = self.model.best_row
+        number = None if row is None else self.model.trials[row].number
+        return row, number, self.model.earlier_best
+
     def _show_card(self) -> None:
         row = self.model.best_row
         event = None if row is None else self.event_of(row)
         cell = "" if row is None else self.model.studies[self.model.trials[row].study].cell
-        self.query_one("#card", Static).update(card_text(event, cell))
+        text = card_text(event, cell, self.model.earlier_best)
+        self.query_one("#card", Static).update(text)
 
     def event_of(self, row: int) -> bridge.TrialEvent | None:
         """그 줄의 시행 사건. 번호는 저장된 것으로 바로잡는다."""
@@ -239,6 +251,37 @@ class TrialsScreen(BaseScreen[None]):
             return
         cell = self.model.studies[self.model.trials[row].study].cell
         self.app.push_screen(EquityScreen(event, cell, plan))
+
+    def goal_text(self) -> list[str]:
+        """파레토면 점수가 무엇인지."""
+        study = next((one for one in self.model.studies if one.goals > 1), None)
+        if study is None:
+            return []
+        way = insight.GOOD_DOWN if study.minimize else insight.GOOD_UP
+        return [ko.GOAL.format(label=study.goal, way=way)]
+
+    def sample(self, study: int = 0) -> list[bridge.TrialEvent]:
+        """그림에 찍을 그 스터디의 시행들: 많으면 고르게 덜어 낸다. 파일을 읽으므로 다른 thread에서 부른다."""
+        rows = [row for row, trial in enumerate(self.model.trials) if trial.study == study]
+        chosen = rows[:: max(1, len(rows) // _SAMPLE_TRIALS)]
+        return [event for row in chosen if (event := self.event_of(row)) is not None]
+
+    def show_pareto(self, item: StudyItem, study: int = 0) -> None:
+        """그 스터디의 파레토 최적. Enter로 고른 시행의 속을 본다."""
+
+        async def show() -> None:
+            from tui.screens.pareto import ParetoScreen
+
+            trials = await asyncio.to_thread(self.sample, study)
+            self.app.push_screen(ParetoScreen(item, trials, find))
+
+        def find(number: int) -> bridge.TrialEvent | None:
+            for row, trial in enumerate(self.model.trials):
+                if (trial.study, trial.number) == (study, number):
+                    return self.event_of(row)
+            return None
+
+        self.run_worker(show(), exclusive=True, group="analysis")
 
     def show_splits(self, name: str) -> None:
         """그 스터디의 학습과 검증의 나눔."""

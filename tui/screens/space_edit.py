@@ -12,7 +12,7 @@ from tui.bridge_space import Override, SpaceRow, Value, choice_override, number,
 from tui.cells import plain
 from tui.commands import Command
 from tui.problem import ProblemError
-from tui.screens.base import CLOSE, BaseModal
+from tui.screens.base import CLOSE, BaseModal, begin
 from tui.text import common
 from tui.text import space as ko
 from tui.widgets.chrome import KeyBar
@@ -81,7 +81,7 @@ class SpaceEdit(BaseModal[None]):
 
     def action_save(self) -> None:
         """맞으면 적용하고 닫는다."""
-        self.run_worker(self._save(), group="save", exclusive=True)
+        begin(self, self._save, "save")
 
     async def _save(self) -> None:
         try:

@@ -36,11 +36,11 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         Command("studies.open", "enter", "open", *ko.OPEN, in_palette=False),
         Command("studies.filter", "slash", "filter", *ko.FILTER),
         Command("studies.order", "o", "order", *ko.ORDER),
+        Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
         *ACTION_COMMANDS,
         Command("studies.mark", "space", "mark", *ko.MARK, in_footer=False),
         Command("studies.compare", "c", "compare", *ko.COMPARE),
         Command("studies.refresh", "f5,r", "refresh_studies", *ko.REFRESH),
-        Command("studies.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
     )
 
     def __init__(self) -> None:
@@ -49,7 +49,9 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.failures: list[StorageFailure] = []
         self._order = SORTS[0]
         self._reading = True
+        self._loaded = False
         self._said = ""
+        self._wanted: str | None = None
         self._marked: list[str] = []
 
     def compose_body(self) -> ComposeResult:
@@ -120,6 +122,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
             early.stop()
         self.items, self.failures, self._reading = list(items.values()), failures, False
         self._show()
+        self._loaded = True
 
     # ── 보이기
 
@@ -156,9 +159,22 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         table = self.query_one("#studies", RowTable)
         if not self._reading:
             table.empty = ko.NO_MATCH if self.items else ko.EMPTY
-        table.set_rows(rows)
+        table.set_rows(rows, self._cursor_key(table, rows))
         self._show_note(shown)
         self._show_detail()
+
+    def _cursor_key(self, table: RowTable, rows: Sequence[Row]) -> str | None:
+        """커서가 갈 줄: 바란 줄, 보던 줄, 그것이 없어졌으면 그 아래(없으면 위)의 남은 줄."""
+        keys = {row.key for row in rows}
+        if self._wanted in keys:
+            wanted, self._wanted = self._wanted, None
+            return wanted
+        at = table.cursor
+        if not self._loaded and at == 0:
+            # 처음 읽는 동안 위에 끼어드는 줄이 있어도, 옮기지 않은 커서는 맨 위에 있다.
+            return next((row.key for row in rows if not row.heading), None)
+        near = [*table.rows[at:], *reversed(table.rows[:at])]
+        return next((row.key for row in near if row.key in keys and not row.heading), None)
 
     def _show_note(self, shown: Sequence[StudyItem] | None = None) -> None:
         shown = shown_studies(self.items, self._query, self._order) if shown is None else shown
@@ -208,8 +224,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self._show_note()
 
     def study_changed(self, item: StudyItem | None) -> None:
-        if item is not None:
-            self.query_one("#studies", RowTable).select_key(item.key)
+        self._wanted = None if item is None else item.key
         self.action_refresh_studies()
 
     # ── 명령
@@ -279,7 +294,8 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
 
 def _row(item: StudyItem, *, marked: bool) -> Row:
     best = ko.NO_SCORE if item.best is None else f"{item.best:.4g}"
-    name = f"{item.name} ({common.DEMO})" if item.is_demo else item.name
+    best = ko.PARETO if item.goals > 1 else best
+    name = f"{item.label} ({common.DEMO})" if item.is_demo else item.label
     name = f"{ko.MARK_SIGN}{name}" if marked else name
     updated = home.ago(item.updated, home.now()) if item.updated else ko.NO_SCORE
     state = ko.STATES.get(item.state, item.state)

@@ -20,9 +20,11 @@ from tui.commands import Command
 from tui.event_tail import append_new_trials
 from tui.problem import ProblemError
 from tui.processes import run_to_file
+from tui.run_model import Located
 from tui.screens import home
 from tui.screens.run_trials import (
     EQUITY,
+    PARETO,
     PLOTS,
     SPLITS,
     TRIAL_COMMANDS,
@@ -33,14 +35,12 @@ from tui.screens.study_actions import ACTION_COMMANDS, StudyActions
 from tui.storage_test import readable
 from tui.studies_commands import events_command, parse_problem, verdict, write_plan
 from tui.studies_model import StudyItem
-from tui.text import common, insight
+from tui.text import common
 from tui.text import studies as ko
 from tui.verdicts import Verdict
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _EVENTS = "events.ndjson"
-# 단면에 찍는 시행은 이만큼쯤까지다.
-_SLICE_TRIALS = 3000
 # 실행 중인 스터디를 다시 읽는 초와, 이만큼 이어서 새것이 없으면 그친다.
 _REFRESH_SECONDS = 3.0
 _QUIET_READS = 20
@@ -53,15 +53,15 @@ class StudyScreen(StudyActions, TrialsScreen):
     HELP_TEXT = ko.STUDY_HELP
     COMMAND_LIST = (
         *TRIAL_COMMANDS,
-        PLOTS,
-        EQUITY,
         Command("study.analysis", "n", "analysis", *ko.ANALYSIS),
         VERDICT,
+        Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
+        PLOTS,
+        EQUITY,
+        PARETO,
         SPLITS,
-        Command("study.pareto", "o", "pareto", *insight.FRONT, in_footer=False),
         *ACTION_COMMANDS,
         Command("study.refresh", "f5,r", "reload", *ko.REFRESH),
-        Command("study.leave", "escape,q", "leave", *ko.CLEAR_FILTER),
     )
 
     def __init__(self, item: StudyItem, storages: Sequence[str]) -> None:
@@ -166,7 +166,7 @@ class StudyScreen(StudyActions, TrialsScreen):
     def show_note(self) -> None:
         """시행 수와 차례, 하는 일."""
         parts = [self._said] if self._said else []
-        parts += [self.count_text(), sort_text(self.query_one(TrialTable).view)]
+        parts += [self.count_text(), sort_text(self.query_one(TrialTable).view), *self.goal_text()]
         text = Text(plain("  ".join(parts)), no_wrap=True, overflow="ellipsis")
         self.query_one("#run-note", Static).update(text, layout=False)
 
@@ -189,13 +189,7 @@ class StudyScreen(StudyActions, TrialsScreen):
         from tui.screens.study_analysis import AnalysisScreen
 
         best = None if self.model.best_row is None else self.event_of(self.model.best_row)
-        self.app.push_screen(AnalysisScreen(self.item, await self._sample(), best))
-
-    async def _sample(self) -> list[bridge.TrialEvent]:
-        """그림에 찍을 시행들: 많으면 고르게 덜어 낸다."""
-        rows = range(0, len(self.model.trials), max(1, len(self.model.trials) // _SLICE_TRIALS))
-        trials = await asyncio.to_thread(lambda: [self.event_of(row) for row in rows])
-        return [trial for trial in trials if trial is not None]
+        self.app.push_screen(AnalysisScreen(self.item, await asyncio.to_thread(self.sample), best))
 
     def action_verdict(self) -> None:
         """과최적화의 판정."""
@@ -212,12 +206,18 @@ class StudyScreen(StudyActions, TrialsScreen):
 
     def action_pareto(self) -> None:
         """파레토 최적 시행들."""
-        self.run_worker(self._pareto(), exclusive=True, group="analysis")
+        self.show_pareto(self.item)
 
-    async def _pareto(self) -> None:
-        from tui.screens.pareto import ParetoScreen
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """목표가 하나인 스터디에는 파레토가 없다."""
+        return action != "pareto" or any(study.goals > 1 for study in self.model.studies)
 
-        self.app.push_screen(ParetoScreen(self.item, await self._sample()))
+    def apply_events(self, located: list[Located]) -> range:
+        studies = len(self.model.studies)
+        rows = super().apply_events(located)
+        if len(self.model.studies) != studies:
+            self.refresh_bindings()
+        return rows
 
     def action_leave(self) -> None:
         """거르기를 지우거나 목록으로 간다."""

@@ -30,6 +30,7 @@ ACTION_COMMANDS = (
     Command("study.clean", "k", "clean", *ko.CLEAN),
     Command("study.delete", "delete,x", "delete", *ko.DELETE),
 )
+_STEM_BYTES = 150
 _KINDS = (".csv", ".parquet", ".json")
 
 Work = Callable[[StudyItem], Coroutine[Any, Any, None]]
@@ -131,7 +132,7 @@ class StudyActions(Screen[None]):
             self.wizard_app.open_run(folder)
 
     async def _export(self, item: StudyItem) -> None:
-        default = str(bridge.studies_dir() / f"{item.name.replace('/', '_')}.csv")
+        default = str(bridge.studies_dir() / f"{_file_stem(item.name)}.csv")
 
         def check(text: str) -> str:
             return "" if Path(text).suffix.lower() in _KINDS else ko.EXPORT_BAD
@@ -157,11 +158,12 @@ class StudyActions(Screen[None]):
         if answer is None:
             return
         self.say(ko.WORKING.format(what=ko.RENAME[0]))
-        await manage(item, ko.RENAME[0], ["rename", answer])
+        await manage(item, ko.RENAME[0], ["rename"], [answer])
         self.wizard_app.toast(ko.RENAMED.format(name=answer))
         from dataclasses import replace
 
-        self.study_changed(replace(item, name=answer))
+        storage = renamed_storage(item.storage, item.name, answer)
+        self.study_changed(replace(item, name=answer, storage=storage))
 
     async def _clean(self, item: StudyItem) -> None:
         if not await self.app.push_screen_wait(Confirm(ko.CLEAN_TITLE, ko.CLEAN_BODY)):
@@ -172,11 +174,13 @@ class StudyActions(Screen[None]):
         self.study_changed(item)
 
     async def _delete(self, item: StudyItem) -> None:
+        name = item.label
+
         def check(text: str) -> str:
-            return "" if text in (item.name, plain(item.name)) else ko.DELETE_BAD
+            return "" if text in (item.name, name) else ko.DELETE_BAD
 
         storage = readable(item.storage)
-        body = ko.DELETE_BODY.format(storage=storage, name=item.name, trials=item.total)
+        body = ko.DELETE_BODY.format(storage=storage, name=name, trials=item.total)
         if await self._ask(ko.DELETE_TITLE, body, ko.DELETE_LABEL, "", check) is None:
             return
         self.say(ko.WORKING.format(what=ko.DELETE[0]))
@@ -215,3 +219,18 @@ class StudyActions(Screen[None]):
         return await self._ask(
             ko.COPY_OTHER_TITLE, ko.COPY_OTHER_BODY, ko.COPY_OTHER_LABEL, "", check, password=True
         )
+
+
+def renamed_storage(storage: str, old: str, new: str) -> str:
+    """이름을 바꾼 뒤의 저장소: 이름을 따르는 SQLite 파일은 함께 옮겨졌다."""
+    scheme, _, path = storage.partition(":///")
+    if not scheme.startswith("sqlite") or Path(path).name != f"{old}.db":
+        return storage
+    moved = Path(path).with_name(f"{new}.db")
+    return f"{scheme}:///{moved}" if moved.exists() else storage
+
+
+def _file_stem(name: str) -> str:
+    """내보낼 파일의 이름: 폴더를 가르는 글자와 제어 문자를 빼고, 파일 시스템이 받는 길이로."""
+    stem = plain(name).replace("/", "_").replace("\\", "_").strip(" .") or "study"
+    return stem.encode("utf-8")[:_STEM_BYTES].decode("utf-8", "ignore")

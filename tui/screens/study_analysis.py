@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -46,7 +45,10 @@ class AnalysisScreen(BaseModal[None]):
         super().__init__()
         self._item, self._trials, self._best = item, trials, best
         self._items: list[Importance] = []
-        self._partner = ""
+        # 중요도를 재기 전에도 단면과 등고선을 볼 수 있다.
+        self._names = list(dict.fromkeys(name for trial in trials for name in trial.params))
+        self._partner = next(iter(self._names[1:]), "")
+        self._moved = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="analysis-dialog"):
@@ -66,6 +68,7 @@ class AnalysisScreen(BaseModal[None]):
 
     def on_mount(self) -> None:
         self.query_one(RowTable).focus()
+        self._show_rows()
         self.run_worker(self._measure(), exclusive=True, group="analysis")
 
     async def _measure(self) -> None:
@@ -78,18 +81,26 @@ class AnalysisScreen(BaseModal[None]):
             return
         text = ko.ANALYSIS_NOTE if self._items else ko.ANALYSIS_FEW
         self.query_one("#analysis-note", Static).update(text)
-        top = self._items[0].share if self._items else 1.0
-        self._partner = next((i.name for i in self._items[1:]), "")
-        await asyncio.sleep(0)
-        self._show_rows(top or 1.0)
+        if self._items:
+            measured = [item.name for item in self._items]
+            self._names = [*measured, *(name for name in self._names if name not in measured)]
+            if self._partner not in measured[:2] and not self.has_class("-contour"):
+                self._partner = next(iter(self._names[1:]), "")
+        self._show_rows(first=not self._moved)
 
-    def _show_rows(self, top: float) -> None:
+    def _show_rows(self, *, first: bool = False) -> None:
+        """파라미터들을 중요한 차례로. first: 커서를 맨 위로."""
+        shares = {item.name: item.share for item in self._items}
+        top = max(shares.values(), default=0.0) or 1.0
         rows = []
-        for item in self._items:
-            mark = f"{insight.PARTNER_SIGN} " if item.name == self._partner else ""
-            bar = "=" * round(item.share / top * _BAR)
-            rows.append(Row(item.name, (f"{mark}{item.name}", f"{item.share:.1%}", bar)))
-        self.query_one(RowTable).set_rows(rows)
+        for name in self._names:
+            mark = f"{insight.PARTNER_SIGN} " if name == self._partner else ""
+            share = shares.get(name)
+            text = ko.NO_SCORE if share is None else f"{share:.1%}"
+            bar = "=" * round((share or 0.0) / top * _BAR)
+            rows.append(Row(name, (f"{mark}{name}", text, bar)))
+        self.query_one(RowTable).set_rows(rows, self._names[0] if first and rows else None)
+        self._paint()
 
     def _plateau_text(self) -> str:
         """최고의 둘레가 어떤지 한 줄로."""
@@ -118,10 +129,10 @@ class AnalysisScreen(BaseModal[None]):
         row = self.query_one(RowTable).current
         if row is not None:
             self._partner = row.key
-            self._show_rows(self._items[0].share or 1.0)
-            self._paint()
+            self._show_rows()
 
-    def on_row_table_highlighted(self) -> None:
+    def on_row_table_highlighted(self, message: RowTable.Highlighted) -> None:
+        self._moved = self._moved or (message.row is not None and message.row.key != self._names[0])
         self._paint()
 
     def _paint(self) -> None:
@@ -134,7 +145,7 @@ class AnalysisScreen(BaseModal[None]):
 
     def _paint_contour(self, name: str) -> None:
         partner = self._partner if self._partner != name else ""
-        partner = partner or next((i.name for i in self._items if i.name != name), "")
+        partner = partner or next((one for one in self._names if one != name), "")
         x, y = (axis_of(one, self._trials) for one in (name, partner))
         axes = (x, y) if x is not None and y is not None else None
         self.query_one(ContourPlot).show(self._trials, axes, self._best, self._item.minimize)

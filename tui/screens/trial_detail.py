@@ -8,13 +8,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from tui import bridge
-from tui.cells import plain
 from tui.commands import Command
 from tui.screens.base import CLOSE, BaseModal
 from tui.text import common
 from tui.text import run as ko
 from tui.widgets.chrome import KeyBar
-from tui.widgets.trial_card import params_yaml, trial_text
+from tui.widgets.trial_card import params_yaml, trial_text, trial_title
 
 
 class TrialDetail(BaseModal[None]):
@@ -31,9 +30,9 @@ class TrialDetail(BaseModal[None]):
         self._event, self._cell, self._number = event, cell, number
 
     def compose(self) -> ComposeResult:
-        title = ko.TRIAL_TITLE.format(number=f"{self._number:,}", cell=self._cell)
+        title = trial_title(self._number, self._cell)
         with Vertical(classes="dialog"):
-            yield Static(Text(plain(title)), classes="dialog-title")
+            yield Static(Text(title), classes="dialog-title")
             with VerticalScroll():
                 yield Static(trial_text(self._event) if self._event else Text(ko.DETAIL_GONE))
         yield KeyBar()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from tui.commands import Command
 from tui.draft import Draft
-from tui.screens.base import BaseScreen
+from tui.screens.base import BaseScreen, begin
 from tui.text import common
 from tui.text import wizard as ko
 
@@ -44,14 +44,23 @@ class StepBar(Widget):
         self.index = index
 
     def render(self) -> Text:
+        """모두 들어가지 않으면 다른 단계는 번호만 보인다."""
+        width = self.content_size.width
+        whole = self._steps(ko.STEPS)
+        if whole.cell_len <= width:
+            return whole
+        return self._steps([name if i == self.index else "" for i, name in enumerate(ko.STEPS)])
+
+    def _steps(self, names: Sequence[str]) -> Text:
         text = Text(no_wrap=True, end="", overflow="ellipsis")
-        for number, name in enumerate(ko.STEPS):
+        for number, name in enumerate(names):
             state = (
                 "current" if number == self.index else "done" if number < self.index else "future"
             )
             style = self.get_component_rich_style(f"step-bar--{state}")
-            text.append(f" {number + 1} {name} ", style)
+            text.append(f" {number + 1} {name} " if name else f" {number + 1} ", style)
             text.append(" ")
+        text.right_crop()
         return text
 
 
@@ -65,6 +74,7 @@ class StepScreen(BaseScreen[None]):
     def __init__(self, draft: Draft) -> None:
         super().__init__()
         self.draft = draft
+        self._turn = asyncio.Lock()
 
     def compose_body(self) -> ComposeResult:
         yield StepBar(self.INDEX)
@@ -93,18 +103,20 @@ class StepScreen(BaseScreen[None]):
         """합성 데모이면 머리줄에 밝힌다."""
         self.top_bar.badge = common.DEMO if self.draft.is_demo else ""
 
-    def debounce(self, work: Coroutine[Any, Any, None], seconds: float = DEBOUNCE_SECONDS) -> None:
-        """잠시 뒤에 work를 한다. 그사이에 또 부르면 앞의 것은 취소된다(둘이 함께 돌지 않는다)."""
+    def debounce(
+        self, work: Callable[[], Coroutine[Any, Any, None]], seconds: float = DEBOUNCE_SECONDS
+    ) -> None:
+        """잠시 뒤에 work를 한다. 그사이에 또 부르면 앞의 것은 취소된다.
 
-        async def later() -> None:
-            try:
-                await asyncio.sleep(seconds)
-            except BaseException:
-                work.close()
-                raise
-            await work
+        취소된 것이 자식을 거두어야 다음 것이 시작하므로 둘이 함께 돌지 않는다.
+        """
 
-        self.run_worker(later(), exclusive=True, group="test")
+        async def wait_and_work() -> None:
+            await asyncio.sleep(seconds)
+            async with self._turn:
+                await work()
+
+        begin(self, wait_and_work, "test")
 
     def action_next(self) -> None:
         """이 단계를 받아들이고 다음으로. 받아들일 수 없으면 까닭을 알리고 머문다."""
@@ -112,6 +124,15 @@ class StepScreen(BaseScreen[None]):
 
     def accept(self) -> None:
         """고른 것을 초안에 적고 다음 화면을 연다. 하위 클래스가 준다."""
+
+    def keep(self) -> str:
+        """떠나기 전에 고른 것을 초안에 적는다. 틀린 칸은 적지 않고 그 까닭을 준다. 하위 클래스가 준다."""
+        return ""
+
+    def action_back(self) -> None:
+        """앞 단계로. 돌아오면 고른 것이 그대로 있다."""
+        self.keep()
+        super().action_back()
 
     def action_move(self, step: int) -> None:
         """앞뒤 칸으로."""

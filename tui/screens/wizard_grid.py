@@ -9,6 +9,7 @@ from textual.widgets import Input, Label, Static
 from tui import bridge
 from tui.cells import plain
 from tui.draft import Draft
+from tui.hangul import as_letters
 from tui.screens.wizard_base import BACK, NEXT, StepScreen
 from tui.text import wizard as ko
 from tui.widgets.fields import TextField
@@ -41,7 +42,7 @@ class GridScreen(StepScreen):
         yield matrix
         with Horizontal(classes="field-row gap"):
             yield Label(ko.GRID_TEXT, classes="field-label")
-            yield TextField(self.draft.grid, id="grid-text", classes="wide")
+            yield TextField(self.draft.grid, joint=",", id="grid-text", classes="wide")
         with Vertical(classes="panel"):
             yield Static("", id="grid-line", markup=False)
             yield Static("", id="grid-detail", classes="muted", markup=False)
@@ -89,13 +90,17 @@ class GridScreen(StepScreen):
         self._say(ko.GRID_CELL_IMPOSSIBLE.format(reason=reason) if reason else "", "warn")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        try:
-            self._cells = bridge.parse_grid(event.value)
-        except bridge.TimeframeError as error:
-            self._say(str(error), "bad")
-            return
+        problem = self._read(event.value)
         self.query_one(GridMatrix).refresh()
-        self._say()
+        self._say(problem, "bad")
+
+    def _read(self, text: str) -> str:
+        """글의 격자를 받아들인다. 틀렸으면 그대로 두고 까닭을 준다. 한글 자판으로 친 `15ㅡ`은 15m이다."""
+        try:
+            self._cells = bridge.parse_grid(as_letters(text))
+        except bridge.TimeframeError as error:
+            return str(error)
+        return ""
 
     def _say(self, text: str = "", tone: str = "") -> None:
         """첫 줄은 방금 일어난 일, 둘째 줄은 격자 전체. 할 말이 없으면 첫 줄에 전체를 보인다."""
@@ -108,15 +113,19 @@ class GridScreen(StepScreen):
         line.update(plain(text or f"{count}{rest}"))
         self.query_one("#grid-detail", Static).update(f"{count}{rest}" if text else "")
 
+    def keep(self) -> str:
+        problem = self._read(self.query_one("#grid-text", TextField).value)
+        if not problem:
+            self.draft.grid = bridge.format_grid(self._cells)
+        return problem
+
     def accept(self) -> None:
         """글 칸의 격자가 맞아야 다음으로 간다."""
-        try:
-            self._cells = bridge.parse_grid(self.query_one("#grid-text", TextField).value)
-        except bridge.TimeframeError as error:
-            self._say(str(error), "bad")
-            self.wizard.toast(str(error), severity="warning")
+        problem = self.keep()
+        if problem:
+            self._say(problem, "bad")
+            self.wizard.toast(problem, severity="warning")
             return
-        self.draft.grid = bridge.format_grid(self._cells)
         from tui.screens.wizard_storage import StorageScreen
 
         self.app.push_screen(StorageScreen(self.draft))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from textual.app import ComposeResult
@@ -17,6 +18,7 @@ from tui.commands import Command
 from tui.draft import Draft
 from tui.previews import cluster_hosts
 from tui.problem import ProblemError
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.storage_test import readable
 from tui.text import wizard as ko
@@ -25,6 +27,13 @@ from tui.widgets.fields import Choice, TextField
 # 작업자 하나(Python, numba, 커널의 작업 공간)와 coordinator의 대략의 메모리. 캔들은 나누어 쓴다.
 _WORKER_BYTES = 220 * 2**20
 _COORDINATOR_BYTES = 300 * 2**20
+# 글 칸 → (이름표, 가장 작은 값, 가장 큰 값).
+_NUMBERS = {
+    "n-trials": (ko.N_TRIALS[0], 1, 10_000_000),
+    "n-jobs": (ko.N_JOBS[0], -1, 4096),
+    "dataset-jobs": (ko.DATASET_JOBS[0], 0, 4096),
+    "seed": (ko.SEED[0], 0, 2**32 - 1),
+}
 _TONES = {"ok": "good", "warn": "warn", "fail": "bad", "unknown": "muted"}
 
 
@@ -97,7 +106,7 @@ class ParallelScreen(StepScreen):
         self._hint_validation()
         # 다른 화면에 다녀오는 사이에 그만둔 것을 다시 묻는다.
         if not self._server[1]:
-            self.run_worker(self._ask_server(), group="server", exclusive=True)
+            begin(self, self._ask_server, "server")
         if not self.draft.cluster_workers:
             self._ask_cluster(0)
 
@@ -108,6 +117,7 @@ class ParallelScreen(StepScreen):
         elif event.choice.id == "validation":
             self.draft.validation["method"] = event.value
             self._hint_validation()
+            self._preflight()
         elif event.choice.id == "executor":
             self._show_scheduler()
             self._ask_cluster()
@@ -127,11 +137,18 @@ class ParallelScreen(StepScreen):
     # ── 검증
 
     def _hint_validation(self) -> None:
-        values = self.draft.validation
-        if values:
-            text = describe_validation(values).partition(", ")[2]
-            hint = ko.VALIDATION_HINT.format(text=text) if text else ko.VALIDATION[1]
-            self.query_one("#validation-hint", Label).update(hint)
+        """검증을 한 줄로. 설정의 수가 고른 방법에 맞지 않으면 까닭을 말한다(F7에서 고친다)."""
+        if not self.draft.validation:
+            return
+        hint = self.query_one("#validation-hint", Label)
+        try:
+            text = describe_validation(self.draft.validation).partition(", ")[2]
+        except ProblemError as error:
+            text = error.problem.title
+            hint.add_class("bad")
+        else:
+            hint.remove_class("bad")
+        hint.update(plain(ko.VALIDATION_HINT.format(text=text) if text else ko.VALIDATION[1]))
 
     def action_open_validation(self) -> None:
         """검증의 방법과 수를 고르는 창."""
@@ -145,6 +162,7 @@ class ParallelScreen(StepScreen):
             self.draft.validation = values
             self.query_one("#validation", Choice).value = str(values["method"])
             self._hint_validation()
+            self._preflight()
 
     # ── 클러스터
 
@@ -169,9 +187,9 @@ class ParallelScreen(StepScreen):
         if not address:
             self.workers.cancel_group(self, "test")
         elif delay is None:
-            self.debounce(self._check_cluster(address))
+            self.debounce(partial(self._check_cluster, address))
         else:
-            self.debounce(self._check_cluster(address), delay)
+            self.debounce(partial(self._check_cluster, address), delay)
 
     async def _check_cluster(self, address: str) -> None:
         try:
@@ -209,11 +227,13 @@ class ParallelScreen(StepScreen):
     def _preflight(self) -> None:
         if not self.is_mounted:
             return
-        try:
-            jobs, trials = self._jobs(), self._int("n-trials", ko.N_TRIALS[0], 1, 10_000_000)
-        except ValueError as error:
-            self._line("total", "bad", str(error))
+        found, problems = self._read()
+        # 주소는 지금 적고 있는 것일 수 있다: 다음으로 갈 때 묻는다.
+        problems.pop("scheduler", None)
+        if problems:
+            self._line("total", "bad", next(iter(problems.values())))
             return
+        trials, jobs = found["n-trials"] or 0, _all_jobs(found["n-jobs"] or 1)
         cells = len(bridge.parse_grid(self.draft.grid))
         total = ko.PREFLIGHT_TOTAL.format(cells=cells, trials=trials, total=cells * trials)
         self._line("total", "", total)
@@ -244,47 +264,63 @@ class ParallelScreen(StepScreen):
 
     # ── 읽기
 
-    def _int(self, name: str, label: str, low: int, high: int) -> int:
-        text = self.query_one(f"#{name}", TextField).value.strip()
+    def _read(self) -> tuple[dict[str, int | None], dict[str, str]]:
+        """(칸마다의 수, 칸마다의 틀린 까닭). 빈 seed는 None이다."""
+        found: dict[str, int | None] = {}
+        problems: dict[str, str] = {}
+        for name, (label, low, high) in _NUMBERS.items():
+            text = self.query_one(f"#{name}", TextField).value.strip()
+            if name == "seed" and not text:
+                found[name] = None
+                continue
+            try:
+                value = int(text)
+            except ValueError:
+                problems[name] = ko.BAD_INT.format(label=label)
+                continue
+            if name == "n-jobs" and value == 0:
+                problems[name] = ko.BAD_JOBS
+            elif not low <= value <= high:
+                problems[name] = ko.BAD_RANGE.format(label=label, low=low, high=high)
+            else:
+                found[name] = value
+        if self.query_one("#executor", Choice).value == "dask" and not self._scheduler:
+            problems["scheduler"] = ko.BAD_SCHEDULER
         try:
-            value = int(text)
-        except ValueError:
-            raise ValueError(ko.BAD_INT.format(label=label)) from None
-        if not low <= value <= high:
-            raise ValueError(ko.BAD_RANGE.format(label=label, low=low, high=high))
-        return value
+            if self.draft.validation:
+                describe_validation(self.draft.validation)
+        except ProblemError as error:
+            problems["validation"] = error.problem.title
+        return found, problems
 
-    def _jobs(self) -> int:
-        """작업 수. -1은 코어 수로 바꾼다."""
-        value = self._int("n-jobs", ko.N_JOBS[0], -1, 4096)
-        if value == 0:
-            raise ValueError(ko.BAD_JOBS)
-        return bridge.cores() if value == -1 else value
+    def keep(self) -> str:
+        """바른 칸을 모두 적는다. 틀린 칸이 있으면 첫 칸으로 가고 까닭을 준다."""
+        found, problems = self._read()
+        draft = self.draft
+        for name, value in found.items():
+            setattr(draft, name.replace("-", "_"), value)
+        draft.sampler = self.query_one("#sampler", Choice).value
+        draft.executor = self.query_one("#executor", Choice).value
+        draft.scheduler = self.query_one("#scheduler", TextField).value.strip()
+        for name, problem in problems.items():
+            self.query_one(f"#{name}").focus()
+            return problem
+        return ""
 
     def accept(self) -> None:
         """모든 칸이 맞아야 다음으로 간다."""
-        try:
-            self._jobs()
-            n_trials = self._int("n-trials", ko.N_TRIALS[0], 1, 10_000_000)
-            dataset_jobs = self._int("dataset-jobs", ko.DATASET_JOBS[0], 0, 4096)
-            has_seed = bool(self.query_one("#seed", TextField).value.strip())
-            seed = self._int("seed", ko.SEED[0], 0, 2**32 - 1) if has_seed else None
-        except ValueError as error:
-            self.wizard.toast(str(error), severity="warning")
+        problem = self.keep()
+        if problem:
+            self.wizard.toast(problem, severity="warning")
             return
-        draft = self.draft
-        draft.executor = self.query_one("#executor", Choice).value
-        draft.scheduler = self.query_one("#scheduler", TextField).value.strip()
-        if draft.executor == "dask" and not draft.scheduler:
-            self.wizard.toast(ko.BAD_SCHEDULER, severity="warning")
-            self.query_one("#scheduler").focus()
-            return
-        draft.n_trials, draft.dataset_jobs, draft.seed = n_trials, dataset_jobs, seed
-        draft.n_jobs = int(self.query_one("#n-jobs", TextField).value)
-        draft.sampler = self.query_one("#sampler", Choice).value
         from tui.screens.wizard_review import ReviewScreen
 
-        self.app.push_screen(ReviewScreen(draft))
+        self.app.push_screen(ReviewScreen(self.draft))
+
+
+def _all_jobs(jobs: int) -> int:
+    """함께 도는 작업의 수. -1은 모든 코어다."""
+    return bridge.cores() if jobs == -1 else jobs
 
 
 def _row(

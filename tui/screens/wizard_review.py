@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -18,6 +17,7 @@ from tui.previews import Measured, expected_seconds, measure_trials
 from tui.problem import ProblemError
 from tui.runs import expected_seconds as past_seconds
 from tui.runs import list_runs
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, StepScreen
 from tui.storage_test import readable
 from tui.text import common
@@ -61,8 +61,8 @@ class ReviewScreen(StepScreen):
         """도움말이나 진단을 열었다 오면 그사이에 그만둔 것을 다시 잰다."""
         super().on_screen_resume()
         if not self._estimated:
-            self.run_worker(self._describe(), group="describe", exclusive=True)
-            self.run_worker(self._measure(), group="measure", exclusive=True)
+            begin(self, self._describe, "describe")
+            begin(self, self._measure, "measure")
 
     async def _describe(self) -> None:
         try:
@@ -86,14 +86,14 @@ class ReviewScreen(StepScreen):
                 )
         except ProblemError as error:
             runs = await asyncio.to_thread(list_runs, bridge.studies_dir())
-            seconds = past_seconds(runs, draft.symbol, cells, draft.n_trials, _jobs(draft))
+            seconds = past_seconds(runs, draft.symbol, cells, draft.n_trials, _at_once(draft))
             reason = ko.REVIEW_UNMEASURED.format(reason=error.problem.title)
             past = ko.REVIEW_ESTIMATE_VALUE.format(time=_duration(seconds or 0))
             self._estimate(reason if seconds is None else past)
         self._estimated = True
 
     def _measured_text(self, measured: list[Measured]) -> str:
-        seconds = expected_seconds(measured, self.draft.n_trials, _jobs(self.draft))
+        seconds = expected_seconds(measured, self.draft.n_trials, _at_once(self.draft))
         each = sum(item.ms for item in measured) / len(measured)
         return ko.REVIEW_MEASURED.format(time=_duration(seconds), ms=each)
 
@@ -102,8 +102,9 @@ class ReviewScreen(StepScreen):
 
     def action_copy_command(self) -> None:
         """명령을 클립보드에."""
-        self.app.copy_to_clipboard(bridge.shown_command(self.draft))
-        self.wizard.toast(ko.REVIEW_COPIED)
+        command = bridge.shown_command(self.draft)
+        self.app.copy_to_clipboard(command)
+        self.wizard.toast(ko.REVIEW_COPIED_MASKED if "***" in command else ko.REVIEW_COPIED)
 
     def accept(self) -> None:
         """한 번만 시작한다."""
@@ -121,8 +122,8 @@ class ReviewScreen(StepScreen):
             self.query_one("#review-state", Static).update(ko.REVIEW_EXISTING)
             self.wizard.show_problem(error.problem)
             return
-        settings = self.wizard.settings.with_recent(self.draft.picked)
-        self.wizard.update_settings(replace(settings, last_grid=self.draft.grid))
+        self.wizard.update_settings(self.wizard.settings.with_recent(self.draft.picked))
+        self.wizard.finish_draft()
         self.wizard.open_run(started.run_dir)
 
 
@@ -163,10 +164,19 @@ def _workforce(draft: Draft, together: str) -> str:
     return f"{cluster}, {jobs}"
 
 
+def _most(draft: Draft) -> int:
+    """정말로 함께 셈할 수 있는 시행의 수."""
+    return bridge.cores() if draft.executor == "local" else draft.cluster_workers or 1
+
+
 def _jobs(draft: Draft) -> int:
-    """함께 도는 시행의 수."""
-    most = bridge.cores() if draft.executor == "local" else draft.cluster_workers or 1
-    return most if draft.n_jobs == -1 else draft.n_jobs
+    """띄우는 작업의 수."""
+    return _most(draft) if draft.n_jobs == -1 else draft.n_jobs
+
+
+def _at_once(draft: Draft) -> int:
+    """함께 도는 시행의 수: 코어보다 작업이 많다고 빨라지지 않는다."""
+    return min(_jobs(draft), _most(draft))
 
 
 def _duration(seconds: float) -> str:

@@ -11,10 +11,11 @@ from textual.widgets import Static
 
 from tui import bridge
 from tui.bridge_space import Override, Space, SpaceRow, read_space
+from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
 from tui.problem import ProblemError
-from tui.screens.base import BACK, BaseScreen
+from tui.screens.base import BACK, BaseScreen, begin
 from tui.screens.space_edit import SpaceEdit, value_text
 from tui.text import space as ko
 from tui.text import wizard
@@ -62,7 +63,7 @@ class SpaceScreen(BaseScreen[None]):
         super().on_mount()
         self.top_bar.badge = wizard_badge(self.draft)
         self.query_one("#space", RowTable).focus()
-        self.run_worker(self._load(), group="space", exclusive=True)
+        begin(self, self._load, "space")
 
     async def _load(self) -> None:
         try:
@@ -113,8 +114,8 @@ class SpaceScreen(BaseScreen[None]):
         parts = [ko.CONDITION.format(text=condition) if condition else ko.ALWAYS]
         if row.name in self.draft.space:
             parts.append(ko.BEFORE.format(text=bounds_text(row)))
-        self.query_one("#space-meaning", Static).update(row.description or row.name)
-        self.query_one("#space-condition", Static).update("  ·  ".join(parts))
+        self.query_one("#space-meaning", Static).update(plain(row.description or row.name))
+        self.query_one("#space-condition", Static).update(plain(", ".join(parts)))
 
     def _current(self) -> SpaceRow | None:
         """커서가 있는 파라미터의 처음 모습."""

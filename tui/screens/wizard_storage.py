@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,6 +15,7 @@ from tui.cells import plain_lines
 from tui.commands import Command
 from tui.draft import STORAGE_KINDS, Draft, StorageChoice, StorageKind
 from tui.problem import ProblemError
+from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.storage_test import TestResult, readable, run_test
 from tui.text import wizard as ko
@@ -22,6 +24,7 @@ from tui.widgets.row_table import Column, Row, RowTable
 
 _IDLE = TestResult("idle")
 _TONES = {"ok": "good", "failed": "bad", "testing": "", "starting": ""}
+_FIX_LINES = 3
 _URL_FIELDS = (
     ("host", ko.FIELD_HOST, "127.0.0.1"),
     ("port", ko.FIELD_PORT, "5432"),
@@ -48,6 +51,7 @@ class StorageScreen(StepScreen):
         self._touched = False
         self._waiting = False
         self._notice = ""
+        self._host_cells = 0
 
     def compose_step(self) -> ComposeResult:
         titles = ko.STORAGE_COLUMNS
@@ -81,7 +85,7 @@ class StorageScreen(StepScreen):
         super().on_mount()
         self._show_rows(self.draft.storage.kind)
         self.query_one(RowTable).focus()
-        self.run_worker(self._look_around(), group="look")
+        begin(self, self._look_around, "look")
 
     async def _look_around(self) -> None:
         """이 컴퓨터의 형편을 보고 처음 고를 것을 정한다."""
@@ -116,13 +120,12 @@ class StorageScreen(StepScreen):
     @property
     def storage_choice(self) -> StorageChoice:
         """지금 고르고 적은 저장소(진단도 이것을 본다)."""
-        choice = StorageChoice(self.kind, self._text("env-name") or self.draft.storage.env_name)
+        choice = replace(self.draft.storage, kind=self.kind)
+        if self.kind == "env":
+            return replace(choice, env_name=self._text("env-name"))
         if self.kind == "url":
             parts = [self._text(f"url-{name}") for name, _, _ in _URL_FIELDS]
-            try:
-                return replace(choice, url=bridge.storage_url(*parts))
-            except ProblemError:
-                return choice
+            return replace(choice, url=bridge.storage_url(*parts))
         return choice
 
     def _text(self, name: str) -> str:
@@ -177,18 +180,33 @@ class StorageScreen(StepScreen):
             return
         self._touched = True
         self._results.pop(self.kind, None)
-        if event.input.id == "url-host" and "://" in event.value:
-            self._spread(event.value)
+        if event.input.id == "url-host":
+            pasted = len(event.value) - self._host_cells > 1
+            self._host_cells = len(event.value)
+            if pasted:
+                self._spread()
         self._schedule()
 
-    def _spread(self, text: str) -> None:
-        """붙여 넣은 URL을 칸마다 나누어 채운다."""
-        parts = bridge.split_url(text)
+    def on_input_blurred(self, event: Input.Blurred) -> None:
+        if event.input.id == "url-host":
+            self._spread()
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """서버 칸에 URL을 손으로 적고 있는가(아직 칸마다 나누지 않았다)."""
+        return self.kind == "url" and "://" in self._text("url-host")
+
+    def _spread(self) -> None:
+        """서버 칸의 URL을 칸마다 나누어 채운다. URL이 아니면 그대로 둔다."""
+        parts = bridge.split_url(self._text("url-host"))
         if parts is None:
             return
         with self.prevent(Input.Changed):
             for name, value in parts.items():
                 self.query_one(f"#url-{name}", TextField).value = value
+        self._host_cells = len(parts["host"])
+        self._results.pop("url", None)
+        self._schedule()
 
     # ── 시험
 
@@ -201,12 +219,18 @@ class StorageScreen(StepScreen):
                 self._results.pop(other)
         if kind == "embedded" and self._embedded != "running":
             self.workers.cancel_group(self, "test")
+        elif self._is_unfinished:
+            self.workers.cancel_group(self, "test")
+            self._results[kind] = TestResult("incomplete", lines=(ko.URL_UNFINISHED,))
+        elif kind == "url" and not bridge.is_port(self._text("url-port")):
+            self.workers.cancel_group(self, "test")
+            self._results[kind] = TestResult("failed", cause=ko.BAD_PORT)
         elif self._result(kind).state not in ("ok", "failed"):
             self._results[kind] = TestResult("testing")
             if delay is None:
-                self.debounce(self._test(kind))
+                self.debounce(partial(self._test, kind))
             else:
-                self.debounce(self._test(kind), delay)
+                self.debounce(partial(self._test, kind), delay)
         self._show_rows()
         self._show_result()
 
@@ -257,7 +281,9 @@ class StorageScreen(StepScreen):
         if kind == "sqlite" and result.state == "ok":
             body.append(ko.SQLITE_NOTE)
         self._set("test-detail", "\n".join(body))
-        remedy = f"{ko.TEST_FIX.format(text=fix)}\n{ko.TEST_MORE}" if fix else ""
+        # 길은 여럿일 수 있다: 모두는 진단(F9)이 보인다.
+        short = "\n".join(fix.splitlines()[:_FIX_LINES])
+        remedy = f"{ko.TEST_FIX.format(text=short)}\n{ko.TEST_MORE}" if fix else ""
         self._set("test-fix", remedy)
 
     def _set(self, name: str, text: str) -> None:
@@ -272,8 +298,16 @@ class StorageScreen(StepScreen):
 
     # ── 다음
 
+    def keep(self) -> str:
+        """스스로 고른 것만 적는다: 그대로 두었으면 돌아왔을 때 다시 살펴 고른다."""
+        if self._touched:
+            self.draft.storage = self.storage_choice
+        return ""
+
     def accept(self) -> None:
         """시험이 끝난 저장소만 받는다. 내장 서버가 꺼져 있으면 켜고 간다."""
+        if self._is_unfinished:
+            self._spread()
         kind, result = self.kind, self._result(self.kind)
         if result.state == "ok":
             self.draft.storage = self.storage_choice
@@ -282,7 +316,7 @@ class StorageScreen(StepScreen):
             self.app.push_screen(ParallelScreen(self.draft))
         elif kind == "embedded" and self._embedded in ("stopped", "absent"):
             if result.state != "starting":
-                self.run_worker(self._start_embedded(), group="start")
+                begin(self, self._start_embedded, "start")
         elif result.state == "testing" or not self._auto_label:
             self._waiting = True
             self._show_result()

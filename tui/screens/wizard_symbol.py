@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -13,7 +15,8 @@ from tui import bridge
 from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
-from tui.hangul import matches
+from tui.hangul import as_letters, matches
+from tui.machine import has_ccxt
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.text import common, symbols
 from tui.text import wizard as ko
@@ -29,7 +32,10 @@ _TONES = {
     "demo": "warn",
     "unknown": "bad",
     "invalid": "bad",
+    "short": "bad",
 }
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DAY_MS = 86_400_000
 
 
 class SymbolScreen(StepScreen):
@@ -89,8 +95,8 @@ class SymbolScreen(StepScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        recent = self.wizard.settings.recent_symbols
-        self._show("", key=recent[0] if recent else self.draft.symbol)
+        recent = self._recent()
+        self._show("", key=self.draft.picked or (recent[0] if recent else self.draft.symbol))
         self.query_one("#symbol-filter").focus()
 
     def on_screen_resume(self) -> None:
@@ -114,8 +120,12 @@ class SymbolScreen(StepScreen):
         self._refresh_source()
 
     def _matching(self, query: str, known: list[tuple[str, str]]) -> list[Row]:
+        """거른다. 맞는 것이 없으면 한글 자판이 켜진 채 로마자를 친 것으로 본다(`ㅠㅅㅊ`)."""
+        return self._found(query, known) or self._found(as_letters(query), known)
+
+    def _found(self, query: str, known: list[tuple[str, str]]) -> list[Row]:
         """거르고, 똑같이 입력한 심볼(목록에 없어도 된다)을 맨 앞에 둔다."""
-        free = _free_entry(query)
+        free = _canonical(query)
         found = [
             (symbol, name)
             for symbol, name in known
@@ -126,10 +136,14 @@ class SymbolScreen(StepScreen):
         found.sort(key=lambda item: item[0] != free)
         return [self._row(symbol, name) for symbol, name in found]
 
+    def _recent(self) -> list[str]:
+        """최근에 실행한 심볼들. 설정 파일의 읽을 수 없는 것은 뺀다."""
+        return list(filter(None, map(_canonical, self.wizard.settings.recent_symbols)))
+
     def _groups(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """최근 → 캐시에 있는 것 → 함께 온 목록. 심볼은 한 번씩만 나온다."""
         names = dict(symbols.CATALOG)
-        recent = dict.fromkeys(self.wizard.settings.recent_symbols)
+        recent = dict.fromkeys(self._recent())
         cached = [symbol for symbol in self._cached if symbol not in recent]
         rest = [
             symbol
@@ -180,7 +194,8 @@ class SymbolScreen(StepScreen):
     def symbol(self) -> bridge.Symbol | None:
         """지금 고른 심볼."""
         row = self.query_one(RowTable).current
-        return bridge.parse_symbol(row.key) if row else None
+        known = _canonical(row.key) if row else ""
+        return bridge.parse_symbol(known) if known else None
 
     def _text(self, name: str) -> str:
         return self.query_one(f"#{name}", TextField).value.strip()
@@ -190,35 +205,58 @@ class SymbolScreen(StepScreen):
         problem = _period_problem(self._text("start"), self._text("end"))
         if problem:
             return "invalid", problem, ""
-        file = self._text("file")
-        if file:
-            path = bridge.home() / Path(file).expanduser()
-            if not path.is_file():
-                return "invalid", ko.SOURCE_FILE_MISSING.format(path=path), ""
-            return "file", ko.SOURCE_FILE, str(path)
         symbol = self.symbol
         if symbol is None:
             return "unknown", ko.NO_MATCH, ""
+        path = _file(self._text("file"))
+        if path is not None:
+            if not path.is_file():
+                return "invalid", ko.SOURCE_FILE_MISSING.format(path=path), ""
+            if symbol.is_demo:
+                return "invalid", ko.SOURCE_DEMO_FILE, ""
+            return "file", ko.SOURCE_FILE, str(path)
         if symbol.is_demo:
             return "demo", ko.SOURCE_DEMO, ""
         cached = self._cached.get(str(symbol))
-        if cached:
-            period = _period(cached.start_ms, cached.end_ms)
+        if cached is None:
+            return self._from_exchange(symbol, "")
+        period = _period(cached.start_ms, cached.end_ms)
+        if self._is_held(cached.start_ms, cached.end_ms):
             line = ko.SOURCE_CACHED.format(period=period, bars=cached.bars)
             return "cached", line, cached.source
+        return self._from_exchange(symbol, period)
+
+    def _is_held(self, first_ms: int, last_ms: int) -> bool:
+        """고른 기간이 캐시의 [first_ms, last_ms) 안에 있는가. 끝 날짜는 그날을 넣지 않는다."""
+        start, end = (_start_ms(self._text(name)) for name in ("start", "end"))
+        return (start is None or first_ms - first_ms % _DAY_MS <= start < last_ms) and (
+            end is None or first_ms < end < last_ms + _DAY_MS
+        )
+
+    def _from_exchange(self, symbol: bridge.Symbol, held: str) -> tuple[str, str, str]:
+        """캐시에 없을 때의 (상태, 한 줄, 덧붙일 말). held: 캐시에 있는 기간, 없으면 빈 글."""
         exchange = symbols.EXCHANGE_NAMES.get(symbol.exchange, symbol.exchange)
         if symbol.exchange not in _DOWNLOADABLE:
-            return "unknown", ko.SOURCE_UNKNOWN_EXCHANGE, ""
+            if has_ccxt():
+                return "download", ko.SOURCE_CCXT.format(exchange=exchange), ""
+            return "unknown", ko.SOURCE_UNKNOWN_EXCHANGE.format(exchange=exchange), ""
         answer = self._reachable.get((symbol.exchange, symbol.is_perpetual))
+        if self.draft.offline:
+            answer = (False, ko.OFFLINE)
         if answer is None:
             return "probing", ko.SOURCE_PROBING.format(exchange=exchange), ""
         reachable, reason = answer
+        detail = ko.SOURCE_UNREACHABLE_DETAIL.format(reason=reason)
+        if reachable and held:
+            return "download", ko.SOURCE_DOWNLOAD_REST.format(period=held, exchange=exchange), ""
         if reachable:
             period_given = self._text("start") or self._text("end")
             line = ko.SOURCE_DOWNLOAD_PERIOD if period_given else ko.SOURCE_DOWNLOAD
             return "download", line.format(exchange=exchange), ""
-        line = ko.SOURCE_UNREACHABLE.format(exchange=exchange)
-        return "unreachable", line, ko.SOURCE_UNREACHABLE_DETAIL.format(reason=reason)
+        if held:
+            # 진짜 캔들이 있는데 기간 때문에 합성 데모로 가지는 않는다.
+            return "short", ko.SOURCE_SHORT.format(period=held, exchange=exchange), detail
+        return "unreachable", ko.SOURCE_UNREACHABLE.format(exchange=exchange), detail
 
     def _refresh_source(self, delay: float | None = None) -> None:
         if not self.is_mounted:
@@ -234,9 +272,9 @@ class SymbolScreen(StepScreen):
         symbol = self.symbol
         if state == "probing" and symbol is not None:
             if delay is None:
-                self.debounce(self._probe(symbol))
+                self.debounce(partial(self._probe, symbol))
             else:
-                self.debounce(self._probe(symbol), delay)
+                self.debounce(partial(self._probe, symbol), delay)
         elif state != "probing":
             self._waiting = False
             self.workers.cancel_group(self, "test")
@@ -256,12 +294,22 @@ class SymbolScreen(StepScreen):
 
     # ── 다음
 
+    def keep(self) -> str:
+        """심볼, 기간, 파일을 적는다(실행할 심볼은 다음으로 갈 때 정해진다)."""
+        problem = _period_problem(self._text("start"), self._text("end"))
+        if not problem:
+            self.draft.start, self.draft.end = self._text("start"), self._text("end")
+        path = _file(self._text("file"))
+        self.draft.data_file = str(path) if path is not None and path.is_file() else ""
+        self.draft.picked = str(self.symbol or self.draft.picked)
+        return problem
+
     def accept(self) -> None:
         """닿지 않고 캐시도 없으면 합성 데모로 간다(화면이 이미 그렇게 알렸다)."""
         state, line, _ = self._state()
         symbol = self.symbol
-        if symbol is None or state in ("invalid", "unknown"):
-            self.wizard.toast(line or ko.SOURCE_UNKNOWN_EXCHANGE, severity="warning")
+        if symbol is None or state in ("invalid", "unknown", "short"):
+            self.wizard.toast(line, severity="warning")
             return
         if state == "probing":
             self._waiting = True
@@ -269,20 +317,32 @@ class SymbolScreen(StepScreen):
             return
         to_demo = state == "unreachable"
         self.draft.symbol = f"DEMO:{symbol.ticker}" if to_demo else str(symbol)
-        self.draft.picked = str(symbol)
         self.draft.data_note = ko.SOURCE_DEMO if to_demo else line
-        self.draft.start, self.draft.end = self._text("start"), self._text("end")
-        self.draft.data_file = self._text("file")
+        self.keep()
         from tui.screens.wizard_grid import GridScreen
 
         self.app.push_screen(GridScreen(self.draft))
 
 
-def _free_entry(query: str) -> str:
+def _canonical(query: str) -> str:
+    """심볼이면 그 바른 표기, 아니면 빈 글."""
     try:
         return str(bridge.parse_symbol(query))
     except bridge.SymbolError:
         return ""
+
+
+def _file(text: str) -> Path | None:
+    """적은 캔들 파일의 절대 경로: 사용자가 선 폴더에서, 없으면 프로젝트에서. 비었으면 None."""
+    if not text:
+        return None
+    path = Path(text).expanduser()
+    return path.absolute() if path.is_file() else bridge.home() / path
+
+
+def _start_ms(text: str) -> int | None:
+    """그날의 0시, UTC ms. 비었으면 None."""
+    return int(datetime.fromisoformat(f"{text}T00:00+00:00").timestamp() * 1000) if text else None
 
 
 def _market(symbol: str) -> str:
@@ -299,9 +359,18 @@ def _period(start_ms: int, end_ms: int) -> str:
 
 
 def _period_problem(start: str, end: str) -> str:
+    """기간이 틀린 까닭, 바르면 빈 글."""
     try:
-        dates = [date.fromisoformat(text) if text else None for text in (start, end)]
+        first, last = (_date(text) if text else None for text in (start, end))
     except ValueError:
         return ko.BAD_DATE
-    first, last = dates
+    if first and first >= datetime.now(UTC).date():
+        return ko.FUTURE_START
     return ko.BAD_PERIOD if first and last and last <= first else ""
+
+
+def _date(text: str) -> date:
+    """`2024-01-31`. 다른 꼴(`20240131`, `2024-W05-3`)은 ValueError."""
+    if not _DATE.fullmatch(text):
+        raise ValueError(text)
+    return date.fromisoformat(text)

@@ -7,6 +7,7 @@ DEMO = "합성 데모"
 NOT_A_TERMINAL = (
     "이 화면은 단말기에서 열어야 합니다. 화면 없이 쓰려면 ./시작 실행 --help 를 보세요."
 )
+DUMB_TERMINAL = "이 단말기(TERM=dumb)는 화면을 그리지 못합니다. 다른 단말기에서 열거나 ./시작 실행 --help 를 보세요."
 
 MIN_WIDTH, MIN_HEIGHT = 60, 15
 TOO_SMALL_TITLE = "창이 작습니다"

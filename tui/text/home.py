@@ -11,6 +11,13 @@ OPEN = ("열기", "고른 것을 엽니다")
 STUDIES = ("스터디", "저장소의 모든 스터디를 봅니다")
 REFRESH = ("새로고침", "목록을 다시 읽습니다")
 
+NEW_ROW_DETAIL = (
+    "심볼, 시간 격자, 저장소, 전략을 차례로 고릅니다",
+    "Enter만 눌러도 알맞은 기본값으로 끝까지 갑니다",
+)
+DETAIL_RUNNING = "Enter로 진행 중인 실행을 이어서 봅니다. 화면을 닫아도 실행은 계속됩니다"
+DETAIL_ENDED = "Enter로 시행과 최고를 다시 봅니다"
+DETAIL = "시간 격자 {cells}, {folder}"
 NEW_ROW = "새 실행 시작"
 RUNNING = "진행 중"
 RECENT = "지난 실행"

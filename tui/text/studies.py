@@ -45,7 +45,7 @@ SORTS = {
 DETAIL_STRATEGY = "전략 {strategy}"
 DETAIL_COUNTS = "완료 {complete:,}, 일찍 멈춤 {pruned:,}, 실패 {failed:,}, 끝나지 않음 {running:,}"
 OTHER_TOOL = "다른 도구가 만든 스터디"
-NO_SCORE = "-"
+NO_SCORE, PARETO = "-", "파레토"
 
 STUDY_PATH = "스터디"
 STUDY_HELP = "저장된 시행입니다. 실행 화면과 같은 글쇠로 정렬하고 거르고 살핍니다."
@@ -60,6 +60,7 @@ COMPARE_READING = "최고 시행을 읽습니다"
 COMPARE_NOTE = "최고 시행(조건을 지킨 것이 먼저)의 지표와 파라미터입니다"
 COMPARE_ITEM = "항목"
 COMPARE_METRICS = "지표"
+COMPARE_WITH_UNIT = "{label} ({unit})"
 MARKED = "고른 것 {n}개 (c 견주기)"
 MARK_SIGN = "* "
 ANALYSIS = ("분석", "파라미터의 중요도와, 값마다의 점수를 봅니다")

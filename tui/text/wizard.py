@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PATH = "새 실행"
-STEPS = ("심볼", "시간 격자", "저장소", "병렬", "확인")
+STEPS = ("심볼", "시간 격자", "저장소", "전략과 병렬", "확인")
 STEP_OF = "{index}/{total} 단계"
 NEXT = ("다음", "이 단계를 마치고 다음으로 갑니다")
 BACK = ("뒤로", "앞 단계로 돌아갑니다. 고른 것은 그대로입니다")
@@ -33,17 +33,25 @@ END_PLACEHOLDER = "끝"
 SOURCE_CACHED = "캐시의 캔들을 씁니다: {period} ({bars:,}개)"
 SOURCE_FILE = "파일의 캔들을 씁니다"
 SOURCE_FILE_MISSING = "그 파일이 없습니다: {path}"
+SOURCE_DOWNLOAD_REST = (
+    "캐시에 {period}이 있고, 모자란 날은 {exchange}에서 내려받습니다 (실행이 시작되면 받습니다)"
+)
+SOURCE_SHORT = (
+    "고른 기간이 캐시에 다 있지 않고 {exchange}에 닿지 못합니다. 캐시에 있는 기간: {period}"
+)
+SOURCE_CCXT = "{exchange}에서 ccxt로 내려받습니다 (실행이 시작되면 받습니다)"
+SOURCE_DEMO_FILE = "합성 데모는 캔들 파일과 함께 쓸 수 없습니다. 파일의 종목을 고르세요"
+OFFLINE = "거래소에 묻지 않도록 정해져 있습니다(설정 data.offline)"
 SOURCE_DEMO = "만든 캔들이며 실제 시세가 아닙니다. 모든 화면에 합성 데모라고 표시합니다"
 SOURCE_PROBING = "{exchange}에 닿는지 확인하고 있습니다"
 SOURCE_DOWNLOAD = "{exchange}에서 최근 365일을 내려받습니다 (실행이 시작되면 받습니다)"
 SOURCE_DOWNLOAD_PERIOD = "{exchange}에서 고른 기간을 내려받습니다 (실행이 시작되면 받습니다)"
 SOURCE_UNREACHABLE = "{exchange}에 닿지 못하고 캐시도 비었습니다. Enter를 누르면 합성 데모로 갑니다"
 SOURCE_UNREACHABLE_DETAIL = "까닭: {reason}"
-SOURCE_UNKNOWN_EXCHANGE = (
-    "이 거래소에서는 내려받을 수 없고 캐시도 비었습니다. 캔들 파일을 주거나 다른 종목을 고르세요"
-)
+SOURCE_UNKNOWN_EXCHANGE = "{exchange}의 캔들은 ccxt를 설치해야 내려받고 캐시도 비었습니다. 캔들 파일을 주거나 다른 종목을 고르세요"
 WAIT_PROBE = "확인이 끝나면 다음으로 갑니다"
 BAD_DATE = "날짜는 2024-01-31처럼 YYYY-MM-DD로 씁니다"
+FUTURE_START = "시작 날짜가 아직 오지 않았습니다"
 BAD_PERIOD = "끝 날짜는 시작 날짜보다 뒤여야 합니다"
 RETEST = ("다시 확인", "연결을 다시 확인합니다")
 
@@ -104,12 +112,19 @@ STORAGE_STATES = {
     "incomplete": "입력 필요",
 }
 ENV_NAME = "변수 이름"
-ENV_HINT = "예: OPTUNA_STORAGE. 셸이나 .env에 URL을 둡니다"
+ENV_HINT = "URL을 둔 셸이나 .env의 변수"
 ENV_MISSING = "환경 변수 {name}이(가) 없습니다"
-ENV_MISSING_FIX = "export {name}='postgresql://사용자:비밀번호@127.0.0.1:5432/optuna'"
+ENV_MISSING_FIX = (
+    ".env 파일에 적고 F5: {name}=postgresql://사용자:비밀번호@127.0.0.1:5432/optuna\n"
+    "셸에서 export했으면 화면을 닫고 그 셸에서 ./시작"
+)
+ENV_EMPTY = "변수의 이름이 비었습니다"
+ENV_EMPTY_FIX = "예: OPTUNA_STORAGE"
 FIELD_HOST, FIELD_PORT, FIELD_DATABASE = "서버", "포트", "데이터베이스"
 FIELD_USER, FIELD_PASSWORD = "사용자", "비밀번호"
 URL_HINT = "URL을 통째로 붙여 넣어도 됩니다"
+BAD_PORT = "포트는 1에서 65535 사이의 수여야 합니다"
+URL_UNFINISHED = "URL을 끝까지 적고 Tab을 누르면 칸마다 나눕니다"
 PASSWORD_HINT = "가려서 보이고 저장하지 않습니다"  # noqa: S105
 TEST_TITLE = "연결 시험"
 TEST_LATENCY = "왕복 시간 "
@@ -130,8 +145,8 @@ PARALLEL_HELP = (
     "위·아래로 칸을 옮기고, < > 표시가 있는 칸은 왼쪽·오른쪽으로 바꿉니다."
 )
 PARALLEL_QUESTION = "얼마나, 어떻게 찾을까요?"
-STRATEGY = ("전략", "신호를 내는 규칙. 범위는 F6")
-STRATEGY_NARROWED = "파라미터 {count}개를 바꿈 (F6)"
+STRATEGY = ("전략", "F6  파라미터와 범위")
+STRATEGY_NARROWED = "F6  파라미터 {count}개를 바꿈"
 OPEN_SPACE = ("탐색 공간", "전략의 파라미터마다 탐색할 범위를 보고 좁힙니다")
 N_TRIALS = ("시행 수", "스터디마다의 목표 총수")
 SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
@@ -146,7 +161,7 @@ CLUSTER_TESTING = "dask 클러스터에 닿는지 봅니다"
 CLUSTER_OK = "dask 작업자 {n}개: {hosts}"
 CLUSTER_HOST = "{host} {n}"
 CLUSTER_FAILED = "dask 클러스터를 확인하지 못했습니다"
-VALIDATION = ("검증", "나누지 않음. F7로 바꿉니다")
+VALIDATION = ("검증", "F7  나누지 않음")
 VALIDATION_HINT = "F7  {text}"
 OPEN_VALIDATION = ("검증", "학습과 검증을 어떻게 나눌지 정합니다")
 VALIDATION_TITLE = "학습과 검증을 어떻게 나눌까요?"
@@ -221,6 +236,7 @@ REVIEW_ALL_CELLS = "모두"
 REVIEW_TRIALS_VALUE = "스터디 {cells}개 x {trials:,}번, {sampler}, seed {seed}"
 REVIEW_NO_SEED = "없음"
 REVIEW_COPY = ("명령 복사", "이 실행의 명령을 복사합니다")
-REVIEW_COPIED = "명령을 복사했습니다. 비밀번호는 ***로 가렸습니다"
+REVIEW_COPIED = "명령을 복사했습니다. 프로젝트 폴더에서 돌리세요"
+REVIEW_COPIED_MASKED = "명령을 복사했습니다. ***로 가린 비밀번호를 채워 쓰세요"
 REVIEW_STARTING = "시작하고 있습니다"
 REVIEW_EXISTING = "이미 끝난 시행은 다시 돌리지 않습니다"

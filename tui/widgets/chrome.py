@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.dom import NoScreen
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -16,6 +18,9 @@ from textual.widgets._footer import FooterKey
 from tui.cells import cut, plain
 from tui.commands import key_name
 from tui.text import common as ko
+
+# 아래줄에 보일 것 하나: (글쇠, 지금 쓸 수 있는가).
+Shown = tuple[Binding, bool]
 
 
 class TopBar(Widget):
@@ -56,17 +61,22 @@ class KeyBar(Footer):
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
+        self._drawn: list[Shown] | None = None
+
+    async def recompose(self) -> None:
+        """보일 것이 그대로면 다시 만들지 않는다: 글쇠마다 위젯이라, 초점이 바뀔 때마다 만들면 화면이 늦게 열린다."""
+        try:
+            items = self._items()
+        except NoScreen:
+            return  # 미뤄 둔 사이에 화면이 닫혔다
+        if self._drawn != items:
+            await super().recompose()
 
     def compose(self) -> ComposeResult:
         if not self._bindings_ready:
             return
-        chosen: dict[str, tuple[Binding, bool]] = {}
-        for active in self.screen.active_bindings.values():
-            if active.binding.show:
-                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
-        # Enter로 이어지는 길이 늘 맨 앞이다.
-        items = sorted(chosen.values(), key=lambda item: item[0].key != "enter")
-        for binding, enabled in _fitting(items, self.content_size.width):
+        self._drawn = self._items()
+        for binding, enabled in self._drawn:
             key = FooterKey(
                 binding.key,
                 _key_text(binding),
@@ -77,6 +87,24 @@ class KeyBar(Footer):
             )
             key.compact = False
             yield key
+
+    def _items(self) -> list[Shown]:
+        """지금 보일 것들."""
+        chosen: dict[str, Shown] = {}
+        for active in self.screen.active_bindings.values():
+            if active.binding.show:
+                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
+        return _fitting(self._ordered(chosen), self.content_size.width)
+
+    def _ordered(self, chosen: Mapping[str, Shown]) -> list[Shown]:
+        """Enter로 이어지는 길이 맨 앞, 화면의 것, 앱의 것(앱에 적힌 차례)."""
+        ours = [binding.id for binding in type(self.app).BINDINGS if isinstance(binding, Binding)]
+
+        def place(item: Shown) -> tuple[bool, int]:
+            binding, _ = item
+            return binding.key != "enter", ours.index(binding.id) + 1 if binding.id in ours else 0
+
+        return sorted(chosen.values(), key=place)
 
     def on_resize(self) -> None:
         if self._bindings_ready:
@@ -92,10 +120,10 @@ def _cost(binding: Binding) -> int:
     return cell_len(_key_text(binding)) + 2 + cell_len(binding.description) + 1
 
 
-def _fitting(items: list[tuple[Binding, bool]], width: int) -> list[tuple[Binding, bool]]:
+def _fitting(items: list[Shown], width: int) -> list[Shown]:
     kept = [item for item in items if item[0].id == "app.help"]
     room = width - sum(_cost(binding) for binding, _ in kept)
-    shown: list[tuple[Binding, bool]] = []
+    shown: list[Shown] = []
     for item in items:
         if item in kept:
             continue

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
+from textual.actions import SkipAction
 from textual.geometry import Offset
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.cells import fit, plain
+from tui.cells import fit, plain, printable
 from tui.commands import Command, bindings
 from tui.text import common as ko
 
@@ -46,7 +48,10 @@ _EDIT_COMMANDS = tuple(
 
 
 class TextField(Input, inherit_bindings=False):
-    """한 줄의 글 칸. Enter는 화면이 받는다(다음 단계로)."""
+    """한 줄의 글 칸. Enter는 화면이 받는다(다음 단계로).
+
+    여러 줄을 붙여 넣으면 joint로 이어 한 줄이 된다.
+    """
 
     BINDINGS: ClassVar = bindings(_EDIT_COMMANDS)
 
@@ -58,6 +63,7 @@ class TextField(Input, inherit_bindings=False):
         password: bool = False,
         restrict: str | None = None,
         max_length: int = 0,
+        joint: str = " ",
         id: str | None = None,  # noqa: A002 — Textual의 이름
         classes: str | None = None,
     ) -> None:
@@ -72,6 +78,7 @@ class TextField(Input, inherit_bindings=False):
             id=id,
             classes=classes,
         )
+        self._joint = joint
         # 깜박이는 칸은 화면을 쉼 없이 다시 그려 조합 중인 한글을 흩뜨린다.
         self.cursor_blink = False
 
@@ -83,9 +90,55 @@ class TextField(Input, inherit_bindings=False):
             x + self._position_to_cell(self.cursor_position) - int(self.scroll_offset.x), y
         )
 
+    @property
+    def _value(self) -> Text:
+        """보일 글. 가린 글자는 별표다: Input의 것(U+2022)은 두 칸으로 그려지는 단말기가 있다."""
+        if not self.password:
+            return super()._value
+        return Text("*" * len(self.value), no_wrap=True, overflow="ignore", end="")
+
+    def _position_to_cell(self, position: int) -> int:
+        return position if self.password else super()._position_to_cell(position)
+
     def on_resize(self) -> None:
+        self._place_caret()
+
+    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
+        """긴 글이 굴러간 뒤의 자리로 옮긴다. Input은 굴리기 전의 자리에 둔다."""
+        super().watch_scroll_x(old_value, new_value)
+        self._place_caret()
+
+    def _place_caret(self) -> None:
         if self.has_focus:
             self.app.cursor_position = self.cursor_screen_offset
+
+    # ── 붙여 넣기와 복사
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        self._insert(event.text)
+
+    def action_paste(self) -> None:
+        """앱의 클립보드에서 붙여 넣는다."""
+        self._insert(self.app.clipboard)
+
+    def _insert(self, text: str) -> None:
+        lines = [printable(line).strip() for line in text.splitlines()]
+        self.replace(self._joint.join(filter(None, lines)), *self.selection)
+
+    def action_copy(self) -> None:
+        """고른 글을 복사한다. 가린 글은 밖으로 내지 않는다."""
+        if self.password:
+            raise SkipAction
+        super().action_copy()
+
+    def action_cut(self) -> None:
+        """고른 글을 잘라 낸다. 가린 글은 지우기만 한다."""
+        if self.password:
+            self.delete_selection()
+        else:
+            super().action_cut()
 
 
 class Choice(Widget, can_focus=True):

@@ -19,7 +19,9 @@ from tui.commands import Command, bindings
 from tui.text import wizard as ko
 
 _LABEL_CELLS = 8
+_NARROW_LABEL = 5
 _CELL_CELLS = 8
+_NARROWEST = 5
 _MARKS = {"on": "[x]", "off": "[ ]", "impossible": "-"}
 
 
@@ -87,7 +89,15 @@ class GridMatrix(Widget, can_focus=True):
         self._state_of = state_of
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
-        return _LABEL_CELLS + _CELL_CELLS * len(self.column_labels)
+        label, cell = self._widths(container.width)
+        return label + cell * len(self.column_labels)
+
+    def _widths(self, room: int) -> tuple[int, int]:
+        """(줄 이름의 칸 수, 칸의 칸 수). 좁으면 모든 열이 보이게 줄인다."""
+        count = len(self.column_labels)
+        if room >= _LABEL_CELLS + _CELL_CELLS * count:
+            return _LABEL_CELLS, _CELL_CELLS
+        return _NARROW_LABEL, max(_NARROWEST, min(_CELL_CELLS, (room - _NARROW_LABEL) // count))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self.row_labels) + 1
@@ -101,7 +111,8 @@ class GridMatrix(Widget, can_focus=True):
         self.post_message(self.Toggled(self, self.row, self.column))
 
     def on_click(self, event: events.Click) -> None:
-        row, column = event.y - 1, (event.x - _LABEL_CELLS) // _CELL_CELLS
+        label, cell = self._widths(self.content_size.width)
+        row, column = event.y - 1, (event.x - label) // cell
         if 0 <= row < len(self.row_labels) and 0 <= column < len(self.column_labels):
             self.row, self.column = row, column
             self.action_toggle_cell()
@@ -115,21 +126,22 @@ class GridMatrix(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         base = self.rich_style
         width = self.content_size.width
+        label_cells, cell_cells = self._widths(width)
         label = self.get_component_rich_style("grid-matrix--label")
         if y == 0:
-            segments = [Segment(" " * _LABEL_CELLS, base)]
+            segments = [Segment(" " * label_cells, base)]
             segments += [
-                Segment(fit(name, _CELL_CELLS, "center"), label) for name in self.column_labels
+                Segment(fit(name, cell_cells, "center"), label) for name in self.column_labels
             ]
         elif y <= len(self.row_labels):
             row = y - 1
-            segments = [Segment(fit(f"{self.row_labels[row]} ", _LABEL_CELLS, "right"), label)]
+            segments = [Segment(fit(f"{self.row_labels[row]} ", label_cells, "right"), label)]
             for column in range(len(self.column_labels)):
                 state = self._state_of(row, column)
                 here = self.has_focus and (row, column) == (self.row, self.column)
                 name = "cursor" if here else state
                 style = self.get_component_rich_style(f"grid-matrix--{name}")
-                segments.append(Segment(fit(_MARKS[state], _CELL_CELLS, "center"), style))
+                segments.append(Segment(fit(_MARKS[state], cell_cells, "center"), style))
         else:
             segments = []
         return Strip(segments).adjust_cell_length(width, base)

@@ -147,7 +147,8 @@ class ScorePlot(Widget):
         parts = [ko.PLOT_TITLE]
         if self._best.steps:
             parts.append(ko.PLOT_BEST.format(score=score_text(self._best.steps[-1][1])))
-        whole = "   ".join([*parts, ko.PLOT_FLOOR])
+        edge = ko.PLOT_CEILING if self.model.minimize else ko.PLOT_FLOOR
+        whole = "   ".join([*parts, edge])
         return whole if cell_len(whole) <= width else "   ".join(parts)
 
     def _points(self) -> list[tuple[int, float, bool]]:

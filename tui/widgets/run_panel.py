@@ -27,7 +27,7 @@ def duration_text(seconds: float) -> str:
 
 def score_text(value: float | None) -> str:
     """점수, 없으면 '-'."""
-    return "-" if value is None else f"{value:.4g}"
+    return "-" if value is None else f"{value + 0.0:.4g}"  # -0을 0으로
 
 
 class RunPanel(Widget):
@@ -57,7 +57,7 @@ class RunPanel(Widget):
 
     def _preparing(self) -> str:
         event = self.model.preparing
-        if self.model.exit_code is not None:
+        if self.model.is_over:
             return ""
         if event is None:
             return ko.PREPARING
@@ -80,10 +80,12 @@ class RunPanel(Widget):
         best = ko.BEST.format(score=score_text(study.best_value))
         line.append(f"  {fit(best, 12)}", style("run-panel--best"))
         notes = []
-        if study.done < study.target and self.model.exit_code is None:
+        if study.done < study.target and not self.model.is_over:
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
             if study.eta_s is not None:
                 notes.append(ko.ETA.format(eta=duration_text(study.eta_s)))
+        elif not self.model.is_over and all(one.done >= one.target for one in self.model.studies):
+            notes = [ko.FINISHING]
         room = max(0, self.content_size.width - line.cell_len - 1)
         line.append(cut("  " + "  ".join(notes), room), style("run-panel--muted"))
         return line

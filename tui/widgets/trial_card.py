@@ -7,21 +7,32 @@ from rich.text import Text
 from tui import bridge
 from tui.cells import fit, plain
 from tui.text import run as ko
+from tui.widgets.run_panel import score_text
 
 _NAME_WIDTH = 20
 
 
-def card_text(event: bridge.TrialEvent | None, cell: str) -> Text:
-    """최고 시행의 카드. 없으면 그렇다고 말한다."""
+def card_text(event: bridge.TrialEvent | None, cell: str, earlier: float | None = None) -> Text:
+    """최고 시행의 카드. 없으면 그렇다고 말한다. earlier: 앞선 실행이 찾은, 아직 넘지 못한 최고 점수."""
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{ko.BEST_TITLE}\n", "bold")
     if event is None:
-        text.append(ko.NO_BEST)
+        text.append(
+            ko.NO_BEST if earlier is None else ko.EARLIER_BEST.format(score=score_text(earlier))
+        )
         text.no_wrap = False
         return text
-    text.append(plain(ko.TRIAL_TITLE.format(number=f"{event.number:,}", cell=cell)) + "\n\n")
+    if earlier is not None:
+        text.append(f"{ko.EARLIER_SHORT.format(score=score_text(earlier))}\n")
+    text.append(f"{trial_title(event.number, cell)}\n\n")
     text.append_text(trial_text(event))
     return text
+
+
+def trial_title(number: int, cell: str) -> str:
+    """`시행 12 (1m@15m)`. 칸을 모르면(다른 도구의 스터디) 번호만."""
+    words = ko.TRIAL_TITLE if cell else ko.TRIAL_TITLE_ALONE
+    return plain(words.format(number=f"{number:,}", cell=cell))
 
 
 def trial_text(event: bridge.TrialEvent) -> Text:

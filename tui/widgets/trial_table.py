@@ -35,7 +35,7 @@ from tui.trial_view import (
 _HEADER = 1
 _WIDTHS = (7, 8, 9, 9, 8, 8, 9, 7, 6, 9, 6, 7, 7)
 # 좁으면 숫자가 큰 열부터 숨긴다. 0은 늘 보인다.
-_HIDE_FIRST = (0, 1, 0, 0, 5, 0, 0, 2, 3, 0, 6, 4, 7)
+_HIDE_FIRST = (0, 4, 1, 0, 8, 2, 0, 5, 6, 3, 9, 7, 10)
 _LEFT = (1, 2)
 # 넓으면 열마다 이만큼까지 더 준다.
 _WIDEN = 4
@@ -117,15 +117,13 @@ class TrialTable(ScrollView, can_focus=True):
 
     def add(self, rows: Sequence[int]) -> None:
         """새 시행들을 보인다. 멈추어 있으면 풀 때 보인다."""
-        if self.frozen:
-            return
         renumbered, self._renumbered = self._renumbered, self.model.renumbered
         if renumbered != self.model.renumbered:
-            # 번호가 바뀐 시행은 번호의 차례에서 자리를 옮긴다. 새 시행도 함께 들어온다.
+            # 번호가 바뀐 시행은 (멈춘 표에서도) 번호의 차례에서 자리를 옮긴다. 새 시행도 함께 들어온다.
             follow = self._follows
             self.view.rebuild()
             self._settle(follow)
-        elif rows:
+        elif rows and not self.frozen:
             follow = self._follows
             self.view.add(rows)
             self._settle(follow)
@@ -291,7 +289,7 @@ class TrialTable(ScrollView, can_focus=True):
     def _empty_text(self) -> str:
         if self.model.trials:
             return ko.NO_MATCH
-        return ko.WAITING if self.model.exit_code is None else ko.NO_TRIALS
+        return ko.NO_TRIALS if self.model.is_over else ko.WAITING
 
     def _header(self, width: int) -> Strip:
         muted, chosen = self._style("header"), self._style("sorted")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference.builders import candles, dataset
+from reference.builders import MINUTE, START, candles, dataset
 from reference.compare import REASONS, run_fixed
 
 from optimize.backtest.costs import CostModel
@@ -105,6 +105,31 @@ def test_실린_표는_구간의_경계에서_유지_증거금이_이어진다()
             )
             assert high == pytest.approx(low)
     assert tables["BTCUSDT"][1]["maintenance_amount"] == 50  # 50,000 × (0.5 % − 0.4 %)
+
+
+@pytest.mark.parametrize(
+    ("side", "end", "expected"),
+    [
+        # 체결 100 × 1.0001 + 2 × 0.1 = 100.21. 1000 × 10 / (1 + 0.0005 × 10) / 100.21 = 99.29397 → 99.293.
+        # 나올 때 110 × 0.9999 − 0.2 = 109.789. 수수료 0.05 %: 4.975075765 + 5.4506395885 = 10.4257153535.
+        # 펀딩 99.293 × 101 × 0.0003 = 3.0085779(냄). 99.293 × 9.579 − 10.4257153535 − 3.0085779.
+        (1, 110.0, (100.21, 109.789, 99.293, 10.4257153535, 3.0085779, 937.6933537465)),
+        # 체결 100 × 0.9999 − 0.2 = 99.79. 10000 / 1.005 / 99.79 = 99.71188 → 99.711.
+        # 나올 때 90 × 1.0001 + 0.2 = 90.209. 수수료 4.975080345 + 4.4974147995 = 9.4724951445.
+        # 펀딩 99.711 × 101 × 0.0003 = 3.0212433(받음). 99.711 × 9.581 − 9.4724951445 + 3.0212433.
+        (-1, 90.0, (99.79, 90.209, 99.711, 9.4724951445, -3.0212433, 948.8798391555)),
+    ],
+)
+def test_모든_비용이_함께일_때(side: int, end: float, expected: tuple[float, ...]) -> None:
+    """현금 1,000, 10배, taker 0.05 %, slippage 0.01 %와 2호가(0.1), 수량 단위 0.001, 값 101에서 펀딩 0.03 %."""
+    rows = [(100.0,) * 4] * 2 + [(101.0,) * 4, (end,) * 4]
+    bars = candles(*(np.array(column, float) for column in zip(*rows, strict=True)))
+    data = dataset(bars, funding={START + 2 * MINUTE: 0.0003}, tick_size=0.1, step_size=0.001)
+    data = replace(data, ref=replace(data.ref, symbol="BINANCE:BTCUSDT.P"))
+    costs = {"fee_rate": 0.0005, "slippage_rate": 0.0001, "slippage_ticks": 2, "leverage": 10}
+    trade, _ = one_trade(data, side, initial_cash=1000, **costs)
+    names = ("entry_price", "exit_price", "quantity", "fees", "funding", "pnl")
+    assert [trade[name] for name in names] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -206,7 +231,16 @@ def test_틀린_구간표는_까닭을_대며_거절한다(given: Any, cause: st
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("maker_fee_rate", -0.02), ("maker_fee_rate", 1.0), ("tick_size", 0.0), ("step_size", -1.0)],
+    [
+        *(
+            ("maker_fee_rate", -0.02),
+            ("maker_fee_rate", 1.0),
+            ("tick_size", 0.0),
+            ("step_size", -1.0),
+        ),
+        *((name, float("inf")) for name in ("initial_cash", "slippage_ticks", "step_size")),
+        *((name, float("nan")) for name in ("fee_rate", "leverage", "position_fraction")),
+    ],
 )
 def test_벗어난_값은_거절한다(key: str, value: float) -> None:
     with pytest.raises(SettingsError, match=key):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import threading
@@ -200,6 +201,19 @@ def test_잠깐의_고장은_다시_묻는다() -> None:
     exchange.faults = [NetworkError("timeout"), NetworkError("timeout")]
     assert len(asking.rest_candles(START, START + 10 * MINUTE)[0]) == 10
     assert waits.seconds == [1.0, 2.0]
+
+
+def test_이어지지_않는_길은_한_번만_더_묻고_까닭을_댄다() -> None:
+    """ccxt는 까닭을 글에 적지 않는다: 예외의 원인에서 찾는다."""
+    fault = NetworkError("bybit GET https://x")
+    fault.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    exchange, waits = FakeExchange(), Waits()
+    asking = market(exchange, waits=waits)
+    exchange.faults = [fault] * 9
+    with pytest.raises(DataError, match="닿지 못했습니다") as caught:
+        asking.rest_candles(START, START + MINUTE)
+    assert "연결이 거절되었습니다" in caught.value.cause
+    assert waits.seconds == [1.0]
 
 
 def test_심볼의_시장을_찾고_단위와_펀딩을_읽는다() -> None:

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import market_file
 
+from optimize.data import files
 from optimize.data.dataset import Candles
 from optimize.data.demo import DEMO_START_MS, make_demo
 from optimize.data.files import read_candles, read_funding
@@ -82,13 +83,29 @@ def test_시각의_단위를_알아본다(tmp_path: Path, times: list[str], unit
         "date,Open,High,Low,Close,Volume BTC",
         "t,o,h,l,c,v",
         "candle_date_time_utc,opening_price,high_price,low_price,trade_price,candle_acc_trade_volume",
+        "\ufeff일시,시가,고가,저가,종가,거래량",
         "",
     ],
 )
 def test_여러_도구의_열_이름과_머리글_없는_파일(tmp_path: Path, header: str) -> None:
     path = tmp_path / "a.csv"
-    path.write_text(text(header, [str(ms) for ms in STAMPS]))
+    path.write_text(text(header, [str(ms) for ms in STAMPS]), encoding="utf-8")
     assert_read(path)
+
+
+def test_한국어_엑셀이_CP949로_저장한_파일(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    header = "일시,시가,고가,저가,종가,거래량"
+    path.write_bytes(text(header, [str(ms) for ms in STAMPS]).encode("cp949"))
+    assert_read(path)
+
+
+def test_BOM이_붙은_머리글_없는_파일과_symlink(tmp_path: Path) -> None:
+    path = tmp_path / "real.csv"
+    path.write_text("\ufeff" + text("", [str(ms) for ms in STAMPS]), encoding="utf-8")
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    assert_read(link)
 
 
 def test_csv_gz_parquet_arrow_feather_stream_bulk_zip은_같은_봉이다(tmp_path: Path) -> None:
@@ -211,6 +228,13 @@ def test_단위가_섞이거나_알_수_없는_시각은_거절한다(tmp_path: 
         ("seven.csv", b"1704067200000,1,1,1,1,1,1\n" * 3),
         ("words.csv", b"open_time,open,high,low,close,volume\n1704067200000,a,b,c,d,e\n"),
         ("one.csv", b"open_time,open,high,low,close,volume\n1704067200000,1,1,1,1,1\n"),
+        ("utf16.csv", "시각,시가,고가,저가,종가,거래량\n2024-01-01,1,1,1,1,1\n".encode("utf-16")),
+        ("semicolon.csv", b"open_time;open;high;low;close;volume\n1704067200000;1,5;1,5;1,5;1,5;1\n"),
+        ("comma.csv", b'open_time,open,high,low,close,volume\n1704067200000,"1,5","1,5","1,5","1,5",1\n'),
+        ("long.csv", b"x" * (2 << 20)),
+        ("zeros.csv.gz", gzip.compress(bytes(2 << 20))),
+        ("folder.csv", None),
+        ("loop.csv", None),
         ("fast.csv", b"open_time,open,high,low,close,volume\n1704067200000,1,1,1,1,1\n1704067201000,1,1,1,1,1\n"),
     ],
 )  # fmt: skip
@@ -220,9 +244,66 @@ def test_읽을_수_없는_파일은_한국어로_거절한다(
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
+    elif name == "folder.csv":
+        path.mkdir()
+    elif name == "loop.csv":
+        path.symlink_to(path)
     with pytest.raises(DataError) as caught:
         read_candles(path)
-    assert any("가" <= letter <= "힣" for letter in caught.value.title)
+    for part in (caught.value.title, caught.value.fix):
+        assert any("가" <= letter <= "힣" for letter in part)
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [pa.array([[1.0]] * 3), pa.array([{"a": 1}] * 3), pa.array(["1", "x", "2"])],
+)  # fmt: skip
+def test_수가_아닌_형의_열은_거절한다(tmp_path: Path, volume: pa.Array) -> None:
+    path = tmp_path / "a.parquet"
+    odd = table().slice(0, 3).set_column(5, "volume", volume)
+    pa_parquet.write_table(odd, path)
+    with pytest.raises(DataError, match="수가 아닌 값"):
+        read_candles(path)
+
+
+def test_봉이_너무_많은_파일은_거절한다(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.parquet"
+    pa_parquet.write_table(table(), path)
+    monkeypatch.setattr(files, "_MOST_BARS", 300)
+    assert_read(path)
+    monkeypatch.setattr(files, "_MOST_BARS", 299)
+    with pytest.raises(DataError, match="봉이 너무 많습니다"):
+        read_candles(path)
+
+
+def test_이름이_같은_열을_정해_주면_거절한다(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text("open_time,open,high,low,close,close", [str(ms) for ms in STAMPS]))
+    with pytest.raises(DataError, match="'close' 열이 둘 이상"):
+        read_candles(path, columns={"close": "close", "volume": "close"})
+
+
+def test_빈_펀딩_파일은_거절한다(tmp_path: Path) -> None:
+    empty = pa.table({"time": pa.array([], pa.int64()), "rate": pa.array([], pa.float64())})
+    pa_parquet.write_table(empty, tmp_path / "f.parquet")
+    with pytest.raises(DataError, match="비었습니다"):
+        read_funding(tmp_path / "f.parquet")
+
+
+def test_고른_기간의_흠만_센다(tmp_path: Path) -> None:
+    """앞 150분에는 빈 봉과 격자를 벗어난 시각이 있고 뒤 150분은 깨끗하다."""
+    stamps = [int(t) + (7 if i == 40 else 0) for i, t in enumerate(CANDLES.open_time)]
+    lines = text(",".join(NAMES), [str(ms) for ms in stamps]).splitlines()
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines[:100] + lines[103:]))  # 봉 99, 100, 101이 없다
+    middle = DEMO_START_MS + 150 * 60_000
+    late = read_candles(path, start_ms=middle)
+    assert late.quality.clean
+    assert (len(late.candles), late.whole) == (150, (DEMO_START_MS, DEMO_START_MS + 300 * 60_000))
+    with pytest.raises(DataError, match="격자를 벗어난 시각이 1개"):
+        read_candles(path, end_ms=middle)
+    early = read_candles(path, end_ms=middle, floor_off_grid=True)
+    assert (early.quality.missing, len(early.candles)) == (3, 147)
 
 
 def test_새것부터인_파일과_겹친_줄과_불가능한_봉을_바로잡고_센다(tmp_path: Path) -> None:

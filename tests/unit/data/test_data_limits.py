@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import threading
 import zipfile
@@ -17,6 +18,8 @@ from optimize.data.archives import read_csv_member
 from optimize.data.files import read_candles
 from optimize.data.http import HttpOptions, HttpSource, UnreachableError, _refuse_downgrade
 from optimize.errors import DataError
+
+ROWS = "".join(f"{1_704_067_200_000 + i * 60_000},1,1,1,1,1\n" for i in range(5)).encode()
 
 
 class _Big(BaseHTTPRequestHandler):
@@ -77,9 +80,38 @@ def test_적힌_크기를_속인_zip도_그만큼만_읽는다(monkeypatch: pyte
         read_csv_member(io.BytesIO(lying), "a.zip")
 
 
+def test_풀면_커지는_gzip은_한도까지만_읽는다(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"open_time,open,high,low,close,volume\n" + ROWS))
+    assert len(read_candles(path).candles) == 5
+    monkeypatch.setattr(archives, "LARGEST_GZIP_BYTES", 150)
+    with pytest.raises(DataError, match="풀린 크기"):
+        read_candles(path)
+
+
+def test_암호를_걸었거나_모르는_압축의_zip은_거절한다(tmp_path: Path) -> None:
+    """머리의 깃발(암호)과 압축 방법(99 = AES)을 바꾼다. 자리는 local과 central header의 것이다."""
+    body = packed(("a.csv", ROWS)).getvalue()
+    central = body.index(b"PK\x01\x02")
+    for offset, value, cause in ((6, 1, "암호"), (8, 99, "모르는 방법")):
+        changed = bytearray(body)
+        changed[offset] = changed[central + offset + 2] = value
+        path = tmp_path / "a.zip"
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match="풀 수 없습니다") as caught:
+            read_candles(path)
+        assert cause in caught.value.cause
+
+
+def test_macOS가_끼워_넣은_것은_csv로_세지_않는다() -> None:
+    body = packed(("a.csv", ROWS), ("__MACOSX/._a.csv", b"x"))
+    assert read_csv_member(body, "a.zip") == ROWS
+
+
 def test_zip_속의_경로는_디스크에_닿지_않는다(tmp_path: Path) -> None:
-    rows = "".join(f"{1_704_067_200_000 + i * 60_000},1,1,1,1,1\n" for i in range(5))
-    body = packed(("../../outside.csv", b"open_time,open,high,low,close,volume\n" + rows.encode()))
+    body = packed(("../../outside.csv", b"open_time,open,high,low,close,volume\n" + ROWS))
     path = tmp_path / "inner" / "a.zip"
     path.parent.mkdir()
     path.write_bytes(body.getvalue())

@@ -150,10 +150,26 @@ def test_기간을_고르면_그만큼만_끝은_포함하지_않는다(ready: P
         "2024-01-05 00:00",
     )
     assert ref.bars == 48
+    assert not ref.notes
+    for period in (("2023-12-20", None), (None, "2024-02-01")):
+        (part,) = ready("BINANCE:ETHUSDT", "1h", file=file, start=period[0], end=period[1])
+        assert part.bars == 240
+        assert "일부만 있습니다: 2024-01-01 00:00 ~ 2024-01-11 00:00" in " ".join(part.notes)
     with pytest.raises(DataError, match="파일에 없습니다"):
         ready("BINANCE:ETHUSDT", "1h", file=file, start="2025-01-03", end="2025-01-05")
     with pytest.raises(SettingsError, match="끝보다 늦"):
         ready("BINANCE:ETHUSDT", "1h", file=file, start="2024-01-05", end="2024-01-03")
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+09:00", "1999-12-31", "2024-13-01", "어제", ""])
+def test_읽을_수_없거나_터무니없는_시각은_거절한다(text: str) -> None:
+    with pytest.raises(SettingsError, match="읽을 수 없습니다"):
+        parse_start(text)
+
+
+def test_시간대가_붙은_시각은_UTC로_옮긴다() -> None:
+    assert format_ms(parse_start("2024-01-01T00:00+09:00")) == "2023-12-31 15:00"
+    assert parse_start("2024-01-01 00:00:00Z") == parse_start("2024-01-01")
 
 
 def test_깨진_준비_파일은_새로_만든다(ready: Prepare) -> None:
@@ -311,6 +327,7 @@ def test_빈_캐시는_최근_365일을_내려받는다(ready: Prepare, monkeypa
     assert format_ms(ref.start_ms) == "2025-01-20 00:00"
     assert format_ms(ref.end_ms) == "2025-02-04 00:00"
     assert any("첫 캔들" in note for note in ref.notes)
+    assert any("일부만 있습니다: 2025-01-20" in note for note in ref.notes)
     np.testing.assert_array_equal(ref.open().ltf.close, truth.close[: ref.bars])
 
 

@@ -36,6 +36,8 @@ def test_조각을_어떤_차례로_더해도_하나로_이어진다(store: Symb
         put(store, START + first * DAY, START + last * DAY)
     assert store.manifest().covered == [(START, START + 5 * DAY)]
     assert sorted(store.manifest().months) == ["2024-01", "2024-02"]
+    put(store, START + 40 * DAY, START + 41 * DAY, make_demo("X", 1, START + 40 * DAY, 1440))
+    assert [entry.spans for entry in list_cached(store.folder.parent)] == [2]
     np.testing.assert_array_equal(store.read(START, START + 5 * DAY).close, WHOLE.close)
 
 
@@ -70,6 +72,8 @@ def test_깨진_달은_열_때_알아챈다(store: SymbolStore, damage: str) -> 
     with pytest.raises(DataError, match="깨졌습니다") as caught:
         store.read(START, START + 5 * DAY)
     assert "--repair" in caught.value.fix
+    with pytest.raises(DataError, match="깨졌습니다"):
+        put(store, START + 4 * DAY, START + 5 * DAY)
     store.drop_months(["2024-02"])
     assert store.missing(START, START + 5 * DAY) == [(START + 2 * DAY, START + 5 * DAY)]
     assert len(store.read(START, START + 2 * DAY)) == 2 * 1440
@@ -95,6 +99,28 @@ def test_목록을_적기_전에_죽어도_앞의_것이_온전하다(
     assert not list(store.folder.glob("*.tmp"))
 
 
+def test_사용자가_둔_파일은_지우지_않고_죽은_임시_파일은_치운다(store: SymbolStore) -> None:
+    put(store, START, START + DAY)
+    foreign = [
+        store.folder / name for name in ("내것.arrow", "notes.txt", "2024-01.arrow", "x.tmp")
+    ]
+    dead = [
+        store.folder / name
+        for name in (
+            ".2024-01.01234567.arrow.ab12.tmp",
+            ".manifest.json.ab12.tmp",
+            ".funding.01234567.arrow.ab12.tmp",
+            "2023-05.01234567.arrow",
+        )
+    ]
+    for path in foreign + dead:
+        path.write_text("x")
+    put(store, START + DAY, START + 2 * DAY)
+    assert all(path.exists() for path in foreign)
+    assert not any(path.exists() for path in dead)
+    assert len(store.read(START, START + 2 * DAY)) == 2 * 1440
+
+
 def test_목록과_펀딩과_거래_규칙(store: SymbolStore, tmp_path: Path) -> None:
     assert list_cached(tmp_path / "data") == []
     put(store, START, START + DAY)
@@ -110,8 +136,30 @@ def test_목록과_펀딩과_거래_규칙(store: SymbolStore, tmp_path: Path) -
     (entry,) = list_cached(tmp_path / "data")
     assert (entry.symbol, entry.bars, entry.has_funding) == ("BINANCE:ETHUSDT", 1440, True)
     assert (entry.start_ms, entry.end_ms) == (START, START + DAY)
-    store.clear()
-    assert store.manifest().covered == []
+
+
+def test_갈아_끼우기는_한꺼번에_되거나_하나도_되지_않는다(
+    store: SymbolStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, START, START + 3 * DAY)
+    store.merge_funding(FundingSchedule(np.array([START], dtype=np.int64), np.array([1e-4])))
+    hourly = Candles(*(getattr(WHOLE, name)[::60] for name in Candles.__dataclass_fields__))
+    days = (START + 3 * DAY, START + 5 * DAY)
+
+    def swap() -> None:
+        store.merge(between(hourly, *days), 60 * MINUTE, days, "파일 h", replace=True)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_module, "write_manifest", die)
+        with pytest.raises(KeyboardInterrupt):
+            swap()
+    assert len(store.read(START, START + 3 * DAY)) == 3 * 1440
+    swap()
+    assert store.manifest().covered == [days]
+    assert (store.manifest().rows, store.manifest().interval_ms) == (48, 60 * MINUTE)
     assert store.funding() is not None
 
 

@@ -99,3 +99,13 @@ def test_a_full_disk_is_a_run_error_and_the_half_line_is_closed_off(
     file.write(['{"kept":1}'])
     file.close()
     assert (tmp_path / "x").read_text(encoding="utf-8").splitlines()[-1] == '{"kept":1}'
+
+
+def test_a_deleted_file_is_a_run_error_at_the_next_line(tmp_path: Path) -> None:
+    """지워진 파일에 적은 것은 아무도 읽지 못한다. 처음부터 이름이 없던 것(pipe)은 그대로 적는다."""
+    file = LineFile(tmp_path / "x")
+    file.write(["1"])
+    (tmp_path / "x").unlink()
+    with pytest.raises(RunError, match="쓰지 못했습니다"):
+        file.write(["2"])
+    file.close()

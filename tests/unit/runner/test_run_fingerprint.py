@@ -74,6 +74,35 @@ def test_what_changed_is_named(store: TrialStore, change: dict[str, Any], said: 
     assert digest(changed(**change)) != digest(DESCRIBED)
 
 
+def test_the_changed_file_and_parameter_are_named(store: TrialStore) -> None:
+    """적어 둔 것이 있으면 어느 파일과 어느 파라미터인지 댄다. 견주는 데는 쓰지 않는다."""
+    files = {"strategy_files": {"Mine": "1", "levels": "2"}, "space_items": {"a": "1~9", "b": "=3"}}
+    claim_study(store, changed(**files))
+    claim_study(store, DESCRIBED)
+    with pytest.raises(SettingsError) as refusal:
+        claim_study(
+            store,
+            changed(
+                strategy_hash="zz",
+                strategy_files={"Mine": "1", "levels": "9", "more": "3"},
+                space="zz",
+                space_items={"a": "1~5", "c": "1|2"},
+            ),
+        )
+    assert "전략의 코드: 바뀐 파일 levels, more" in refusal.value.cause
+    assert "탐색 공간: a 1~9 → 1~5, b =3 → 없음, c 없음 → 1|2" in refusal.value.cause
+
+
+def test_a_changed_funding_record_is_named(store: TrialStore) -> None:
+    """같은 캔들 파일이라도 펀딩 기록이 달라졌으면 그것을 댄다."""
+    claim_study(store, changed(data={**DESCRIBED["data"], "funding": "1a2b3c4d"}))
+    with pytest.raises(SettingsError) as refusal:
+        claim_study(
+            store, changed(data={**DESCRIBED["data"], "fingerprint": "ee", "funding": "없음"})
+        )
+    assert "펀딩 기록 1a2b3c4d → 없음" in refusal.value.cause
+
+
 def test_a_moved_file_with_the_same_candles_and_code_is_the_same_study(store: TrialStore) -> None:
     claim_study(store, DESCRIBED)
     moved = changed(

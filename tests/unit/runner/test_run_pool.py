@@ -149,6 +149,22 @@ def test_a_result_that_arrived_before_the_collapse_is_kept() -> None:
     assert [task.uid for task, _ in early.done] == ["1"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_trials_of_a_collapse_met_while_sending_are_not_forgotten(workers: int) -> None:
+    """무너진 것을 알림보다 먼저, 보내다가 알게 되어도 나가 있던 시행은 다시 계산된다."""
+    bench = Bench(workers)
+    bench.send(1)
+    bench.send(2)
+    bench.executor.collapse()
+    bench.send(3)
+    assert len(bench.made) == 2
+    assert bench.collect() == ({}, 2)
+    assert not bench.executor.broken, "새 무리까지 버렸다"
+    done = bench.work_off()
+    assert set(done) == {"1", "2", "3"}
+    assert all(outcome.metrics for outcome in done.values())
+
+
 def test_workers_that_never_start_are_a_run_error() -> None:
     class Stillborn(FakeExecutor):
         def __init__(self) -> None:
@@ -201,6 +217,27 @@ def test_trials_cut_off_with_the_cluster_are_sent_again_unblamed(
     assert {uid: outcome.metrics for uid, outcome in done.items()} == dict.fromkeys(
         "123", GOOD.metrics
     )
+
+
+def test_a_late_word_of_an_old_cut_does_not_cut_the_new_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("optimize.runner.pool._RETRY_SECONDS", 0.0)
+    bench = Severed()
+    bench.send(1)
+    bench.sever()
+    bench.executor.submit = _lost  # type: ignore[method-assign]
+    bench.send(2)
+    bench.pool.resubmit()
+    assert len(bench.made) == 2
+    bench.collect()
+    bench.pool.resubmit()
+    assert len(bench.made) == 2
+    assert sorted(x for _, batch in bench.executor.jobs for x in batch) == [1, 2]
+
+
+def _lost(*_: Any, **__: Any) -> Future[Any]:
+    raise ClusterLost("끊겼다")
 
 
 def test_a_cluster_that_stays_away_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

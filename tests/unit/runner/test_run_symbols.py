@@ -174,7 +174,7 @@ def test_every_symbols_data_and_costs_are_in_the_fingerprint(markets: list[Marke
             (("objective", "across_symbols"), rule),
         ]
         params = load_params(None, overrides)
-        return digest(describe_study(params, refs[0], SPACE, "h", refs[1:]))
+        return digest(describe_study(params, refs[0], SPACE, {"h": "h"}, refs[1:]))
 
     base = described(entries, [first, second, third])
     again = described("[DEMO:SOLUSDT, DEMO:BTCUSDT, DEMO:ETHUSDT]", [first, second, third])
@@ -194,7 +194,7 @@ def test_costs_of_one_symbol_are_in_the_fingerprint(markets: list[Market]) -> No
     def described(fee: float | None) -> str:
         entries = [{"symbol": "DEMO:BTCUSDT"}, {"symbol": "DEMO:ETHUSDT", "fee_rate": fee}]
         params = load_params(None, [(("symbols",), entries)])
-        return digest(describe_study(params, refs[0], SPACE, "h", refs[1:]))
+        return digest(describe_study(params, refs[0], SPACE, {"h": "h"}, refs[1:]))
 
     assert described(0.001) != described(None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import statistics
 import warnings
 
@@ -47,6 +48,16 @@ def test_seed_reproduces_the_study() -> None:
     for study in studies:
         study.optimize(objective, n_trials=40)
     assert [t.params for t in studies[0].trials] == [t.params for t in studies[1].trials]
+
+
+def test_a_pickled_sampler_goes_on_as_if_nothing_happened() -> None:
+    """Optuna의 FAQ처럼 sampler를 pickle해 두었다 이어도 그대로 이은 것과 같다."""
+    whole, cut = (optuna.create_study(sampler=FastTPESampler(seed=4)) for _ in range(2))
+    whole.optimize(objective, n_trials=50)
+    cut.optimize(objective, n_trials=30)
+    cut.sampler = pickle.loads(pickle.dumps(cut.sampler))
+    cut.optimize(objective, n_trials=20)
+    assert [t.params for t in cut.trials] == [t.params for t in whole.trials]
 
 
 def test_threads_share_one_sampler() -> None:

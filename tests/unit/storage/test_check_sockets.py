@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from optimize.errors import SettingsError
 from optimize.storage.check import run_check
 from optimize.storage.check_step import CheckStep
 from optimize.storage.options import StorageOptions
@@ -244,3 +245,10 @@ def test_check_is_cancelled_at_once(sign: signal.Signals) -> None:
         process.communicate(timeout=5)
         assert time.monotonic() - began < 1
         assert process.returncode == (130 if sign == signal.SIGINT else -sign)
+
+
+def test_a_wrong_pgport_is_a_settings_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """URL에 포트가 없으면 PGPORT를 읽는다: 수가 아니면 까닭을 말한다."""
+    monkeypatch.setenv("PGPORT", "오사삼이")
+    with pytest.raises(SettingsError, match="PGPORT"):
+        list(run_check(parse_storage_url("postgresql://u:p@127.0.0.1/d"), OPTIONS, 5))

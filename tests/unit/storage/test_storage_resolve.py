@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from optimize.errors import SettingsError, StorageError
+from optimize.settings.load import read_dotenv
+from optimize.settings.model import SearchSection
+from optimize.settings.plan import storage_options
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import Pointer, make_pointer, read_pointer, write_pointer
 from optimize.storage.resolve import ResolvedStorage, resolve
@@ -213,3 +216,52 @@ def test_pointer_to_the_embedded_server_follows_its_port(
     assert found.url is not None
     assert (found.embedded, found.url.port, found.url.password) == (True, 6012, "generated")
     assert not pg_pointer(DEFAULT_POSTGRES_URL).embedded
+
+
+@pytest.mark.parametrize("name", [A, "$OPTUNA_STORAGE", "${X}", "a b", "1X"])
+@pytest.mark.parametrize("where", ["cli_env", "yaml_env"])
+def test_a_url_given_as_a_variable_name_is_refused_unseen(where: str, name: str) -> None:
+    """변수의 이름 자리에 URL을 적는 실수: 넘어가지 않고 멈추며, 받은 글(비밀번호)을 보이지 않는다."""
+    with pytest.raises(SettingsError) as caught:
+        pick(cli_url=B, **{where: name})  # type: ignore[arg-type]
+    assert "환경 변수의 이름" in caught.value.title
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (f"OPTUNA_STORAGE={A}\n", A),
+        (f'export OPTUNA_STORAGE="{A}"\r\nB=1\r\n', A),
+        (f"\ufeffOPTUNA_STORAGE='{A}'\n", A),
+        (f"OPTUNA_STORAGE = {A} # 서버\n", A),
+        ("OPTUNA_STORAGE=postgresql://u:a#b$c{d}@h/x\n", "postgresql://u:a#b$c{d}@h/x"),
+        ("OPTUNA_STORAGE=\n", ""),
+        ("# OPTUNA_STORAGE=x\n아무 말\nOPTUNA_STORAGE\n", None),
+    ],
+)
+def test_dotenv_is_read_as_people_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, read: str | None
+) -> None:
+    """따옴표, CRLF, BOM, export, 주석. `=`가 없는 줄은 빈 값(SQLite)이 아니라 없는 것이다."""
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    (tmp_path / ".env").write_bytes(written.encode())
+    assert read_dotenv().get("OPTUNA_STORAGE") == read
+
+
+def test_a_broken_dotenv_line_is_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """닫지 않은 따옴표로 읽지 못한 변수를 없는 것으로 보지 않는다."""
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    (tmp_path / ".env").write_text(f'A=1\nOPTUNA_STORAGE="{A}\n')
+    with pytest.raises(SettingsError) as caught:
+        read_dotenv()
+    assert "2째 줄" in caught.value.cause
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["read committed", "Read_Committed", " READ  COMMITTED "])
+def test_isolation_level_is_read_in_any_case(written: str) -> None:
+    options = storage_options(SearchSection(storage_isolation_level=written))  # type: ignore[arg-type]
+    assert options.isolation_level == "READ COMMITTED"

@@ -88,6 +88,13 @@ def test_query_fields_override_and_password_key_is_masked() -> None:
     assert "key9" in url.secret
 
 
+def test_a_stray_slash_or_blank_is_not_part_of_the_database() -> None:
+    """붙여 넣다 남은 빗금과 빈칸: 그런 이름의 데이터베이스를 만들라고 권하지 않는다."""
+    for tail in ("/", " ", "/\n"):
+        assert parse_storage_url(f"postgresql://u:p@h/db{tail}").database == "db"
+    assert parse_storage_url("postgresql://u:p@h/db%2F").database == "db/"
+
+
 def test_unix_socket_and_ipv6_hosts() -> None:
     socket = parse_storage_url("postgresql://u:p@/d?host=/run/pg&port=6001")
     assert (socket.host, socket.port) == ("/run/pg", 6001)
@@ -125,6 +132,10 @@ def test_sqlite_path_with_odd_characters_round_trips() -> None:
         "postgresql://u:canary77@h1,h2/d",
         "postgresql://u:canary77@ho st/d",
         "postgresql://u:canary77@[::1/d",
+        "postgresql://u:canary77@h/d?schema=public",
+        "postgresql://u:canary77@h/d?sslmode=require&pgbouncer=true",
+        "postgresql://u:canary77@h/d?sslmode=strict",
+        "postgresql:///?service=canary77",
         "sqlite://",
         "sqlite:///",
         "sqlite:///:memory:",

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from optimize.errors import SettingsError
+from optimize.errors import RunError, SettingsError
+from optimize.strategy import sources
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
 from optimize.strategy.protocol import Strategy
-from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy, strategy_fingerprint
+from optimize.strategy.registry import (
+    BUILTIN_STRATEGIES,
+    load_strategy,
+    pinned_strategy,
+    reload_strategy,
+    require_same_code,
+    strategy_files,
+    strategy_fingerprint,
+)
 
 GOOD = """
 from optimize.strategy.parameter import IntParameter
@@ -107,6 +117,103 @@ def test_지문은_내용이_바뀔_때만_바뀐다(mine: Path) -> None:
     assert first != strategy_fingerprint(f"{mine}:Mine")
     prints = {strategy_fingerprint(name) for name in BUILTIN_STRATEGIES}
     assert len(prints) == len(BUILTIN_STRATEGIES)
+
+
+HELPED = """
+from levels import DEPTH
+from shapes.wide import WIDTH
+from optimize.strategy.indicators import sma_nb
+from optimize.strategy.parameter import IntParameter
+class Mine:
+    name = f"mine-{DEPTH}-{WIDTH}"
+    parameters = ()
+    def signals(self, dataset, params):
+        import late
+        raise NotImplementedError
+"""
+
+
+def helped(folder: Path, depth: int = 1) -> str:
+    """곁의 파일과 꾸러미를 import하는 전략."""
+    (folder / "shapes").mkdir(parents=True)
+    (folder / "shapes" / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "shapes" / "wide.py").write_text("from . import deep\nWIDTH = 3\n", encoding="utf-8")
+    (folder / "shapes" / "deep.py").write_text("x = 1\n", encoding="utf-8")
+    (folder / "levels.py").write_text(f"DEPTH = {depth}\n", encoding="utf-8")
+    (folder / "late.py").write_text("import json, numpy\n", encoding="utf-8")
+    (folder / "mine.py").write_text(HELPED, encoding="utf-8")
+    return f"{folder / 'mine.py'}:Mine"
+
+
+@pytest.fixture(autouse=True)
+def _same_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """전략의 폴더를 sys.path에 더한 것과 그 module이 다른 시험에 남지 않게."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sources, "_ADDED", [])
+    for name in ("levels", "late", "shapes", "shapes.wide", "shapes.deep"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_지문은_import하는_파일까지_따라간다(tmp_path: Path) -> None:
+    spec = helped(tmp_path)
+    files = strategy_files(spec)
+    own = {"Mine", "late", "levels", "shapes", "shapes.deep", "shapes.wide"}
+    ours = {f"optimize.strategy.{name}" for name in ("blocks_nb", "indicators", "jit")}
+    assert set(files) == own | ours
+    for name in ("levels.py", "late.py", "shapes/deep.py"):
+        before = strategy_fingerprint(spec)
+        with (tmp_path / name).open("a", encoding="utf-8") as file:
+            file.write("# 고침\n")
+        assert strategy_fingerprint(spec) != before, name
+    moved = tmp_path.parent / f"{tmp_path.name}_moved"
+    tmp_path.rename(moved)
+    assert strategy_files(f"{moved / 'mine.py'}:Mine").keys() == files.keys()
+
+
+def test_곁의_파일을_고치면_다시_읽고_다른_폴더의_같은_이름과_섞지_않는다(tmp_path: Path) -> None:
+    one, two = helped(tmp_path / "one", 1), helped(tmp_path / "two", 2)
+    assert [load_strategy(spec).name for spec in (one, two)] == ["mine-1-3", "mine-2-3"]
+    assert strategy_files(one)["levels"] != strategy_files(two)["levels"]
+    seen = sys.modules["levels"]
+    assert reload_strategy(two).name == "mine-2-3"
+    assert sys.modules["levels"] is not seen
+    (tmp_path / "one" / "levels.py").write_text("DEPTH = 77\n", encoding="utf-8")
+    assert load_strategy(one).name == "mine-77-3"
+    assert sys.path.count(str(tmp_path / "one")) == 1
+    assert str(tmp_path / "two") not in sys.path
+
+
+def test_실행하는_동안_고친_파일은_섞이지_않는다(mine: Path) -> None:
+    """끝에서 다시 읽어도 시작할 때의 코드이고, 고친 뒤에 뜬 작업자는 고친 것을 알아본다."""
+    spec = f"{mine}:Mine"
+    code = strategy_fingerprint(spec)
+    with pinned_strategy(spec):
+        require_same_code(spec, code)
+        mine.write_text(GOOD.replace('"mine"', '"renamed"'), encoding="utf-8")
+        assert load_strategy(spec).name == "mine"
+        with pytest.raises(RunError, match="실행하는 동안 전략의 파일이 바뀌었습니다"):
+            require_same_code(spec, code)
+        require_same_code(spec, "")
+    assert load_strategy(spec).name == "renamed"
+    with pinned_strategy("ma_cross"):
+        assert load_strategy("ma_cross").name == "ma_cross"
+
+
+def test_내장_전략의_지문은_값을_정하는_모듈을_빠뜨리지_않는다() -> None:
+    """빠르게 글에서 찾은 것이 import 문을 읽은 것과 같다."""
+    for name in BUILTIN_STRATEGIES:
+        found = {module.rpartition(".")[2] for module in strategy_files(name)}
+        assert {"levels_nb", "blocks_nb", "signal_arrays", "together", "htf_nb"} <= found
+        folder = Path(sources.__file__).parent
+        for module in found & {path.stem for path in folder.glob("*.py")}:
+            tree = ast.parse((folder / f"{module}.py").read_text(encoding="utf-8"))
+            imported = {
+                node.module.rpartition(".")[2]
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom)
+                and (node.module or "").startswith("optimize.strategy.")
+            }
+            assert imported - sources._PLUMBING <= found | {name}, module
 
 
 def test_고친_파일은_다시_읽힌다(mine: Path) -> None:

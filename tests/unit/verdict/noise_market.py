@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,6 +13,7 @@ from optimize.backtest.costs import CostModel
 from optimize.backtest.engine import run_backtest
 from optimize.data.dataset import Candles, Dataset, DatasetRef
 from optimize.search.objective import Objective, ObjectiveGoal
+from optimize.search.proposer import make_proposer
 from optimize.search.space import SearchSpace
 from optimize.strategy.ma_cross import MaCross
 from optimize.strategy.protocol import Workspace
@@ -65,28 +65,29 @@ def random_walk(seed: int, days: int, signal: float = 0.0) -> Dataset:
     return Dataset(ref, Candles(*arrays), None, None, None, None, None)
 
 
-def search(data: Dataset, seed: int, trials: int) -> StudyTrials:
-    """ma_cross의 공간에서 고르게 뽑은 시행들."""
-    rng, workspace, strategy = random.Random(seed), Workspace(), MaCross()
-    ruler, gathered = Ruler(data, None), StudyTrials("걸음", "1h")
+def search(data: Dataset, seed: int, trials: int, sampler: str = "random") -> StudyTrials:
+    """ma_cross의 공간에서 찾은 시행들. sampler: `make_proposer`의 이름."""
+    proposer, workspace, strategy = make_proposer(sampler, SPACE, seed=seed), Workspace(), MaCross()
+    ruler = Ruler(data, None)
+    gathered = StudyTrials("걸음", "1h", adaptive=sampler != "random")
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(trials):
-        params = SPACE.draw(rng)
+        (params,) = proposer.ask(1, [])
         result = run_backtest(data, strategy, SPACE.complete(params), FREE, workspace)
         measured = ruler.measure(result, None)
         score = OBJECTIVE.score(measured.metrics)
-        gathered.add(
-            FinishedTrial(
-                uid=f"{seed}-{number}",
-                state="COMPLETE",
-                params=params,
-                values=score.values,
-                started_at=moment,
-                finished_at=moment,
-                metrics=measured.metrics,
-                constraints=score.constraints,
-                number=number,
-                blocks=measured.blocks,
-            )
+        trial = FinishedTrial(
+            uid=f"{seed}-{number}",
+            state="COMPLETE",
+            params=params,
+            values=score.values,
+            started_at=moment,
+            finished_at=moment,
+            metrics=measured.metrics,
+            constraints=score.constraints,
+            number=number,
+            blocks=measured.blocks,
         )
+        gathered.add(trial)
+        proposer.observe([trial])
     return gathered

@@ -15,7 +15,7 @@ from optimize.verdict import collect
 from optimize.verdict.collect import Moments, StudyTrials, join
 from optimize.verdict.figures import Judge, Rerun
 from optimize.verdict.judge import judge
-from optimize.verdict.sharpe import expected_maximum
+from optimize.verdict.sharpe import expected_maximum, normal_score
 
 SEEDS = 200
 TRIALS = 20
@@ -58,6 +58,15 @@ def test_pure_noise_is_suspected_at_the_rate_of_the_theory(noisy):
     for level in (0.1, 0.25, 0.5, 0.75):
         assert within(int(np.sum(luck < level)), level)
     assert sum(verdict.level == "clear" for verdict in noisy) <= 1
+
+
+def test_a_short_period_of_noise_is_suspected_as_often():
+    """20일이면 t의 꼬리가 두껍다: 정규로 견주면 잡음의 넷에 하나가 빠져나간다."""
+    luck = [
+        verdict_of(study(noise(seed, trials=100, days=20))).figures.luck.probability
+        for seed in range(100)
+    ]
+    assert within(int(np.sum(np.array(luck) < 0.05)), 0.05, 100)
 
 
 def test_noise_has_half_the_pbo(noisy):
@@ -111,6 +120,23 @@ def test_pruned_and_other_length_trials_are_tries_without_returns():
     twice = 1 - (1 - base) ** 2
     assert Judge([pruned]).figures(pruned).luck.probability == pytest.approx(twice)
     assert Judge([plain, other]).figures(plain).luck.probability == pytest.approx(twice)
+
+
+def test_an_adaptive_search_is_not_excused_by_its_resemblance():
+    """지난 시행을 보고 고른 시행들은 서로 닮았어도 무관한 것만큼 센다. 칸 하나만 그래도 모두 그렇게 센다."""
+    draw = np.random.default_rng(3)
+    alike = 0.01 * (draw.standard_normal((DAYS, 1)) + 0.3 * draw.standard_normal((DAYS, 50)))
+    plain, other = study(alike), study(alike[:, :20], "둘")
+    base = Judge([plain, other]).figures(plain).luck
+    other.adaptive = True
+    found = Judge([plain, other]).figures(plain)
+    score = normal_score(found.record.sharpe * np.sqrt(DAYS / 365), DAYS)
+    assert found.luck.probability == pytest.approx(1 - NormalDist().cdf(score) ** 70)
+    assert found.luck.probability > base.probability
+    assert base.independent_trials < 20
+    assert found.luck.independent_trials == 70
+    assert found.luck.expected_sharpe > base.expected_sharpe
+    assert found.luck.days_needed > base.days_needed
 
 
 def test_old_studies_without_blocks_say_so():
@@ -175,6 +201,76 @@ def test_out_of_sample_decides(outside, mark, level):
     # split마다 학습 점수가 가장 좋은, 조건을 지킨 시행의 것: 56번과 57번.
     assert verdict.figures.out_of_sample.in_sample == pytest.approx(2.565)
     assert verdict.figures.out_of_sample.splits == 2
+
+
+@pytest.mark.parametrize(("days", "mark"), [(29, "warn"), (30, "bad"), (0, "bad")])
+def test_a_loss_in_a_short_test_is_not_yet_a_suspicion(days, mark):
+    """짧은 검증의 손실은 진짜 전략에도 흔하다. 날 수를 모르는 옛 스터디는 그대로 의심한다."""
+    found = with_folds(-0.5)
+    found.test_days = days
+    verdict = verdict_of(found)
+    finding = next(f for f in verdict.findings if f.key == "out_of_sample")
+    assert finding.mark == mark
+    assert ("운과 가르기에 짧습니다" in finding.todo) is (mark == "warn")
+    assert (f"쓰지 않은 기간({days}일)의" in finding.text) is (days > 0)
+    assert verdict.figures.out_of_sample.days == days
+    assert (verdict.level == "suspect") is (mark == "bad")
+
+
+def test_scores_that_grow_with_the_period_are_not_divided():
+    """순이익은 긴 학습에서 더 크다: 줄어든 것이 길이 때문일 수 있으므로 잃지만 않으면 좋다."""
+    found = with_folds(0.4)
+    found.goals = ("net_profit_pct",)
+    finding = next(f for f in verdict_of(found).findings if f.key == "out_of_sample")
+    assert finding.mark == "good"
+    assert "남은 몫은 재지 않습니다" in finding.text
+    assert "%" not in finding.text
+    lost = with_folds(-0.4)
+    lost.goals = ("net_profit_pct",)
+    finding = next(f for f in verdict_of(lost).findings if f.key == "out_of_sample")
+    assert finding.mark == "bad"
+    both = StudyTrials("s", "c", ("maximize", "minimize"), ("sharpe", "max_drawdown_pct"))
+    assert both.comparable
+    assert not replace(both, directions=("maximize",)).comparable
+
+
+@pytest.mark.parametrize(
+    ("sharpe", "level"), [(1.7, "unclear"), (1.6, "suspect"), (None, "suspect")]
+)
+def test_a_sure_gain_outside_is_not_called_overfit(sharpe, level):
+    """찾은 횟수로는 운 같아도, 한 해의 검증에서 Sharpe 1.645를 넘게 벌었으면(95 %) 의심이 아니라 보류다."""
+    metrics = {} if sharpe is None else {"sharpe": sharpe, "net_profit_pct": 20.0}
+    found = gathered(
+        [
+            trial(
+                n, column, fold=0, in_sample=(2.0,), out_of_sample=(1.7,),
+                out_of_sample_metrics=metrics,
+            )
+            for n, column in enumerate(noise(1, trials=60).T)
+        ]
+    )  # fmt: skip
+    found.test_days = 366
+    verdict = verdict_of(found)
+    assert verdict.figures.luck.probability > 0.05
+    assert [f.key for f in verdict.findings if f.mark == "bad"] == ["luck"]
+    assert verdict.level == level
+    assert ("운으로 보기 어렵게 벌었습니다" in verdict.headline) is (level == "unclear")
+
+
+def test_alike_and_good_trials_are_not_held_back_by_the_pbo():
+    """모두 같이 좋은 시행들: PBO는 절반이지만 표본 밖에서 잃지 않는다."""
+    draw = np.random.default_rng(5)
+    market = 0.3 + draw.standard_normal((730, 1))
+    returns = 0.01 * (market + 0.05 * draw.standard_normal((730, 40)))
+    found = study(returns)
+    rerun = Rerun(returns[:, found.best.number], np.full(50, 0.01), [99.0] * 8)
+    verdict = verdict_of(found, rerun=rerun)
+    finding = next(f for f in verdict.findings if f.key == "pbo")
+    assert verdict.figures.pbo.probability > 0.2
+    assert verdict.figures.pbo.loss < 0.05
+    assert finding.mark == "good"
+    assert "고루 좋은" in finding.text
+    assert verdict.level == "clear", verdict.lines()
 
 
 def test_a_lonely_peak_is_said():

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from optimize.verdict.sharpe import (
     TrackRecord,
+    chance_of_maximum,
+    days_for_score,
     deflated_sharpe,
     expected_maximum,
     minimum_track_record,
+    normal_score,
     probabilistic_sharpe,
+    score_of_maximum,
+    student_value,
     trials_for_maximum,
 )
 
@@ -60,12 +66,46 @@ def test_dsr_of_bailey_and_lopez_de_prado_2014(trials, skew, kurtosis, expected)
 
 
 @pytest.mark.parametrize(
+    ("t_value", "degrees", "score"),
+    # Student t의 분위수 표: 같은 확률의 표준 정규 값.
+    [
+        (2.571, 5, 1.960),
+        (1.812, 10, 1.645),
+        (2.539, 19, 2.326),
+        (3.646, 40, 3.373),
+        (1.96, 10**6, 1.96),
+    ],
+)
+def test_normal_score_is_the_table_of_student(t_value, degrees, score):
+    found = normal_score(t_value, degrees + 1)
+    assert found == pytest.approx(score, abs=0.01)
+    assert normal_score(-t_value, degrees + 1) == -found
+    assert student_value(found, degrees + 1) == pytest.approx(t_value)
+
+
+@pytest.mark.parametrize(("sharpe", "score"), [(0.05, 3.0), (0.3, 3.0), (1.0, 3.5)])
+def test_days_for_score_reach_the_score(sharpe, score):
+    days = round(days_for_score(score, sharpe))
+    assert normal_score(sharpe * math.sqrt(days), days) == pytest.approx(score, rel=0.04)
+    assert math.isinf(days_for_score(score, 0.0))
+
+
+@pytest.mark.parametrize(
     ("trials", "exact"),
     # 표준 정규 n개의 최댓값의 기대의 정확한 값(순서 통계량의 표).
     [(2, 0.5642), (5, 1.1630), (10, 1.5388), (20, 1.8675), (100, 2.5076), (1000, 3.2414)],
 )
 def test_expected_maximum_is_near_the_table(trials, exact):
     assert expected_maximum(trials) == pytest.approx(exact, abs=0.05)
+
+
+@pytest.mark.parametrize("trials", [1, 20, 100_000])
+def test_chance_of_the_maximum_of_independent_ones(trials):
+    edge = score_of_maximum(0.05, trials)
+    assert chance_of_maximum(edge, trials) == pytest.approx(0.05)
+    assert NormalDist().cdf(edge) ** trials == pytest.approx(0.95, abs=1e-6)
+    assert chance_of_maximum(-40.0, trials) == pytest.approx(1.0)
+    assert 0.0 < chance_of_maximum(9.0, trials) < 1e-10
 
 
 def test_expected_maximum_of_ten_is_the_one_of_pseudo_mathematics():
