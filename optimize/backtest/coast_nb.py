@@ -109,7 +109,7 @@ def coast_nb(
         gaps = b >= len(coarse.low) or coarse.low[b] == -np.inf
         while i < after:
             if not (low[i] > above and high[i] < below) or exits[i] or (gaps and filled[i]):
-                return int(i), best, trail, peak, trough, worst
+                return np.int64(i), best, trail, peak, trough, worst  # type: ignore[return-value]
             equity = wallet + quantity * (side * close[i] - base)
             if equity > peak:
                 peak = equity
@@ -125,4 +125,4 @@ def coast_nb(
                     level = stop if stop > trail else trail
                     above, below = fences_nb(side, level if level > liq else liq, target)
             i += one
-    return int(end), best, trail, peak, trough, worst
+    return np.int64(end), best, trail, peak, trough, worst  # type: ignore[return-value]
