@@ -1,16 +1,34 @@
 """포지션을 가진 채 아무 일도 없는 봉들을 빠르게 지난다.
 
-값은 `position_nb.hold_nb`가 한 봉씩 셈한 것과 비트까지 같다: 평가금은 종가에 대해 단조라(반올림도 단조다)
-지나온 종가의 최고와 최저를 넘을 때만 고점·저점·낙폭이 움직일 수 있다.
+값은 `position_nb.hold_nb`가 한 봉씩 셈한 것과 비트까지 같다. 자료에서 한 번 만들어 둔 열여섯 봉마다의
+최저·최고(`Coarse`)로 그 안에 아무 일도 없음을 알면 한꺼번에 건너뛴다. 평가금은 종가에 대해 단조라(반올림도
+단조다) 그 봉들의 가장 높고 낮은 평가금은 최고·최저 종가의 것이다.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from optimize.backtest.engine_types_nb import Bools, Floats
+from optimize.backtest.engine_types_nb import Bars, Bools, Coarse, Floats
 from optimize.backtest.ledger_nb import drop_nb, floor_nb
-from optimize.strategy.jit import compiled_bare
+from optimize.strategy.jit import compiled, compiled_bare
+
+SPAN = 16
+SHIFT = 4  # 2^SHIFT = SPAN
+
+
+@compiled
+def coarse_nb(high: Floats, low: Floats, close: Floats, filled: Bools) -> Coarse:
+    """열여섯 봉마다의 최저·최고. 채운 봉이 든 자리는 건너뛰지 못하게 저가를 -inf로 둔다."""
+    count = len(close) >> SHIFT
+    found = Coarse(np.empty(count), np.empty(count), np.empty(count), np.empty(count))
+    for b in range(count):
+        part = slice(b << SHIFT, (b + 1) << SHIFT)
+        found.low[b] = -np.inf if filled[part].any() else low[part].min()
+        found.high[b] = high[part].max()
+        found.bottom[b] = close[part].min()
+        found.top[b] = close[part].max()
+    return found
 
 
 @compiled_bare
@@ -21,10 +39,8 @@ def fences_nb(side: float, guard: float, target: float) -> tuple[float, float]:
 
 @compiled_bare
 def coast_nb(
-    high: Floats,
-    low: Floats,
-    close: Floats,
-    filled: Bools,
+    bars: Bars,
+    coarse: Coarse,
     exits: Bools,
     atr: Floats,
     k: int,
@@ -47,36 +63,66 @@ def coast_nb(
 
     (멈춘 봉, best, trail, peak, trough, worst). 멈춘 봉은 아직 다루지 않았다.
     """
+    high, low, close, filled = bars.high, bars.low, bars.close, bars.filled
+    words = exits[: len(exits) >> 3 << 3].view(np.int64)
     trailing = distance < np.inf
     level = stop if stop > trail else trail
     above, below = fences_nb(side, level if level > liq else liq, target)
     floor = floor_nb(peak, worst)
-    top, bottom = -np.inf, np.inf
-    # 0부터 세는 조각에서는 음수 번호를 살피지 않아 빠르다.
-    highs, lows, closes = high[k:until], low[k:until], close[k:until]
-    leaves, fills, ranges = exits[k:until], filled[k:until], atr[k:until]
-    for t in range(until - k):
-        if not (lows[t] > above and highs[t] < below) or leaves[t] or fills[t]:
-            return k + t, best, trail, peak, trough, worst
-        value = side * closes[t]
-        if value > top:
-            top = value
-            equity = wallet + quantity * (value - base)
+    # 부호 없는 번호: 음수 번호를 살피지 않는다.
+    i, end = np.uint64(k), np.uint64(until)
+    one, mask, span = np.uint64(1), np.uint64(SPAN - 1), np.uint64(SPAN)
+    while i < end:
+        after = (i | mask) + one
+        if after - i == span and after <= end:
+            b, w = i >> np.uint64(SHIFT), i >> np.uint64(3)
+            calm = (
+                (coarse.low[b] > above) & (coarse.high[b] < below)
+                & ((words[w] | words[w + one]) == 0)
+            )  # fmt: skip
+            if calm and trailing:
+                calm = (coarse.high[b] if side > 0 else -coarse.low[b]) <= best
+                t = i
+                while calm and t < after:
+                    calm = best - distance * atr[t] <= trail
+                    t += one
+            if calm:
+                bottom, top = coarse.bottom[b], coarse.top[b]
+                least = wallet + quantity * ((bottom if side > 0 else -top) - base)
+                most = wallet + quantity * ((top if side > 0 else -bottom) - base)
+                if most <= peak:
+                    if least < floor:
+                        worst = max(worst, drop_nb(peak, least))
+                        floor = least
+                    trough = min(trough, least)
+                    i = after
+                    continue
+                # 고점과 저점의 앞뒤를 모르므로, 어느 차례라도 낙폭이 깊어지지 않을 때만 건너뛴다.
+                if worst < 1.0 and least >= floor_nb(most, worst):
+                    peak = most
+                    floor = floor_nb(peak, worst)
+                    trough = min(trough, least)
+                    i = after
+                    continue
+        after = min(after, end)
+        b = i >> np.uint64(SHIFT)
+        gaps = b >= len(coarse.low) or coarse.low[b] == -np.inf
+        while i < after:
+            if not (low[i] > above and high[i] < below) or exits[i] or (gaps and filled[i]):
+                return np.int64(i), best, trail, peak, trough, worst  # type: ignore[return-value]
+            equity = wallet + quantity * (side * close[i] - base)
             if equity > peak:
                 peak = equity
                 floor = floor_nb(peak, worst)
-                bottom = np.inf
-        if value < bottom:
-            bottom = value
-            equity = wallet + quantity * (value - base)
-            if equity < floor:
+            elif equity < floor:
                 worst = max(worst, drop_nb(peak, equity))
                 floor = equity
             trough = min(trough, equity)
-        if trailing:
-            best = max(best, highs[t] if side > 0 else -lows[t])
-            if best - distance * ranges[t] > trail:
-                trail = best - distance * ranges[t]
-                level = stop if stop > trail else trail
-                above, below = fences_nb(side, level if level > liq else liq, target)
-    return until, best, trail, peak, trough, worst
+            if trailing:
+                best = max(best, high[i] if side > 0 else -low[i])
+                if best - distance * atr[i] > trail:
+                    trail = best - distance * atr[i]
+                    level = stop if stop > trail else trail
+                    above, below = fences_nb(side, level if level > liq else liq, target)
+            i += one
+    return np.int64(end), best, trail, peak, trough, worst  # type: ignore[return-value]

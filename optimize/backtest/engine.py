@@ -129,8 +129,8 @@ def simulate(
 
     n = len(dataset.ltf)
     trades = workspace.array("trades", n, TRADE_DTYPE)
-    first_day, day_last = day_ends(dataset)
-    outcome, daily = _simulate(dataset, signals, costs, trades, _NO_CURVE, day_last)
+    first_day, day_last = workspace.kept("day_ends", dataset, lambda: day_ends(dataset))
+    outcome, daily = _simulate(dataset, signals, costs, trades, _NO_CURVE, day_last, workspace)
     # 바이트로 복사한다: 이름 붙은 칸의 배열은 칸마다 따로 복사해 훨씬 느리다.
     kept = trades[: outcome.trades].view(f"V{TRADE_DTYPE.itemsize}").copy().view(TRADE_DTYPE)
     held = np.empty(len(day_last), dtype=np.int32)
@@ -169,7 +169,7 @@ def equity_curve(
     curve = np.empty(n, dtype=np.float64)
     signals = make_signals(dataset, strategy, params, workspace)
     trades = np.empty(n, dtype=TRADE_DTYPE)
-    _simulate(dataset, signals, costs, trades, curve, day_ends(dataset)[1])
+    _simulate(dataset, signals, costs, trades, curve, day_ends(dataset)[1], workspace)
     return curve
 
 
@@ -180,8 +180,10 @@ def _simulate(
     trades: NDArray[Any],
     curve: NDArray[np.float64],
     day_last: NDArray[np.int64],
+    workspace: Workspace,
 ) -> tuple[Outcome, NDArray[np.float64]]:
     """(kernel의 결과, daily float64[DAY_ROWS, d])."""
+    from optimize.backtest.coast_nb import coarse_nb
     from optimize.backtest.engine_nb import simulate_nb
     from optimize.backtest.engine_types_nb import DAY_ROWS, Books
 
@@ -191,9 +193,13 @@ def _simulate(
             f"{dataset.ref.symbol} {dataset.ref.cell}: {len(dataset.ltf)}봉",
             "data.start와 data.end를 넓히십시오.",
         )
+    bars = _bars(dataset)
     daily = np.empty((DAY_ROWS, len(day_last)), dtype=np.float64)
     outcome = simulate_nb(
-        _bars(dataset),
+        bars,
+        workspace.kept(
+            "coarse", dataset, lambda: coarse_nb(bars.high, bars.low, bars.close, bars.filled)
+        ),
         _sub_bars(dataset),
         _funding(dataset, costs),
         _orders(dataset, signals),

@@ -31,6 +31,15 @@ class Bars(NamedTuple):
     filled: Bools
 
 
+class Coarse(NamedTuple):
+    """LTF 봉 열여섯마다의 최저 저가, 최고 고가, 최저·최고 종가(`coast_nb.coarse_nb`). 길이 n // 16."""
+
+    low: Floats
+    high: Floats
+    bottom: Floats
+    top: Floats
+
+
 class SubBars(NamedTuple):
     """바탕 봉, 길이 b. start: int64[n+1], 없으면 길이 0."""
 

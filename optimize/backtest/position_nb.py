@@ -47,6 +47,7 @@ from optimize.backtest.engine_types_nb import (
     Bars,
     Books,
     Bools,
+    Coarse,
     Floats,
     FundingRows,
     Ints,
@@ -218,6 +219,7 @@ def fund_at_open_nb(rows: FundingRows, k: int, state: Floats, cursor: Ints) -> N
 @compiled_bare
 def hold_nb(
     bars: Bars,
+    coarse: Coarse,
     sub: SubBars,
     rows: FundingRows,
     orders: Orders,
@@ -255,7 +257,7 @@ def hold_nb(
             if k < until:
                 before = k
                 k, best, trail, peak, trough, worst = coast_nb(
-                    bars.high, bars.low, closes, filled, exits, atr, k, until, side, base, quantity,
+                    bars, coarse, exits, atr, k, until, side, base, quantity,
                     wallet, liq, target, stop, distance, best, trail, peak, trough, worst,
                 )  # fmt: skip
                 if k > before:
@@ -264,9 +266,9 @@ def hold_nb(
         if fund_bar == k:
             fund_at_open_nb(rows, k, state, cursor)
             wallet, liq = state[WALLET], state[LIQ]
-        opened = side * opens[k]
         if pending != OPEN_POSITION and not filled[k]:
             at_open = True
+            opened = side * opens[k]
             reason, price = LIQUIDATION if opened <= liq else pending, opened
             if account.limit_target and opened >= target:
                 reason = TARGET
@@ -279,10 +281,10 @@ def hold_nb(
             if fund_bar == k:
                 fund_inside_nb(rows, k, state, cursor)
                 wallet, liq = state[WALLET], state[LIQ]
-            if not filled[k]:
-                reason, price = touch_nb(
-                    opened, side * tops[k], side * bottoms[k], level, liq, target
-                )
+            # 시가는 띄엄띄엄 읽으면 메모리를 기다리므로 닿은 봉에서만 읽는다.
+            top, bottom = side * tops[k], side * bottoms[k]
+            if not (bottom > level and bottom > liq and top < target) and not filled[k]:
+                reason, price = touch_nb(side * opens[k], top, bottom, level, liq, target)
         if reason != OPEN_POSITION:
             if reason == STOP and trail > stop:
                 reason = TRAIL

@@ -257,54 +257,6 @@ def wma_block_nb(
 
 
 @compiled
-def ema_block_nb(src: Row, lo: int, hi: int, alpha: float, out: Row, t0: Row, t1: Row) -> None:
-    """out[k] = (1-α)·out[k-1] + α·src[k]. src[lo-7:lo]와 out[lo-8:lo]는 지난 값이다.
-
-    여덟 칸을 펼쳐 out[k] = Σ_{j<8} α(1-α)^j src[k-j] + (1-α)^8 out[k-8]로 계산한다:
-    앞의 합은 서로 독립이라 SIMD로 돌고, 기다리는 사슬은 여덟 칸에 한 번뿐이다.
-    """
-    b1 = 1.0 - alpha
-    b2 = b1 * b1
-    b4 = b2 * b2
-    b8 = b4 * b4
-    w0, w1, w2, w3 = alpha, alpha * b1, alpha * b2, alpha * b2 * b1
-    first = lo - 4
-    a, b = src[first:hi], src[first - 1 : hi - 1]
-    c, d = src[first - 2 : hi - 2], src[first - 3 : hi - 3]
-    z = t0[first:hi]
-    for k in range(hi - first):
-        z[k] = (w0 * a[k] + w1 * b[k]) + (w2 * c[k] + w3 * d[k])
-    now, old, z = t0[lo:hi], t0[first : hi - 4], t1[lo:hi]
-    for k in range(hi - lo):
-        z[k] = now[k] + b4 * old[k]
-    whole = (hi - lo) // 8 * 8
-    x = t1[lo : lo + whole].reshape(whole // 8, 8)
-    y = out[lo : lo + whole].reshape(whole // 8, 8)
-    past = out[lo - 8 : lo]
-    e0, e1, e2, e3 = past[0], past[1], past[2], past[3]
-    e4, e5, e6, e7 = past[4], past[5], past[6], past[7]
-    for q in range(whole // 8):
-        e0 = x[q, 0] + b8 * e0
-        e1 = x[q, 1] + b8 * e1
-        e2 = x[q, 2] + b8 * e2
-        e3 = x[q, 3] + b8 * e3
-        e4 = x[q, 4] + b8 * e4
-        e5 = x[q, 5] + b8 * e5
-        e6 = x[q, 6] + b8 * e6
-        e7 = x[q, 7] + b8 * e7
-        y[q, 0] = e0
-        y[q, 1] = e1
-        y[q, 2] = e2
-        y[q, 3] = e3
-        y[q, 4] = e4
-        y[q, 5] = e5
-        y[q, 6] = e6
-        y[q, 7] = e7
-    for k in range(lo + whole, hi):
-        out[k] = t1[k] + b8 * out[k - 8]
-
-
-@compiled
 def window_moments_block_nb(
     src: Row, lo: int, hi: int, w: int, mean: Row, std: Row, t0: Row, t1: Row, t2: Row
 ) -> None:

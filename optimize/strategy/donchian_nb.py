@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import Row, copy_nb
+from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
-from optimize.strategy.levels_nb import SLACK, Table, level_nb, max_levels_nb, min_levels_nb
-from optimize.strategy.ma_cross_nb import filter_nb
+from optimize.strategy.levels_nb import BEFORE, Table, level_nb, max_levels_nb, min_levels_nb
 from optimize.strategy.price_block_nb import (
     CLOSE,
     HIGH,
@@ -20,16 +20,15 @@ from optimize.strategy.price_block_nb import (
     PRICE_ROWS,
     TR,
     load_prices_nb,
-    wilder_nb,
+    wilder_into_nb,
 )
 
 # configs의 칸.
 ENTRY_LEN, EXIT_LEN, ATR_LEN, TREND, ROW = 0, 1, 2, 3, 4
 FIELDS = 5
 EDGE = 8  # 돌파는 토막보다 이만큼 앞에서 시작한다: 막 시작한 돌파인지는 앞 봉이 정한다
-KEPT = 16
-ATR, SEEDED, T0, T1 = 0, 1, 2, 3
-ROWS = 4
+ATR, SEEDED = 0, 1
+ROWS = 2
 
 
 @compiled
@@ -41,14 +40,14 @@ def longest_nb(configs: NDArray[np.int64]) -> int:
 @compiled
 def history_nb(configs: NDArray[np.int64]) -> int:
     """토막 앞에 남기는 지난 봉."""
-    return (longest_nb(configs) + 2 * EDGE + 2 * SLACK + 15) // 8 * 8
+    return (longest_nb(configs) + 2 * EDGE + BEFORE + 15) // 8 * 8
 
 
 @compiled
 def scratch_length_nb(configs: NDArray[np.int64], chunk: int) -> int:
     """scratch의 길이."""
     width, depth = history_nb(configs) + chunk + 8, level_nb(longest_nb(configs)) + 1
-    return (PRICE_ROWS + ROWS + 2 * depth) * width + len(configs) * KEPT
+    return (PRICE_ROWS + ROWS + 2 * depth) * width
 
 
 @compiled
@@ -108,21 +107,23 @@ def donchian_batch_nb(
     """네 출력의 줄을 모두 채운다(ATR_LEN이 0이면 atr는 둔다). 봉 i의 통로는 봉 i를 뺀 지난 봉들이다."""
     n, count, lo, longest = len(close), len(configs), history_nb(configs), longest_nb(configs)
     width, depth = lo + chunk + 8, level_nb(longest) + 1
-    scratch[:] = 0.0
-    table = scratch[: (PRICE_ROWS + ROWS + 2 * depth) * width].reshape(-1, width)
+    table = scratch.reshape(-1, width)
+    table[:, :lo] = 0.0
     prices, rows = table[:PRICE_ROWS], table[PRICE_ROWS : PRICE_ROWS + ROWS]
     at = PRICE_ROWS + ROWS
     tops, bottoms = table[at : at + depth], table[at + depth :]
-    tails = scratch[table.size :].reshape(count, KEPT)
     above, below = np.zeros(chunk + EDGE, dtype=np.bool_), np.zeros(chunk + EDGE, dtype=np.bool_)
+    kept, mask = np.empty(chunk, dtype=np.int32), 0
+    for t in range(count):
+        mask |= 1 << level_nb(configs[t, ENTRY_LEN]) | 1 << level_nb(configs[t, EXIT_LEN])
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
         hi = lo + stop - start
         load_prices_nb(prices, lo, hi, start, chunk, high, low, close)
         copy_nb(prices[HIGH, :hi], tops[0, :hi])
         copy_nb(prices[LOW, :hi], bottoms[0, :hi])
-        max_levels_nb(tops, lo - 2 * EDGE, hi, longest)
-        min_levels_nb(bottoms, lo - 2 * EDGE, hi, longest)
+        max_levels_nb(tops, lo - 2 * EDGE, hi, longest, mask)
+        min_levels_nb(bottoms, lo - 2 * EDGE, hi, longest, mask)
         for t in range(count):
             row, w = configs[t, ROW], configs[t, ENTRY_LEN]
             side = entry[row, start:stop]
@@ -132,20 +133,16 @@ def donchian_batch_nb(
                 prices[CLOSE], tops, bottoms, lo - EDGE, hi, w, early, above[:wide], below[:wide]
             )
             _started_nb(above[:wide], below[:wide], side)
-            filter_nb(side, start, 0, trends, configs[t, TREND], htf_index)
+            filter_nb(side, start, 0, trends, configs[t, TREND], htf_index, kept)
             w = configs[t, EXIT_LEN]
             _outside_nb(
                 prices[CLOSE], tops, bottoms, lo, hi, w, min(max(w - start, 0), hi - lo),
                 exit_short[row, start:stop], exit_long[row, start:stop],
             )  # fmt: skip
             if configs[t, ATR_LEN] > 0:
-                if start > 0:
-                    copy_nb(tails[t], rows[ATR, lo - KEPT : lo])
-                wilder_nb(
-                    prices[TR], lo, hi, start, configs[t, ATR_LEN],
-                    rows[ATR], rows[SEEDED], rows[T0], rows[T1],
-                )  # fmt: skip
-                copy_nb(rows[ATR, lo:hi], atr[row, start:stop])
-                copy_nb(rows[ATR, hi - KEPT : hi], tails[t])
+                length = configs[t, ATR_LEN]
+                wilder_into_nb(
+                    prices[TR], lo, hi, start, length, rows[ATR], rows[SEEDED], atr[row, :stop]
+                )
     for t in range(count):
         atr[configs[t, ROW], : max(configs[t, ATR_LEN] - 1, 0)] = np.nan

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import (
     copy_block_nb,
-    ema_block_nb,
     linreg_block_nb,
     window_max_block_nb,
     window_min_block_nb,
@@ -21,6 +20,7 @@ from optimize.strategy.blocks_nb import (
     window_sum_block_nb,
     wma_block_nb,
 )
+from optimize.strategy.ema_nb import ema_block_nb
 from optimize.strategy.jit import compiled
 
 Floats = NDArray[np.float64]
@@ -136,14 +136,14 @@ def _smooth_nb(x: Floats, alpha: float, base: int, seed: float) -> Floats:
     out = np.empty(n)
     out[: min(base, n)] = np.nan
     lo = 16
-    rows = np.zeros((4, lo + _CHUNK + 8))
+    rows = np.zeros((2, lo + _CHUNK + 8))
     for start in range(base, n, _CHUNK):
         size = min(_CHUNK, n - start)
         _advance_nb(rows, lo, start == base, seed)
         copy_block_nb(x[start : start + size], 0, size, rows[0, lo : lo + size])
         if start == base:
             rows[0, lo] = seed
-        ema_block_nb(rows[0], lo, lo + size, alpha, rows[1], rows[2], rows[3])
+        ema_block_nb(rows[0], lo, lo + size, alpha, rows[1])
         copy_block_nb(rows[1, lo : lo + size], 0, size, out[start : start + size])
     return out
 
@@ -210,7 +210,7 @@ def atr_into_nb(high: Floats, low: Floats, close: Floats, length: int, out: Floa
         return
     seed = true_range_nb(high[:length], low[:length], close[:length]).sum() / length
     lo = 16
-    rows = np.zeros((4, lo + _CHUNK + 8))
+    rows = np.zeros((2, lo + _CHUNK + 8))
     for start in range(base, n, _CHUNK):
         size = min(_CHUNK, n - start)
         _advance_nb(rows, lo, start == base, seed)
@@ -221,7 +221,7 @@ def atr_into_nb(high: Floats, low: Floats, close: Floats, length: int, out: Floa
         copy_block_nb(ranges[start - before :], 0, size, rows[0, lo : lo + size])
         if start == base:
             rows[0, lo] = seed
-        ema_block_nb(rows[0], lo, lo + size, 1.0 / length, rows[1], rows[2], rows[3])
+        ema_block_nb(rows[0], lo, lo + size, 1.0 / length, rows[1])
         copy_block_nb(rows[1, lo : lo + size], 0, size, out[start : start + size])
 
 

@@ -13,12 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimize.strategy.blocks_nb import Row
+from optimize.strategy.doubling_nb import (
+    LEVELS,
+    double_max_nb,
+    double_min_nb,
+    double_ramp_nb,
+    double_sum_nb,
+)
 from optimize.strategy.jit import compiled
 
 Table = NDArray[np.float64]
 LANES = 32
 """반복의 횟수를 이것의 배수로 맞춘다: SIMD의 나머지를 하나씩 돌지 않게."""
 SLACK = LANES
+BEFORE = 64  # 표를 만드는 함수가 창보다 더 앞쪽으로 읽는 칸
 
 
 @compiled
@@ -58,42 +66,73 @@ def _add_pair_nb(a: Row, b: Row, begin: int, hi: int, shift: int, out: Row) -> N
 
 
 @compiled
-def max_levels_nb(table: Table, lo: int, hi: int, w: int) -> None:
-    """길이 w까지의 최댓값 표."""
-    for k in range(level_nb(w)):
-        size = 1 << k
-        _max_pair_nb(table[k], begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
+def _begin_fused_nb(lo: int, w: int) -> int:
+    """한 번에 만드는 표(doubling_nb)가 시작하는 자리: 창이 닿는 곳보다 24칸 앞. 32칸 앞까지 읽는다."""
+    return (lo - w) // 8 * 8 - 24
 
 
 @compiled
-def min_levels_nb(table: Table, lo: int, hi: int, w: int) -> None:
-    """길이 w까지의 최솟값 표."""
-    for k in range(level_nb(w)):
-        size = 1 << k
-        _min_pair_nb(table[k], begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
+def _kept_nb(mask: int, deep: int) -> int:
+    """쓸 표의 비트: 읽을 것(mask)과, 길이 16보다 긴 표의 바탕들. 가장 긴 창은 2^deep이다."""
+    bases = 0
+    for k in range(4, min(deep, LEVELS) + 1):
+        if deep > 4:
+            bases |= 1 << k
+    return (mask | bases) & ((2 << deep) - 1)
 
 
 @compiled
-def sum_levels_nb(table: Table, lo: int, hi: int, w: int) -> None:
-    """길이 w까지의 합 표."""
-    for k in range(level_nb(w)):
-        size = 1 << k
-        row = table[k]
+def max_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
+    """길이 w까지의 최댓값 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
+    deep, begin = level_nb(w), _begin_fused_nb(lo, w)
+    double_max_nb(
+        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+    )  # fmt: skip
+    for k in range(LEVELS, deep):
+        size, row = 1 << k, table[k]
+        _max_pair_nb(row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
+
+
+@compiled
+def min_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
+    """길이 w까지의 최솟값 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
+    deep, begin = level_nb(w), _begin_fused_nb(lo, w)
+    double_min_nb(
+        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+    )  # fmt: skip
+    for k in range(LEVELS, deep):
+        size, row = 1 << k, table[k]
+        _min_pair_nb(row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
+
+
+@compiled
+def sum_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
+    """길이 w까지의 합 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
+    deep, begin = level_nb(w), _begin_fused_nb(lo, w)
+    double_sum_nb(
+        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
+        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+    )  # fmt: skip
+    for k in range(LEVELS, deep):
+        size, row = 1 << k, table[k]
         _add_pair_nb(row, row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
 
 
 @compiled
-def channel_nb(tops: Table, bottoms: Table, lo: int, hi: int, w: int, out: Row) -> None:
-    """out = 0.5·(최근 w개의 최댓값 + 최솟값)."""
-    level = level_nb(w)
-    gap = w - (1 << level)
-    top, top_old = tops[level, lo:hi], tops[level, lo - gap : hi - gap]
-    low, low_old = bottoms[level, lo:hi], bottoms[level, lo - gap : hi - gap]
-    z = out[lo:hi]
-    for k in range(len(z)):
-        highest = top[k] if top[k] > top_old[k] else top_old[k]
-        lowest = low[k] if low[k] < low_old[k] else low_old[k]
-        z[k] = 0.5 * (highest + lowest)
+def window_parts_nb(
+    table: Table, lo: int, hi: int, w: int, zeros: Row, t0: Row, t1: Row
+) -> tuple[Row, Row, int]:
+    """최근 w개의 합 = 첫 줄[k] + 둘째 줄[k - 칸]. 마지막 더하기는 쓰는 반복문에 맡긴다.
+
+    zeros: 모두 0인 줄(조각이 하나일 때의 둘째 줄). t0, t1: 임시 줄.
+    """
+    last = level_nb(w)
+    left = w - (1 << last)
+    if left == 0:
+        return table[last], zeros, 0
+    return window_sum_nb(table, lo, hi, left, t0, t1), table[last], left
 
 
 @compiled
@@ -115,20 +154,6 @@ def window_sum_nb(table: Table, lo: int, hi: int, w: int, t0: Row, t1: Row) -> R
 
 
 @compiled
-def _first_ramps_nb(src: Row, begin: int, hi: int, s: Table, r: Table) -> None:
-    """길이 2와 4의 (합, 기운 합)."""
-    a, b = src[begin:hi], src[begin - 1 : hi - 1]
-    c, d = src[begin - 2 : hi - 2], src[begin - 3 : hi - 3]
-    s2, r2, s4, r4 = s[1, begin:hi], r[1, begin:hi], s[2, begin:hi], r[2, begin:hi]
-    for k in range(len(s4)):
-        new, old = a[k] + b[k], c[k] + d[k]
-        s2[k] = new
-        r2[k] = b[k]
-        s4[k] = new + old
-        r4[k] = b[k] + (d[k] + 2.0 * old)
-
-
-@compiled
 def _append_ramp_nb(
     s_new: Row, r_new: Row, s_old: Row, r_old: Row, begin: int, hi: int, shift: int, s: Row, r: Row
 ) -> None:
@@ -147,16 +172,20 @@ def _append_ramp_nb(
 
 
 @compiled
-def ramp_levels_nb(src: Row, lo: int, hi: int, w: int, s: Table, r: Table) -> None:
-    """길이 w까지의 s = Σ src[i-j], r = Σ j·src[i-j]. s[0]은 쓰지 않고 r[0]은 모두 0으로 채운다."""
-    zeros = r[0, :hi]
-    for k in range(hi):
-        zeros[k] = 0.0
-    if w >= 4:
-        _first_ramps_nb(src, begin_nb(lo, hi, w - 4), hi, s, r)
-    elif w >= 2:
-        _append_ramp_nb(src, r[0], src, r[0], begin_nb(lo, hi, w - 2), hi, 1, s[1], r[1])
-    for k in range(2, level_nb(w)):
+def ramp_levels_nb(src: Row, lo: int, hi: int, w: int, mask: int, s: Table, r: Table) -> None:
+    """길이 w까지의 s = Σ src[i-j], r = Σ j·src[i-j]. s[0]은 쓰지 않고 r[0]은 모두 0이어야 한다.
+
+    mask: 읽을 창들의 길이를 비트로 겹친 것.
+    """
+    deep, begin = level_nb(w), _begin_fused_nb(lo, w)
+    d1, d2, d3, d4 = min(1, deep), min(2, deep), min(3, deep), min(4, deep)
+    d5, d6 = min(5, deep), min(6, deep)
+    double_ramp_nb(
+        src, s[d1], s[d2], s[d3], s[d4], s[d5], s[d6],
+        r[d1], r[d2], r[d3], r[d4], r[d5], r[d6],
+        begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
+    )  # fmt: skip
+    for k in range(LEVELS, deep):
         size = 1 << k
         begin = begin_nb(lo, hi, w - 2 * size)
         _append_ramp_nb(s[k], r[k], s[k], r[k], begin, hi, size, s[k + 1], r[k + 1])

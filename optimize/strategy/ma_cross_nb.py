@@ -13,9 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row, copy_nb, ema_block_nb, fill_head_nb
+from optimize.strategy.blocks_nb import Row, copy_nb, fill_head_nb
+from optimize.strategy.ema_nb import ema_pair_block_nb
+from optimize.strategy.entries_nb import filter_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import (
+    BEFORE,
     SLACK,
     Table,
     level_nb,
@@ -29,7 +32,7 @@ from optimize.strategy.price_block_nb import (
     PRICE_ROWS,
     TR,
     load_prices_nb,
-    wilder_nb,
+    wilder_into_nb,
 )
 
 SMA, EMA, HMA = 0, 1, 2
@@ -37,12 +40,12 @@ SMA, EMA, HMA = 0, 1, 2
 KIND, FAST_LEN, SLOW_LEN, ATR_LEN, FIRST, TREND, ROW = 0, 1, 2, 3, 4, 5, 6
 FIELDS = 7
 EDGE = 8  # 평균은 토막보다 이만큼 앞에서 시작한다: 교차가 앞 봉을 읽는다
-# 시행마다 이어지는 줄: 빠른·느린 EMA와 ATR. KEPT칸을 다음 토막에 남긴다.
-FAST, SLOW, ATR = 0, 1, 2
-KEPT_ROWS = 3
+# 시행마다 이어지는 줄: 빠른·느린 EMA. KEPT칸을 다음 토막에 남긴다.
+FAST, SLOW = 0, 1
+KEPT_ROWS = 2
 KEPT = 24
-A, B, HULL, T0, T1, T2, T3, T4, T5 = 3, 4, 5, 6, 7, 8, 9, 10, 11
-ROWS = 12
+ATR, A, B, HULL, T0, T1, T2, T3 = 2, 3, 4, 5, 6, 7, 8, 9
+ROWS = 10
 
 
 @compiled
@@ -52,7 +55,7 @@ def history_nb(configs: NDArray[np.int64]) -> int:
     for t in range(len(configs)):
         root = int(np.sqrt(configs[t, SLOW_LEN])) if configs[t, KIND] == HMA else 0
         longest = max(longest, configs[t, SLOW_LEN] + root)
-    return (longest + EDGE + 2 * SLACK + 15) // 8 * 8
+    return (longest + EDGE + SLACK + BEFORE + 15) // 8 * 8
 
 
 @compiled
@@ -70,13 +73,13 @@ def _hull_nb(
     """HMA: WMA(2·WMA(x, w//2) - WMA(x, w), ⌊√w⌋). 앞쪽 √w칸까지 다시 셈해 지난 값이 없어도 된다."""
     half, root, spare = max(w // 2, 1), int(np.sqrt(w)), rows[T0 : T3 + 1]
     begin = (lo - root - SLACK) // 8 * 8
-    ramp_levels_nb(prices[CLOSE], begin, hi, w, sums, ramps)
+    ramp_levels_nb(prices[CLOSE], begin, hi, w, w | half, sums, ramps)
     wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, half, spare, rows[A])
     wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, w, spare, rows[B])
     a, b, z = rows[A, begin:hi], rows[B, begin:hi], rows[HULL, begin:hi]
     for k in range(len(z)):
         z[k] = 2.0 * a[k] - b[k]
-    ramp_levels_nb(rows[HULL], lo, hi, root, sums, ramps)
+    ramp_levels_nb(rows[HULL], lo, hi, root, root, sums, ramps)
     wma_end_nb(rows[HULL], sums, ramps, lo, hi, root, spare, out)
 
 
@@ -89,7 +92,6 @@ def _average_nb(
     ramps: Table,
     lo: int,
     hi: int,
-    start: int,
     kind: int,
     w: int,
     out: int,
@@ -99,12 +101,7 @@ def _average_nb(
         spare = rows[T0] if out == FAST else rows[T2]
         other = rows[T1] if out == FAST else rows[T3]
         return window_sum_nb(closes, lo - EDGE, hi, w, spare, other), 1.0 / w
-    if kind == EMA:
-        if start == 0:
-            fill_head_nb(rows[out], lo - 1, prices[CLOSE, lo])
-        ema_block_nb(prices[CLOSE], lo, hi, 2.0 / (w + 1.0), rows[out], rows[T4], rows[T5])
-    else:
-        _hull_nb(rows, prices, sums, ramps, lo - EDGE, hi, w, rows[out])
+    _hull_nb(rows, prices, sums, ramps, lo - EDGE, hi, w, rows[out])
     return rows[out], 1.0
 
 
@@ -134,34 +131,6 @@ def _crosses_nb(
 
 
 @compiled
-def filter_nb(
-    entry: NDArray[np.int8],
-    start: int,
-    first: int,
-    trends: NDArray[np.int8],
-    row: int,
-    htf_index: NDArray[np.int32],
-) -> None:
-    """드문 진입만 골라 warm-up(봉 first부터)과 HTF 추세(trends의 row 줄, 음수면 거르지 않음)를 본다."""
-    words = entry[: len(entry) // 8 * 8].view(np.int64)
-    k = -1
-    while k + 1 < len(entry):
-        k += 1
-        if k & 7 == 0 and k < 8 * len(words) and words[k >> 3] == 0:
-            k += 7
-            continue
-        if entry[k] == 0:
-            continue
-        i = start + k
-        ok = i >= first
-        if ok and row >= 0:
-            j = htf_index[i]
-            ok = j >= 0 and trends[row, j] == entry[k]
-        if not ok:
-            entry[k] = 0
-
-
-@compiled
 def ma_cross_batch_nb(
     high: Row,
     low: Row,
@@ -179,47 +148,60 @@ def ma_cross_batch_nb(
     """네 출력의 줄을 모두 채운다(ATR_LEN이 0이면 atr는 두고). 두 평균이 모두 두 봉 이상 값을 가진 봉부터 센다."""
     n, count, lo = len(close), len(configs), history_nb(configs)
     width, depth = lo + chunk + 8, level_nb(configs[:, SLOW_LEN].max()) + 1
-    longest = 0
+    longest = mask = 0
     for t in range(count):
         if configs[t, KIND] == SMA:
             longest = max(longest, configs[t, SLOW_LEN])
-    scratch[:] = 0.0
+            mask |= configs[t, FAST_LEN] | configs[t, SLOW_LEN]
     table = scratch[: (PRICE_ROWS + ROWS + 3 * depth) * width].reshape(-1, width)
+    table[:, :lo] = 0.0
     prices, rows = table[:PRICE_ROWS], table[PRICE_ROWS : PRICE_ROWS + ROWS]
     at = PRICE_ROWS + ROWS
     closes, sums = table[at : at + depth], table[at + depth : at + 2 * depth]
     ramps = table[at + 2 * depth :]
+    ramps[0] = 0.0
     tails = scratch[table.size :].reshape(count, KEPT_ROWS, KEPT)
+    kept = np.empty(chunk, dtype=np.int32)
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
         hi = lo + stop - start
         load_prices_nb(prices, lo, hi, start, chunk, high, low, close)
         if longest > 0:
             copy_nb(prices[CLOSE, :hi], closes[0, :hi])
-            sum_levels_nb(closes, lo - EDGE, hi, longest)
+            sum_levels_nb(closes, lo - EDGE, hi, longest, mask)
         for t in range(count):
             kind, row, first = configs[t, KIND], configs[t, ROW], configs[t, FIRST]
             if start > 0:
                 for r in range(KEPT_ROWS):
                     copy_nb(tails[t, r], rows[r, lo - KEPT : lo])
-            fast, fast_scale = _average_nb(
-                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, FAST_LEN], FAST
-            )
-            slow, slow_scale = _average_nb(
-                rows, prices, closes, sums, ramps, lo, hi, start, kind, configs[t, SLOW_LEN], SLOW
-            )
+            fast, slow, fast_scale, slow_scale = rows[FAST], rows[SLOW], 1.0, 1.0
+            short, long = configs[t, FAST_LEN], configs[t, SLOW_LEN]
+            if kind == EMA:
+                if start == 0:
+                    fill_head_nb(fast, lo - 1, prices[CLOSE, lo])
+                    fill_head_nb(slow, lo - 1, prices[CLOSE, lo])
+                ema_pair_block_nb(
+                    prices[CLOSE], prices[CLOSE], lo, hi,
+                    2.0 / (short + 1.0), 2.0 / (long + 1.0), fast, slow,
+                )  # fmt: skip
+            else:
+                fast, fast_scale = _average_nb(
+                    rows, prices, closes, sums, ramps, lo, hi, kind, short, FAST
+                )
+                slow, slow_scale = _average_nb(
+                    rows, prices, closes, sums, ramps, lo, hi, kind, long, SLOW
+                )
             side = entry[row, start:stop]
             _crosses_nb(
                 fast, slow, fast_scale, slow_scale, lo, hi,
                 exit_short[row, start:stop], exit_long[row, start:stop], side,
             )  # fmt: skip
-            filter_nb(side, start, first, trends, configs[t, TREND], htf_index)
+            filter_nb(side, start, first, trends, configs[t, TREND], htf_index, kept)
             if configs[t, ATR_LEN] > 0:
-                wilder_nb(
-                    prices[TR], lo, hi, start, configs[t, ATR_LEN],
-                    rows[ATR], rows[A], rows[T4], rows[T5],
-                )  # fmt: skip
-                copy_nb(rows[ATR, lo:hi], atr[row, start:stop])
+                length = configs[t, ATR_LEN]
+                wilder_into_nb(
+                    prices[TR], lo, hi, start, length, rows[ATR], rows[A], atr[row, :stop]
+                )
             for r in range(KEPT_ROWS):
                 copy_nb(rows[r, hi - KEPT : hi], tails[t, r])
     for t in range(count):

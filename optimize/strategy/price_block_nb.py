@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from optimize.strategy.blocks_nb import Row, copy_nb, ema_block_nb, fill_head_nb
+from optimize.strategy.blocks_nb import Row, copy_nb, fill_head_nb
+from optimize.strategy.ema_nb import ema_block_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table
 
 CLOSE, HIGH, LOW, TR = 0, 1, 2, 3
 PRICE_ROWS = 4
+EDGE = 8  # 점화식이 읽는 지난 값
 
 
 @compiled
@@ -41,10 +43,16 @@ def load_prices_nb(
 
 
 @compiled
-def wilder_nb(
-    tr: Row, lo: int, hi: int, start: int, length: int, atr: Row, seeded: Row, t0: Row, t1: Row
+def wilder_into_nb(
+    tr: Row, lo: int, hi: int, start: int, length: int, row: Row, seeded: Row, out: Row
 ) -> None:
-    """Wilder의 ATR: 처음 length개의 평균에서 시작해 α = 1/length. atr[lo-8:lo]는 지난 값이다."""
+    """Wilder의 ATR을 out[start:]에: 처음 length개의 평균에서 시작해 α = 1/length.
+
+    out: 자료의 첫 봉부터 이 토막의 끝까지. 앞 토막의 값을 읽고 그 뒤에 바로 쓴다. row, seeded: 첫 토막의 임시 줄.
+    """
+    if start >= lo:
+        ema_block_nb(tr, lo, hi, 1.0 / length, out[start - lo :])
+        return
     source = tr
     if start == 0:
         source = seeded
@@ -54,5 +62,8 @@ def wilder_nb(
             seed += source[k]
         seed /= length
         fill_head_nb(source, lo + size - 1, seed)
-        fill_head_nb(atr, lo - 1, seed)
-    ema_block_nb(source, lo, hi, 1.0 / length, atr, t0, t1)
+        fill_head_nb(row, lo - 1, seed)
+    else:
+        copy_nb(out[start - EDGE : start], row[lo - EDGE : lo])
+    ema_block_nb(source, lo, hi, 1.0 / length, row)
+    copy_nb(row[lo:hi], out[start:])

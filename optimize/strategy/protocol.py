@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from optimize.strategy.parameter import Parameter
 from optimize.trial import Params
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from optimize.data.dataset import Dataset
+
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +69,15 @@ class Workspace:
     """작업자 하나가 시행마다 다시 쓰는 배열들. 여러 thread가 함께 쓰지 않는다."""
 
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    _kept: dict[str, tuple[object, Any]] = field(default_factory=dict)
+
+    def kept(self, name: str, owner: object, make: Callable[[], T]) -> T:
+        """owner에서 make로 만든 것. owner가 같은 객체인 동안 다시 만들지 않는다."""
+        found = self._kept.get(name)
+        if found is None or found[0] is not owner:
+            found = (owner, make())
+            self._kept[name] = found
+        return cast("T", found[1])
 
     def array(self, name: str, length: int, dtype: DTypeLike) -> NDArray[Any]:
         """이름마다 하나인 길이 length의 배열. 내용은 지난 시행의 것이다(0이 아니다)."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,14 +15,14 @@ from optimize.strategy.squeeze_momentum import DETREND_STYLES, SIGNAL_STYLES, TH
 from optimize.trial import Params
 
 CHUNK = 2048
-_SLACK = 40  # 토막의 부품이 앞쪽으로 더 읽는 칸(levels_nb.SLACK보다 크다)
+_SLACK = 72  # 토막의 부품이 앞쪽으로 더 읽는 칸: 창보다 levels_nb.BEFORE까지
 
 CONFIG_DTYPE = np.dtype(
     [
         *((name, np.int64) for name in (
             "detrend", "kc_len", "bb_len", "osc_len", "signal_style", "signal_len", "flux_len",
             "gate_bars", "threshold_mode", "threshold_len", "fade_bars",
-            "mom_first", "first", "trend", "row",
+            "mom_first", "first", "trend", "row", "keep_y", "keep_mom", "keep_hull", "keep_squeeze",
         )),
         *((name, np.float64) for name in (
             "bb_mult", "kc_mult", "threshold_long", "threshold_short", "threshold_mult",
@@ -30,14 +32,14 @@ CONFIG_DTYPE = np.dtype(
     align=True,
 )  # fmt: skip
 """시행 하나. 길이는 봉, 문턱은 ATR의 배수. mom_first: momentum의 첫 봉. first: 첫 신호의 봉.
-trend: HTF 추세의 줄 번호, 거르지 않으면 -1. row: 신호를 쓸 줄 번호."""
+trend: HTF 추세의 줄 번호, 거르지 않으면 -1. row: 신호를 쓸 줄 번호. keep_*: 다음 토막이 읽는 지난 봉의 수."""
 
 
 class Extent(NamedTuple):
     """묶음이 함께 쓰는 토막의 크기와, 함께 쓰는 표마다 가장 긴 창(쓰지 않으면 0). 단위는 봉.
 
     history: 토막 앞에 남기는 지난 봉. channel: 고가·저가. mids: hl2. offsets: 종가. squares: 종가의 제곱.
-    ramp: 시행마다의 표(최소제곱, HMA, momentum의 표준편차). plain, heikin_ashi: flux의 입력.
+    ramp: 시행마다의 표(최소제곱, HMA, momentum의 표준편차). *_mask: 그 표에서 읽는 창들의 비트(levels_nb). plain, heikin_ashi: flux의 입력.
     """
 
     chunk: int
@@ -47,6 +49,10 @@ class Extent(NamedTuple):
     offsets: int
     squares: int
     ramp: int
+    channel_mask: int
+    mids_mask: int
+    offsets_mask: int
+    squares_mask: int
     plain: bool
     heikin_ashi: bool
 
@@ -77,6 +83,12 @@ def squeeze_config(params: Params, trend: int, row: int) -> NDArray[Any]:
     config["fade_bars"] = params["fade_bars"] if fade else 1
     config["trend"], config["row"] = trend, row
     config["mom_first"], config["first"] = _first_bars(config)
+    hma = params["signal_style"] == "hma"
+    momenta = max(int(config[name]) for name in ("signal_len", "threshold_len", "fade_bars"))
+    config["keep_y"] = _round_up(int(config["osc_len"]))
+    config["keep_mom"] = _round_up(momenta)
+    config["keep_hull"] = _round_up(math.isqrt(int(config["signal_len"]))) if hma else 0
+    config["keep_squeeze"] = _round_up(int(config["gate_bars"])) if gate else 0
     return config
 
 
@@ -112,15 +124,23 @@ def extent(configs: NDArray[Any]) -> Extent:
     longest = [c["kc_len"], c["bb_len"], c["osc_len"], c["signal_len"], c["threshold_len"],
                c["gate_bars"] + 2, c["fade_bars"] + 2]  # fmt: skip
     hma = c["signal_style"] == SIGNAL_STYLES.index("hma")
+    channel = _used(c["kc_len"], kc | avg | deluxe)
+    mids = _used(c["bb_len"], deluxe) + _used(c["kc_len"], mod)
+    offsets = _used(c["bb_len"], gate | avg) + _used(c["kc_len"], gate)
+    squares = _used(c["bb_len"], gate)
     return Extent(
         chunk=chunk_length(configs[0]),
         history=_round_up(int(max(part.max() for part in longest)) + _SLACK),
-        channel=_longest(c["kc_len"], kc | avg | deluxe),
-        mids=max(_longest(c["bb_len"], deluxe), _longest(c["kc_len"], mod)),
-        offsets=max(_longest(c["bb_len"], gate | avg), _longest(c["kc_len"], gate)),
-        squares=_longest(c["bb_len"], gate),
+        channel=max(channel, default=0),
+        mids=max(mids, default=0),
+        offsets=max(offsets, default=0),
+        squares=max(squares, default=0),
+        channel_mask=_bits(1 << w.bit_length() - 1 for w in channel),
+        mids_mask=_bits(mids),
+        offsets_mask=_bits(offsets),
+        squares_mask=_bits(squares),
         ramp=max(
-            int(c["osc_len"].max()), int(c["threshold_len"].max()), _longest(c["signal_len"], hma)
+            int(c["osc_len"].max()), int(c["threshold_len"].max()), *_used(c["signal_len"], hma)
         ),
         plain=bool((~c["heikin_ashi"]).any()),
         heikin_ashi=bool(c["heikin_ashi"].any()),
@@ -136,9 +156,15 @@ def grouped(batch: Sequence[Params], trends: Sequence[int]) -> list[NDArray[Any]
     return [np.stack(configs) for configs in found.values()]
 
 
-def _longest(lengths: NDArray[np.int64], used: NDArray[np.bool_]) -> int:
-    return int(lengths[used].max()) if used.any() else 0
+def _used(lengths: NDArray[np.int64], used: NDArray[np.bool_]) -> list[int]:
+    found: list[int] = lengths[used].tolist()
+    return found
+
+
+def _bits(lengths: Iterable[int]) -> int:
+    return reduce(or_, lengths, 0)
 
 
 def _round_up(value: int) -> int:
+    """value보다 여덟 넘게 큰, 8의 배수."""
     return (value + 15) // 8 * 8

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.strategy.blocks_nb import Row, copy_nb, ema_block_nb, fill_head_nb
+from optimize.strategy.blocks_nb import Row, copy_nb, fill_head_nb
+from optimize.strategy.ema_nb import ema_block_nb
 from optimize.strategy.jit import compiled
 from optimize.strategy.levels_nb import Table, max_levels_nb, min_levels_nb, sum_levels_nb
 from optimize.strategy.squeeze_config import Extent
@@ -17,18 +18,20 @@ from optimize.strategy.squeeze_config import Extent
 # tables의 번호. 표의 0번 줄이 고가, 저가, hl2, 기준값을 뺀 종가, 그 제곱이다.
 TOPS, BOTTOMS, MIDS, OFFSETS, SQUARES = 0, 1, 2, 3, 4
 TABLES = 5
-# base의 줄 번호. KEPT_ROWS 앞의 줄은 다음 토막이 지난 값을 읽는다.
+# base의 줄 번호. KEPT_ROWS 앞의 줄은 다음 토막이 지난 값을 읽는다: CLOSE는 lo칸, 나머지는 KEPT칸.
 CLOSE, TR, HA_CLOSE, HA_SHIFTED, HA_OPEN, HA_HIGH, HA_LOW = 0, 1, 2, 3, 4, 5, 6
 KEPT_ROWS = 7
-UP_MOVE, DOWN_MOVE, HA_UP_MOVE, HA_DOWN_MOVE, B0, B1 = 7, 8, 9, 10, 11, 12
-BASE_ROWS = 13
+KEPT = 16
+UP_MOVE, DOWN_MOVE, HA_UP_MOVE, HA_DOWN_MOVE = 7, 8, 9, 10
+BASE_ROWS = 11
 
 
 @compiled
-def shift_nb(base: Table, tables: NDArray[np.float64], lo: int, chunk: int) -> None:
-    """토막의 끝 lo칸을 다음 토막의 앞으로 옮긴다."""
-    for r in range(KEPT_ROWS):
-        copy_nb(base[r, chunk : chunk + lo], base[r, :lo])
+def shift_nb(base: Table, tables: NDArray[np.float64], lo: int, chunk: int, extent: Extent) -> None:
+    """토막의 끝을 다음 토막의 앞으로 옮긴다."""
+    copy_nb(base[CLOSE, chunk : chunk + lo], base[CLOSE, :lo])
+    for r in range(TR, KEPT_ROWS if extent.heikin_ashi else HA_CLOSE):
+        copy_nb(base[r, chunk + lo - KEPT : chunk + lo], base[r, lo - KEPT : lo])
     for r in (TOPS, BOTTOMS, MIDS):
         copy_nb(tables[r, 0, chunk : chunk + lo], tables[r, 0, :lo])
 
@@ -102,7 +105,7 @@ def _heikin_ashi_nb(
         seed = 0.5 * (open_[0] + close[0])
         fill_head_nb(base[HA_SHIFTED], lo, seed)
         fill_head_nb(base[HA_OPEN], lo - 1, seed)
-    ema_block_nb(base[HA_SHIFTED], lo, hi, 0.5, base[HA_OPEN], base[B0], base[B1])
+    ema_block_nb(base[HA_SHIFTED], lo, hi, 0.5, base[HA_OPEN])
     ha_open, ha_high, ha_low = base[HA_OPEN, lo:hi], base[HA_HIGH, lo:hi], base[HA_LOW, lo:hi]
     for k in range(size):
         top = ha_open[k] if ha_open[k] > ha_close[k] else ha_close[k]
@@ -116,7 +119,12 @@ def _heikin_ashi_nb(
 
 @compiled
 def _offsets_nb(
-    base: Table, tables: NDArray[np.float64], lo: int, hi: int, window: int, squared: bool
+    base: Table,
+    tables: NDArray[np.float64],
+    lo: int,
+    hi: int,
+    window: int,
+    squared: bool,
 ) -> None:
     """종가에서 이 토막의 첫 종가를 뺀 것과 그 제곱: 제곱의 합이 자리올림으로 깎이지 않게."""
     anchor = base[CLOSE, lo]
@@ -155,12 +163,12 @@ def share_nb(
         _heikin_ashi_nb(base, tables, lo, hi, start, open_, close)
         _moves_nb(base[HA_HIGH], base[HA_LOW], lo, hi, base[HA_UP_MOVE], base[HA_DOWN_MOVE])
     if extent.channel > 0:
-        max_levels_nb(tops, lo, hi, extent.channel)
-        min_levels_nb(bottoms, lo, hi, extent.channel)
+        max_levels_nb(tops, lo, hi, extent.channel, extent.channel_mask)
+        min_levels_nb(bottoms, lo, hi, extent.channel, extent.channel_mask)
     if extent.mids > 0:
-        sum_levels_nb(tables[MIDS], lo, hi, extent.mids)
+        sum_levels_nb(tables[MIDS], lo, hi, extent.mids, extent.mids_mask)
     if extent.offsets > 0:
         _offsets_nb(base, tables, lo, hi, extent.offsets, extent.squares > 0)
-        sum_levels_nb(tables[OFFSETS], lo, hi, extent.offsets)
+        sum_levels_nb(tables[OFFSETS], lo, hi, extent.offsets, extent.offsets_mask)
         if extent.squares > 0:
-            sum_levels_nb(tables[SQUARES], lo, hi, extent.squares)
+            sum_levels_nb(tables[SQUARES], lo, hi, extent.squares, extent.squares_mask)
