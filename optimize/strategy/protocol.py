@@ -62,6 +62,7 @@ class Strategy(Protocol):
 
 
 _LINE = 64
+_MOST_KEPT = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -69,14 +70,16 @@ class Workspace:
     """작업자 하나가 시행마다 다시 쓰는 배열들. 여러 thread가 함께 쓰지 않는다."""
 
     _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    _kept: dict[str, tuple[object, Any]] = field(default_factory=dict)
+    _kept: dict[tuple[str, int], tuple[object, Any]] = field(default_factory=dict)
 
     def kept(self, name: str, owner: object, make: Callable[[], T]) -> T:
-        """owner에서 make로 만든 것. owner가 같은 객체인 동안 다시 만들지 않는다."""
-        found = self._kept.get(name)
+        """owner(객체)에서 make로 만든 것. 앞 구간과 전체를 번갈아 돌아도 다시 만들지 않게 여럿을 쥔다."""
+        found = self._kept.get((name, id(owner)))
         if found is None or found[0] is not owner:
             found = (owner, make())
-            self._kept[name] = found
+            if len(self._kept) >= _MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[name, id(owner)] = found
         return cast("T", found[1])
 
     def array(self, name: str, length: int, dtype: DTypeLike) -> NDArray[Any]:
