@@ -50,3 +50,10 @@ def closed_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         url, "DEFAULT_POSTGRES_URL", "postgresql://postgres:5432@127.0.0.1:9/optuna"
     )
+
+
+@pytest.fixture
+def studies_home(tui_home: Path) -> Path:
+    """기본 PostgreSQL을 보지 않게 한다: 이 컴퓨터에 켜진 서버가 끼어들지 않는다."""
+    (tui_home / ".env").write_text("OPTUNA_STORAGE=\n")
+    return tui_home
