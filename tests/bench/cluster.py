@@ -163,6 +163,7 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
         spent, seen = cluster.cpu(), watch.close()
         if any(run.returncode for run in runs):
             raise SystemExit(f"exit code {[run.returncode for run in runs]}")
+        refuse_inexact(url, trials)
         found = summary(home, began)
         n = found["trials"]
         return {
@@ -173,6 +174,24 @@ def run_once(workers: int, trials: int, pause: int) -> dict[str, Any]:
             "scheduler_cpu_ms": (spent["scheduler"] - ready["scheduler"]) * 1000 / n,
             "worker_cpu_ms": (spent["workers"] - ready["workers"]) * 1000 / n,
         }  # fmt: skip
+
+
+def refuse_inexact(url: Any, target: int) -> None:
+    """목표만큼 저장되고, 번호가 이어지고, 같은 조합이 없고, RUNNING이 없어야 잰 것이다."""
+    with closing(psycopg2.connect(url.secret.replace("postgresql+psycopg2", "postgresql"))) as link:
+        cursor = link.cursor()
+        cursor.execute(
+            "SELECT count(*), min(number), max(number), count(DISTINCT number),"
+            " count(*) FILTER (WHERE state <> 'COMPLETE') FROM trials"
+        )
+        stored = cursor.fetchone()
+        cursor.execute(
+            "SELECT count(DISTINCT chosen) FROM (SELECT string_agg(param_name || '=' || param_value,"
+            " ',' ORDER BY param_name) AS chosen FROM trial_params GROUP BY trial_id) AS each_trial"
+        )
+        distinct = cursor.fetchone()
+    if (stored, distinct) != ((target, 0, target - 1, target, 0), (target,)):
+        raise SystemExit(f"목표 {target}개와 다르다: {stored}, 서로 다른 조합 {distinct}")
 
 
 def summary(home: Path, began: float) -> dict[str, Any]:

@@ -232,11 +232,12 @@ def test_단위가_섞이거나_알_수_없는_시각은_거절한다(tmp_path: 
         ("semicolon.csv", b"open_time;open;high;low;close;volume\n1704067200000;1,5;1,5;1,5;1,5;1\n"),
         ("comma.csv", b'open_time,open,high,low,close,volume\n1704067200000,"1,5","1,5","1,5","1,5",1\n'),
         ("long.csv", b"x" * (2 << 20)),
-        ("zeros.csv.gz", gzip.compress(bytes(2 << 20))),
+        ("zeros.csv.gz", gzip.compress(bytes(2 << 20), mtime=0)),
         ("folder.csv", None),
         ("loop.csv", None),
         ("fast.csv", b"open_time,open,high,low,close,volume\n1704067200000,1,1,1,1,1\n1704067201000,1,1,1,1,1\n"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_읽을_수_없는_파일은_한국어로_거절한다(
     tmp_path: Path, name: str, content: bytes | None
