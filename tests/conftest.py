@@ -21,6 +21,15 @@ from postgres import (  # noqa: F401 — 가져온 fixture는 pytest가 이름�
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+# 오래 걸리는 것부터: 끝에 가서 하나만 도는 동안 나머지 작업자가 놀지 않게 한다.
+SLOW_FIRST = ("test_readme.py", "test_strategy_faults.py", "test_storage_faults_postgres.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """느린 파일의 시험을 앞에 둔다. 나머지의 차례는 그대로다."""
+    items.sort(key=lambda item: item.path.name not in SLOW_FIRST)
+
+
 @pytest.fixture
 def wizard_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """프로젝트의 뿌리를 빈 임시 폴더로 바꾼다. 자식 프로세스에도 미친다."""

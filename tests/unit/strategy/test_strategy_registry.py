@@ -158,8 +158,11 @@ def test_지문은_import하는_파일까지_따라간다(tmp_path: Path) -> Non
     spec = helped(tmp_path)
     files = strategy_files(spec)
     own = {"Mine", "late", "levels", "shapes", "shapes.deep", "shapes.wide"}
-    ours = {f"optimize.strategy.{name}" for name in ("blocks_nb", "indicators", "jit")}
-    assert set(files) == own | ours
+    assert {name for name in files if not name.startswith("optimize.")} == own
+    # indicators가 쓰는 우리의 파일들까지 따라간다.
+    assert {f"optimize.strategy.{name}" for name in ("blocks_nb", "indicators", "jit")} <= set(
+        files
+    )
     for name in ("levels.py", "late.py", "shapes/deep.py"):
         before = strategy_fingerprint(spec)
         with (tmp_path / name).open("a", encoding="utf-8") as file:
