@@ -177,6 +177,9 @@ def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> i
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
         return_freed_memory()
         finished = coordinator.run()
+        for cell in cells:
+            cell.search.proposer.forget()
+        return_freed_memory()
         for item, cell in zip(opened, cells, strict=True):
             if not cell.unsaved:
                 journal = journal.settle(item.journal)

@@ -29,6 +29,10 @@ class FoldedProposer:
         """split의 수."""
         return len(self._proposers)
 
+    def forget(self) -> None:
+        """탐색이 끝났다: sampler들이 배운 것(시행 50,000개면 수십 MB)을 놓는다. 그 뒤로는 묻지 않는다."""
+        self._proposers = ()
+
     def observe(self, trials: Sequence[FinishedTrial]) -> None:
         """끝난 시행을 제 split의 sampler에 알린다. split을 모르는 시행(다른 도구의 것)은 막기만 한다."""
         if self.n_folds == 1:

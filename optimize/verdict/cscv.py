@@ -28,7 +28,7 @@ MIN_TRIALS = 10
 MIN_DAYS = 2 * GROUPS
 # 시행이 더 많으면 고르게 솎는다: 순위의 몫은 표본으로도 같고, 시간과 메모리는 시행 수에 비례한다.
 MAX_TRIALS = 2000
-_CELLS = 1_000_000
+_CELLS = 250_000
 # S/√Q가 이보다 가까우면 같은 점수다(float32의 반올림). 하루 Sharpe로는 1e-5보다 작다.
 _SAME = np.float32(1e-4)
 

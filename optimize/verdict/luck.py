@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from optimize.verdict.sharpe import trials_for_maximum, upper_tail
 
 _DRAWS = 2000
-_CHUNK = 2000
+_CHUNK = 500
 _MIN_BLOCKS = 8
 
 
@@ -102,7 +102,7 @@ def effective_trials(units: NDArray[np.float64], trials: int) -> EffectiveTrials
 def luck_of(units: NDArray[np.float64], seed: int = 0, draws: int = _DRAWS) -> Luck | None:
     """잡음의 최댓값들. 움직인 시행이 없거나 블록이 8개보다 적으면 None.
 
-    메모리는 시행 2,000개씩 나누어 쓴다. seed가 같으면 같은 값이다.
+    메모리는 시행 500개씩 나누어 쓴다. seed가 같으면 같은 값이다.
     """
     moving, blocks = units.shape
     if moving == 0 or blocks < _MIN_BLOCKS:
