@@ -41,7 +41,17 @@ def begin(node: DOMNode, work: WorkType[None], group: str) -> None:
     node.run_worker(work, group=group, exclusive=True)
 
 
-class _Sized(Screen[ResultT]):
+class _Leaving(DOMNode):
+    """떠날 때 자식이 사라지기 전에 뒤의 일을 멈춘다.
+
+    Textual은 자식이 모두 떠난 다음에 취소하므로, 그 사이에 깨어난 일이 없는 widget을 찾는다.
+    """
+
+    def on_prune(self) -> None:
+        self.workers.cancel_node(self)
+
+
+class _Sized(_Leaving, Screen[ResultT]):
     """창의 크기에 따라 class를 바꾼다."""
 
     @property
@@ -106,7 +116,7 @@ class BaseScreen(_Sized[ResultT]):
         self.app.pop_screen()
 
 
-class BaseModal(ModalScreen[ResultT]):
+class BaseModal(_Leaving, ModalScreen[ResultT]):
     """화면 위에 뜨는 창."""
 
     COMMAND_LIST: ClassVar[tuple[Command, ...]] = (CLOSE,)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from tui import bridge
 from tui.cells import plain
 from tui.commands import Command
 from tui.runs import RunSummary, list_runs
-from tui.screens.base import BaseScreen
+from tui.screens.base import BaseScreen, begin
 from tui.text import common
 from tui.text import home as ko
 from tui.widgets.row_table import Column, Row, RowTable
@@ -77,12 +77,10 @@ class HomeScreen(BaseScreen[None]):
     def action_refresh_runs(self) -> None:
         """실행 폴더들을 다시 훑는다(다른 thread에서)."""
         if self.is_current:
-            self.run_worker(self._read, thread=True, exclusive=True, group="runs")
+            begin(self, self._read, "runs")
 
-    def _read(self) -> None:
-        runs = list_runs(bridge.studies_dir())
-        if not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self._show, runs)
+    async def _read(self) -> None:
+        self._show(await asyncio.to_thread(list_runs, bridge.studies_dir()))
 
     def _show(self, runs: list[RunSummary]) -> None:
         self._runs = {str(run.run_dir): run for run in runs}

@@ -119,7 +119,8 @@ class ReviewScreen(StepScreen):
             started = await asyncio.to_thread(bridge.start_run, self.draft)
         except ProblemError as error:
             self._starting = False
-            self.query_one("#review-state", Static).update(ko.REVIEW_EXISTING)
+            if self in self.app.screen_stack:
+                self.query_one("#review-state", Static).update(ko.REVIEW_EXISTING)
             self.wizard.show_problem(error.problem)
             return
         self.wizard.update_settings(self.wizard.settings.with_recent(self.draft.picked))

@@ -1,0 +1,80 @@
+"""화면이 떠날 때 뒤의 일이 사라진 widget을 찾지 않는다."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import ClassVar
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.widgets import Static
+from tui_kit import until
+
+from tui.screens.base import BaseModal, BaseScreen, begin
+
+
+class _Departing(Static):
+    """떠나는 순간을 알린다."""
+
+    gone: ClassVar[asyncio.Event]
+
+    async def on_unmount(self) -> None:
+        self.gone.set()
+
+
+class _Slow(Static):
+    """늦게 떠나는 자식: 화면의 차례가 오기 전에 뒤의 일이 깨어나게 한다."""
+
+    async def on_unmount(self) -> None:
+        await asyncio.sleep(0.2)
+
+
+async def _look(screen: _Page | _Window) -> None:
+    """자식이 떠난 뒤에 깨어나 그 자식을 찾는 일."""
+    screen.started = True
+    await _Departing.gone.wait()
+    await asyncio.sleep(0.05)
+    screen.query_one(_Departing).update("늦은 글")
+
+
+class _Page(BaseScreen[None]):
+    started = False
+
+    def compose_body(self) -> ComposeResult:
+        yield _Departing("자식")
+        yield _Slow("늦은 자식")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        begin(self, partial(_look, self), "look")
+
+
+class _Window(BaseModal[None]):
+    started = False
+
+    def compose(self) -> ComposeResult:
+        yield _Departing("자식")
+        yield _Slow("늦은 자식")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        begin(self, partial(_look, self), "look")
+
+
+@pytest.mark.parametrize("kind", [_Page, _Window])
+@pytest.mark.parametrize("leaving", ["닫기", "앱의 끝"])
+async def test_work_behind_stops_before_the_children_leave(
+    kind: type[_Page] | type[_Window], leaving: str
+) -> None:
+    """일이 깨어나 자식을 찾으면 Textual이 WorkerFailed로 앱을 멈춘다."""
+    _Departing.gone = asyncio.Event()
+    app: App[None] = App()
+    async with app.run_test() as pilot:
+        screen = kind()
+        app.push_screen(screen)
+        await until(pilot, lambda: screen.started)
+        if leaving == "닫기":
+            await app.pop_screen()
+            await asyncio.sleep(0.1)
+    assert _Departing.gone.is_set()
