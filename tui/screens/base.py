@@ -41,17 +41,15 @@ def begin(node: DOMNode, work: WorkType[None], group: str) -> None:
     node.run_worker(work, group=group, exclusive=True)
 
 
-class _Leaving(DOMNode):
-    """떠날 때 자식이 사라지기 전에 뒤의 일을 멈춘다.
+def stop_work(screen: DOMNode) -> None:
+    """떠나는 화면의 뒤의 일을, 자식이 사라지기 전에 멈춘다.
 
-    Textual은 자식이 모두 떠난 다음에 취소하므로, 그 사이에 깨어난 일이 없는 widget을 찾는다.
+    Textual은 자식이 모두 떠난 다음에 취소하므로, 그 사이에 깨어난 일이 없는 widget을 찾아 앱이 멈춘다.
     """
-
-    def on_prune(self) -> None:
-        self.workers.cancel_node(self)
+    screen.workers.cancel_node(screen)
 
 
-class _Sized(_Leaving, Screen[ResultT]):
+class _Sized(Screen[ResultT]):
     """창의 크기에 따라 class를 바꾼다."""
 
     @property
@@ -67,6 +65,9 @@ class _Sized(_Leaving, Screen[ResultT]):
 
     def on_screen_resume(self) -> None:
         self._apply_size()
+
+    def _on_prune(self) -> None:
+        stop_work(self)
 
     def _apply_size(self) -> None:
         size = self.app.size
@@ -116,7 +117,7 @@ class BaseScreen(_Sized[ResultT]):
         self.app.pop_screen()
 
 
-class BaseModal(_Leaving, ModalScreen[ResultT]):
+class BaseModal(ModalScreen[ResultT]):
     """화면 위에 뜨는 창."""
 
     COMMAND_LIST: ClassVar[tuple[Command, ...]] = (CLOSE,)
@@ -132,6 +133,9 @@ class BaseModal(_Leaving, ModalScreen[ResultT]):
 
     def on_resize(self, event: events.Resize) -> None:
         self._apply_size()
+
+    def _on_prune(self) -> None:
+        stop_work(self)
 
     def _apply_size(self) -> None:
         """창이 작으면 아래 화면의 알림이 보이게 비킨다."""
