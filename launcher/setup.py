@@ -42,6 +42,7 @@ def set_up(extras: str) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         lock = take_lock()
         if not stamp.is_ready(extras):
             make_ready(extras, lock)

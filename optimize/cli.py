@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from optimize import paths
 from optimize.errors import SettingsError, WizardError
+from optimize.interrupt import EXIT_INTERRUPTED, STOPPED, Stopped, stoppable
 from optimize.masking import mask_secrets, printable
 
 INTERNAL_ERROR_EXIT = 5
@@ -92,13 +93,14 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
                 # LC_ALL=C에서도 한국어를 쓴다.
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
         try:
-            return main(sys.argv[1:] if argv is None else argv)
+            with stoppable():
+                return main(sys.argv[1:] if argv is None else argv)
         except WizardError as error:
             print_error(error)
             return error.exit_code
-        except KeyboardInterrupt:
-            print("멈췄습니다.", file=sys.stderr)
-            return 130
+        except (Stopped, KeyboardInterrupt):
+            print(STOPPED, file=sys.stderr)
+            return EXIT_INTERRUPTED
         except BrokenPipeError:
             # 받는 쪽(head 등)이 먼저 닫혔다. 끝낼 때의 flush가 다시 실패하지 않게 한다.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,12 @@ exit code: 0 끝 · 2 인자나 설정 · 3 저장소 · 4 캔들 · 5 실행 �
 
 from __future__ import annotations
 
+from optimize.interrupt import end_quietly
+
+if __name__ == "__main__":
+    # 나머지를 import하는 동안의 Ctrl-C도 traceback이 되지 않게 먼저 부른다.
+    end_quietly()
+
 import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING

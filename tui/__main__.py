@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from optimize.interrupt import end_quietly
+
+if __name__ == "__main__":
+    # 화면을 import하는 동안의 Ctrl-C도 traceback이 되지 않게 먼저 부른다.
+    end_quietly()
+
 import os
+import signal
 import sys
 
 from tui import environment
@@ -24,6 +31,8 @@ def main() -> int:
     environment.prepare()
     from tui.app import WizardApp
 
+    # 화면이 도는 동안의 신호는 Textual이 받아 단말기를 되돌리고 끝낸다.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app = WizardApp()
     app.run(mouse=app.settings.mouse)
     return app.return_code or 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import RunError, SettingsError, WizardError, os_reason
+from optimize.interrupt import EXIT_INTERRUPTED, STOPPED, Stopped
 from optimize.memory import return_freed_memory
 from optimize.protocol import (
     DoneEvent,
@@ -49,7 +50,7 @@ from optimize.runner.opening import (
 )
 from optimize.runner.pool import WorkerPool
 from optimize.runner.results import cell_goals, print_results, write_results, write_verdicts
-from optimize.runner.signals import EXIT_INTERRUPTED, Stopped, interruptible
+from optimize.runner.signals import interruptible
 from optimize.runner.terminal import make_terminals
 from optimize.runner.worker import Job, Market, Rehearsal
 
@@ -126,7 +127,7 @@ def _guarded(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
         raise
     except Stopped:
         _emit_last(events, None, EXIT_INTERRUPTED)
-        print("멈췄습니다.", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         title = "프로그램 안에서 예상하지 못한 오류가 났습니다"

@@ -8,10 +8,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import WizardError, os_reason
+from optimize.interrupt import Stopped
 from optimize.protocol import WarningEvent
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
-from optimize.runner.signals import Stopped
 from optimize.runner.worker import Market
 from optimize.trial import FinishedTrial, Params
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-EXIT_INTERRUPTED = 130
+from optimize.interrupt import Stopped
+
 # 작업자가 받지 않아야 할 신호: 터미널은 앞쪽 process group 전체에 보낸다.
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
@@ -42,14 +43,6 @@ def stop_signals(on_stop: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, before in previous.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
-
-
-class Stopped(BaseException):
-    """탐색 앞뒤의 일을 하다가 멈추라는 신호를 받았다.
-
-    KeyboardInterrupt를 쓰지 않는다: 그것이 `exec`를 지나면 CPython은 잡혔더라도 끝날 때 스스로에게
-    SIGINT를 보내 exit code를 잃는다.
-    """
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from optimize.errors import WizardError
+from optimize.interrupt import Stopped
 from optimize.masking import mask_secrets, printable
 from optimize.runner.cargo import CargoFile, unpack_ref, unpack_strategy
 from optimize.runner.chatter import divert_output
@@ -333,9 +334,10 @@ class _Bench:
 
 def _let_go(error: BaseException) -> None:
     """사용자의 Ctrl-C는 다시 올린다. 작업자는 그것을 받지 않으므로, 거기서 난 것은 전략이 낸 것이다."""
-    if isinstance(error, KeyboardInterrupt) and (
+    mine = isinstance(error, KeyboardInterrupt) and (
         signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):
+    )
+    if mine or isinstance(error, Stopped):
         raise error
 
 

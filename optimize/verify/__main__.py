@@ -6,6 +6,12 @@ exit code: 0 찾지 못함 · 2 틀린 인자나 설정 · 4 캔들을 얻지 �
 
 from __future__ import annotations
 
+from optimize.interrupt import end_quietly
+
+if __name__ == "__main__":
+    # 나머지를 import하는 동안의 Ctrl-C도 traceback이 되지 않게 먼저 부른다.
+    end_quietly()
+
 import json
 import sys
 from collections.abc import Callable

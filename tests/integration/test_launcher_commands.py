@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import unicodedata
 from pathlib import Path
 
 import pytest
-from launcher_clone import Clone, make_clone
+from launcher_clone import REPO, Clone, make_clone
 
 MODULES = {
     "실행": "optimize.run",
@@ -163,3 +165,22 @@ def test_launcher_adds_at_most_50_ms(ready: Clone) -> None:
 
     direct = cpu_seconds(str(ready.root / ".venv/bin/python"), "-m", "tui")
     assert cpu_seconds(str(ready.launcher)) - direct <= 0.050
+
+
+@pytest.mark.parametrize(("command", "code"), [("실행", 130), ("테스트", -signal.SIGINT)])
+def test_interrupt_while_launching_shows_no_traceback(
+    clone: Clone, command: str, code: int
+) -> None:
+    """런처가 도는 동안의 Ctrl-C는 우리 명령이 채비를 한 뒤에 한 줄로 받고, 남의 명령이면 조용히 끝난다."""
+    assert clone.start("테스트").returncode == 0
+    shutil.copy2(REPO / "optimize" / "interrupt.py", clone.root / "optimize")
+    run = clone.root / "optimize" / "run.py"
+    ready = "from optimize.interrupt import end_quietly\nend_quietly()\n"
+    run.write_text(ready + run.read_text(encoding="utf-8"), encoding="utf-8")
+    stamp = clone.root / "launcher" / "stamp.py"
+    pressed = "\nimport signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    stamp.write_text(stamp.read_text(encoding="utf-8") + pressed, encoding="utf-8")
+    done = clone.start(command)
+    assert done.returncode == code, done.stderr
+    assert done.stderr == ("멈췄습니다.\n" if code == 130 else "")
+    assert done.stdout == ""

@@ -5,6 +5,12 @@ stdout은 주소와 알림, stderr는 오류다. exit code: 0 닫음(Ctrl+C, SIG
 
 from __future__ import annotations
 
+from optimize.interrupt import end_quietly
+
+if __name__ == "__main__":
+    # 나머지를 import하는 동안의 Ctrl-C도 traceback이 되지 않게 먼저 부른다.
+    end_quietly()
+
 import asyncio
 import secrets
 import signal

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from optimize.interrupt import Stopped
 from optimize.protocol import Event, WarningEvent
 from optimize.report import verdict as report
 from optimize.runner.results import write_verdicts
-from optimize.runner.signals import Stopped
 from optimize.verdict.collect import StudyTrials
 
 
