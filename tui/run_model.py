@@ -152,6 +152,19 @@ class RunModel:
         return found if now is None or pick(found, now) != now else None
 
     @property
+    def together(self) -> StudyState:
+        """모든 칸을 더한 것: 칸마다의 줄을 둘 자리가 없을 때 한 줄로 보인다."""
+        known = [study.best_value for study in self.studies if study.best_value is not None]
+        left = [study.eta_s for study in self.studies if study.eta_s is not None]
+        done, target = (sum(getattr(s, key) for s in self.studies) for key in ("done", "target"))
+        return StudyState(
+            "", "", "", "", "", done, target,
+            rate=sum(study.rate for study in self.studies),
+            eta_s=max(left, default=None),
+            best_value=(min if self.minimize else max)(known, default=None),
+        )  # fmt: skip
+
+    @property
     def workers(self) -> int:
         """지금 도는 작업자의 수(칸들이 나누어 쓰는 같은 작업자들이다). 모르면 0."""
         return max((study.workers for study in self.studies), default=0)

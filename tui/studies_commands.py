@@ -266,6 +266,8 @@ def _described_params(item: StudyItem) -> dict[str, Any] | None:
         "strategy": strategy,
         "backtest": {key: value for key, value in costs.items() if " " not in key},
         "objective": described.get("objective", params["objective"]),
+        # 검증이 생기기 전의 스터디에는 칸이 없다.
+        "validation": {**params["validation"], **described.get("validation", {"method": "none"})},
     }
 
 

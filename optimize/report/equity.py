@@ -24,7 +24,8 @@ def compute_equity(
     """한 시행의 날마다의 평가금. 심볼이 여럿이면 심볼마다 같은 돈으로 시작한 평가금의 평균이다.
 
     settings: `plan.json`의 params. cell: `1m@15m`. trial: 켜진 파라미터.
-    돌려주는 것: first_day(1970-01-01부터의 날, UTC), initial_cash, equity(날마다), metrics, source.
+    돌려주는 것: first_day(1970-01-01부터의 날, UTC), initial_cash, equity(날마다), metrics, source,
+    splits(나눔마다 train과 test의 날의 범위들 [첫 날, 끝 날), 검증이 없으면 비었다).
     SettingsError: 설정이나 파라미터가 틀렸다. DataError: 캔들이 없다.
     """
     import numpy as np
@@ -33,20 +34,25 @@ def compute_equity(
     from optimize.search.across import joint_metrics
     from optimize.search.space import SearchSpace
     from optimize.strategy.registry import load_strategy
+    from optimize.validation.splits import Rules, make_scheme
 
     params = planned_params(settings)
     found = stored_symbols(params, cell)
     strategy = load_strategy(params.strategy.name)
     full = SearchSpace(strategy.parameters, params.strategy.space).complete(dict(trial))
     results = [run_backtest(item.refs[0].open(), strategy, full, item.costs) for item in found]
+    first_day = results[0].first_day
     equity = np.mean([result.daily_equity for result in results], axis=0)
     metrics = joint_metrics([result.metrics for result in results], params.objective.across_symbols)
+    rules = Rules(**params.validation.model_dump())
+    scheme = make_scheme(rules, first_day, first_day + len(equity))
     return {
-        "first_day": results[0].first_day,
+        "first_day": first_day,
         "initial_cash": results[0].initial_cash,
         "equity": [round(float(value), 8) for value in equity],
         "metrics": {name: value for name, value in metrics.items() if math.isfinite(value)},
         "source": ", ".join(dict.fromkeys(item.refs[0].source for item in found)),
+        "splits": [{"train": split.train, "test": split.test} for split in scheme.splits],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -281,7 +282,7 @@ async def test_log_shows_warnings_and_masks_secrets(tui_home: Path) -> None:
 async def test_plots_toggle_and_small_window(tui_home: Path) -> None:
     rows = [trial(n, float(n % 17) - n / 50, is_best=n == 16) for n in range(200)]
     folder = write_run(tui_home, "r", [hello(1), study(), *rows])
-    async with WizardApp().run_test(size=(80, 24)) as pilot:
+    async with WizardApp().run_test(size=(80, 24), notifications=True) as pilot:
         await open_screen(pilot, folder)
         await until_text(pilot, "시행 200개")
         assert "시행마다의 점수" not in shown(pilot.app)
@@ -290,9 +291,37 @@ async def test_plots_toggle_and_small_window(tui_home: Path) -> None:
         await until_text(pilot, "200번째")
         assert any(0x2800 < ord(char) < 0x2900 for char in shown(pilot.app))
         await pilot.resize_terminal(60, 15)
-        await until_text(pilot, "시행마다의 점수")
-        await pilot.press("v")
-        await until(pilot, lambda: "시행마다의 점수" not in shown(pilot.app))
+        await until(pilot, lambda: pilot.app.screen.query(".-cramped"))
+        assert "시행마다의 점수" not in shown(pilot.app)
+        await pilot.press("v", "v")
+        await until_text(pilot, "그림을 둘 자리가 없습니다")
+
+
+@pytest.mark.parametrize(
+    ("size", "plots", "lines"), [((60, 15), False, 8), ((80, 24), True, 6), ((100, 30), True, 7)]
+)
+async def test_rows_stay_when_four_cells_have_finished(
+    tui_home: Path, size: tuple[int, int], plots: bool, lines: int
+) -> None:
+    """칸 넷의 진행과 맺음말과 그림이 함께 있어도 시행의 줄이 남는다. 자리가 없으면 그림이 물러난다."""
+    cells = ("1m@15m", "1m@1h", "5m@1h", "15m@4h")
+    heads = [study(cell, cell, 20) for cell in cells]
+    rows = [trial(n, float(n), cell, is_best=True) for n in range(20) for cell in cells]
+    states = [
+        {"type": "progress", "study": cell, "done": 20, "target": 20, "rate": 0.0, "eta_s": 0.0}
+        for cell in cells
+    ]
+    folder = write_run(tui_home, "r", [hello(1), *heads, *rows, *states, done(0, 19.0)])
+    async with WizardApp().run_test(size=size) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "시행 80개")
+        if plots:
+            await pilot.press("v")
+            await until_text(pilot, "시행마다의 점수")
+        screen = shown(pilot.app)
+        assert len(re.findall(r"^ *>? +\d+ .*완료 ", screen, re.MULTILINE)) == lines
+        assert ("칸 4개" in screen) == (size[1] < 20)
+        assert ("80/80" in screen) == (size[1] < 20)
 
 
 def test_plot_glyphs_are_one_cell_everywhere() -> None:

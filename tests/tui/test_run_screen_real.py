@@ -38,12 +38,15 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 async def check_equity(pilot: Any, screen: RunScreen) -> None:
-    """G: 고른 시행을 다시 셈한 기간 전체의 평가금이 보인다."""
+    """G: 고른 시행을 다시 셈한 기간 전체의 평가금과, 그 가운데 검증의 날들이 보인다."""
     await pilot.press("g")
     # 시행의 순이익은 학습 날의 것이고, 그림의 끝은 기간 전체의 것이다.
     await until(
         pilot, lambda: re.search(r"10,000 에서 [\d,]+ \([+-][\d,.]+ %\)", shown(pilot.app)), 60
     )
+    # 검증의 날들이 어디서 시작하는지 글과 띠로 보인다.
+    await until_text(pilot, "검증 2024-01-05 ~ 2024-01-06 (2일): 그 동안 ")
+    await until(pilot, lambda: re.search(r" 학습 -+ *검증 =+ ", shown(pilot.app)))
     await until_text(pilot, "2024-01-01")
     await pilot.press("escape")
     await until(pilot, lambda: pilot.app.screen is screen)

@@ -139,7 +139,9 @@ def steady(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def computed(*_: object) -> AsyncGenerator[dict[str, Any], None]:
         equity = [10_000 * (1 + 0.4 * i / 366 + 0.1 * math.sin(i / 20)) for i in range(366)]
-        yield {"type": "equity", "equity": equity, "initial_cash": 10_000.0, "first_day": 19_723}
+        split = {"train": [[19_723, 19_970]], "test": [[19_971, 20_089]]}
+        yield {"type": "equity", "equity": equity, "initial_cash": 10_000.0, "first_day": 19_723,
+               "splits": [split] * 3}  # fmt: skip
 
     monkeypatch.setattr(study_analysis, "importances", ranked)
     monkeypatch.setattr(pareto_module, "pareto_front", front)

@@ -142,6 +142,7 @@ class BaseModal(ModalScreen[ResultT]):
         size = self.app.size
         self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
         self.set_class(size.width < NARROW_WIDTH, "-narrow")
+        self.set_class(size.height < 20, "-tiny")
 
     def action_close(self) -> None:
         """결과 없이 닫는다."""

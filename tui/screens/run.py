@@ -135,7 +135,7 @@ class RunScreen(TrialsScreen):
         parts = [ko.PAUSED] if table.frozen else []
         parts += [self.count_text(), sort_text(table.view), *self.goal_text()]
         if self.model.studies:
-            parts += [self._workers()] if self.model.workers else []
+            parts += [self._workers()] if self.model.workers and not self.model.is_over else []
             parts.append(ko.STORAGE.format(storage=readable(self.model.studies[0].storage)))
         text = Text(no_wrap=True, overflow="ellipsis")
         warnings = [m for m in self.model.messages if isinstance(m, bridge.WarningEvent)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -29,6 +29,7 @@ from tui.verdicts import VALIDATION_FILE, parse_validation, read_record
 from tui.widgets.fields import TextField
 from tui.widgets.heatmap import CellMatrix
 from tui.widgets.plots import ScorePlot
+from tui.widgets.trial_area import TrialArea
 from tui.widgets.trial_card import card_text
 from tui.widgets.trial_table import TrialTable
 
@@ -82,7 +83,7 @@ class TrialsScreen(BaseScreen[None]):
             yield Static(ko.FILTER_LABEL, classes="field-label")
             yield TextField(placeholder=ko.FILTER_HINT, id="filter", classes="wide")
         with Horizontal(id="run-columns"):
-            with Vertical(id="run-left"):
+            with TrialArea(id="run-left"):
                 yield TrialTable(self.model, id="trials")
                 with Horizontal(id="plots"):
                     yield ScorePlot(self.model)
@@ -191,6 +192,8 @@ class TrialsScreen(BaseScreen[None]):
     def action_plots(self) -> None:
         """그림을 보이거나 감춘다."""
         self._plots = not self._shows_plots
+        if self._plots and self.query_one(TrialArea).is_cramped:
+            self.wizard.toast(ko.PLOTS_NO_ROOM, severity="warning")
         self._apply_size()
         self._paint_plots()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,9 @@ from tui.studies_commands import parse_problem
 from tui.text import common
 from tui.text import run as ko
 from tui.widgets.chrome import KeyBar
-from tui.widgets.plots_equity import EquityPlot
+from tui.widgets.plots_equity import DayRange, EquityPlot
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class EquityScreen(BaseModal[None]):
@@ -66,19 +71,41 @@ class EquityScreen(BaseModal[None]):
         if not equity:
             self._say(ko.EQUITY_EMPTY, bad=True)
             return
-        self.query_one(EquityPlot).show(equity, first, initial)
+        train, test = self._split(item.get("splits", ()))
+        self.query_one(EquityPlot).show(equity, first, initial, train, test)
         profit = (equity[-1] / initial - 1) * 100 if initial else 0.0
         trough = _max_drawdown(initial, equity)
-        self._say(
-            ko.EQUITY_NOTE.format(
-                start=initial, end=equity[-1], profit=profit, drawdown=trough, days=len(equity)
-            )
+        note = ko.EQUITY_NOTE.format(
+            start=initial, end=equity[-1], profit=profit, drawdown=trough, days=len(equity)
         )
+        self._say("\n".join([note, *_test_lines(test, [initial, *equity], first)]))
+
+    def _split(self, splits: Sequence[Any]) -> tuple[list[DayRange], list[DayRange]]:
+        """이 시행의 나눔의 (학습, 검증). 나눔을 모르면 둘 다 비었다."""
+        fold = self._event.fold if self._event.fold is not None else 0
+        mine = splits[fold] if 0 <= fold < len(splits) else {"train": (), "test": ()}
+        train, test = ([(int(a), int(b)) for a, b in mine[key]] for key in ("train", "test"))
+        return train, test
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         note = self.query_one("#equity-note", Static)
         note.set_class(bad, "bad")
         note.update(Text("\n".join(plain(line) for line in text.splitlines())))
+
+
+def _test_lines(test: Sequence[DayRange], money: Sequence[float], first: int) -> list[str]:
+    """검증의 날들과 그 동안의 수익. money: 처음 돈과 날마다의 평가금."""
+    if not test:
+        return []
+    growth = math.prod(
+        money[end - first] / money[start - first] if money[start - first] > 0 else 1.0
+        for start, end in test
+    )
+    start, end = (date.fromordinal(_EPOCH + day) for day in (test[0][0], test[-1][1] - 1))
+    days = sum(stop - begin for begin, stop in test)
+    words = ko.EQUITY_TEST if len(test) == 1 else ko.EQUITY_TESTS
+    profit = (growth - 1) * 100
+    return [words.format(start=start, end=end, days=days, profit=profit, parts=len(test))]
 
 
 def _max_drawdown(initial: float, equity: list[float]) -> float:

@@ -68,6 +68,7 @@ HOST = "{host} {n}"
 IN_SAMPLE, OUT_OF_SAMPLE = "학습 점수", "검증 점수"
 FOLD = ("나눔", "{n}번째")
 BEST = "최고 {score}"
+ALL_CELLS = "칸 {n}개"
 STORAGE = "저장소 {storage}"
 DATA_PROGRESS = "캔들 준비: {label} {done:,}/{total:,}"
 DATA_PROGRESS_OPEN = "캔들 준비: {label}"
@@ -110,6 +111,7 @@ ADD_LABEL = "목표 총수"
 ADD_BAD = "{target:,}보다 큰 수를 적어 주세요"
 ADD_RUNNING = "아직 실행 중입니다. 끝나거나 멈춘 뒤에 더할 수 있습니다"
 PLOTS = ("그림", "시행마다의 점수와 칸마다의 최고를 보이거나 감춥니다")
+PLOTS_NO_ROOM = "그림을 둘 자리가 없습니다. 창을 더 높이면 보입니다"
 EQUITY = ("평가금", "고른 시행의 평가금 곡선을 그립니다. 같은 설정과 캔들로 다시 셈합니다")
 EQUITY_TITLE = "시행 {number} ({cell}) 의 평가금"
 EQUITY_WORKING = "같은 설정과 캔들로 다시 셈합니다"
@@ -119,6 +121,9 @@ EQUITY_NOTE = (
     "{start:,.0f} 에서 {end:,.0f} ({profit:+,.2f} %), "
     "날 기준 최대 낙폭 {drawdown:.2f} %, {days:,}일(UTC)"
 )
+EQUITY_TEST = "검증 {start} ~ {end} ({days:,}일): 그 동안 {profit:+,.2f} %"
+EQUITY_TESTS = "검증 {start} ~ {end} 의 {parts}토막 ({days:,}일): 그 동안 {profit:+,.2f} %"
+EQUITY_TRAIN, EQUITY_HELD = "학습", "검증"
 EQUITY_NO_PLAN = "이 시행의 설정을 찾지 못해 다시 셈할 수 없습니다"
 PLOT_TITLE = "시행마다의 점수"
 PLOT_BEST = "그때까지의 최고 {score}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
+from textual.geometry import Size
 from textual.widget import Widget
 
 from tui.cells import cut, fit, plain
@@ -12,7 +13,8 @@ from tui.run_model import RunModel, StudyState
 from tui.text import run as ko
 
 _BAR, _NARROW_BAR, _NARROW = 20, 10, 90
-_MAX_LINES = 6
+# (창의 높이가 이 이상이면, 이만큼의 줄까지). 낮은 창에서는 시행의 표가 먼저다.
+_LINES = ((30, 6), (20, 4), (0, 1))
 
 
 def duration_text(seconds: float) -> str:
@@ -49,11 +51,19 @@ class RunPanel(Widget):
     def render(self) -> Text:
         if not self.model.studies:
             return Text(self._preparing(), self.get_component_rich_style("run-panel--muted"))
-        lines = [self._line(study) for study in self.model.studies[:_MAX_LINES]]
-        return Text("\n").join(lines)
+        return Text("\n").join(self._line(study) for study in self._shown(self.size.height))
 
-    def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        return max(1, min(_MAX_LINES, len(self.model.studies)))
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        most = next(lines for height, lines in _LINES if viewport.height >= height)
+        return max(1, min(most, len(self.model.studies)))
+
+    def _shown(self, lines: int) -> list[StudyState]:
+        """칸마다, 자리가 모자라면 모두를 더한 것과 아직 도는 칸부터."""
+        studies = self.model.studies
+        if len(studies) <= lines:
+            return studies
+        running_first = sorted(studies, key=lambda study: study.done >= study.target)
+        return [self.model.together, *running_first[: lines - 1]]
 
     def _preparing(self) -> str:
         event = self.model.preparing
@@ -72,7 +82,8 @@ class RunPanel(Widget):
         label = f"{share:>4.0%} "
         bar = fit(label, width, "right")
         line = Text(no_wrap=True, end="")
-        line.append(fit(plain(study.cell), 9), style("run-panel--cell"))
+        name = plain(study.cell) or ko.ALL_CELLS.format(n=len(self.model.studies))
+        line.append(fit(name, 9), style("run-panel--cell"))
         line.append(bar[:filled], style("run-panel--bar"))
         line.append(bar[filled:], style("run-panel--rest"))
         count = ko.CELL_LINE.format(done=study.done, target=study.target)
