@@ -52,6 +52,7 @@ def prepare(
     on_progress: Progress,
     floor_off_grid: bool = False,
     funding_file: Path | None = None,
+    one_of_several: bool = False,
 ) -> list[DatasetRef]:
     """칸마다 DatasetRef 하나를 칸의 차례대로 준다.
 
@@ -60,6 +61,7 @@ def prepare(
         거래소는 캐시에 있는 만큼, 캐시가 비었으면 최근 365일이다.
     offline: 참이면 거래소에 묻지 않는다. on_progress(이름, 한 일, 할 일; 모르면 0).
     floor_off_grid: 격자를 벗어난 시각을 내림한다(파일에만). funding_file: 펀딩 기록 파일.
+    one_of_several: 함께 도는 심볼들 가운데 하나인가. 오류가 대는 인자의 꼴만 다르다.
 
     캔들을 얻지 못하면 DataError, 기간이 틀리면 SettingsError.
     """
@@ -68,6 +70,7 @@ def prepare(
     if start_ms is not None and end_ms is not None:
         check_order(start_ms, end_ms)
     store = SymbolStore(cache_dir, symbol)
+    fix = missing_fix(symbol, one_of_several=one_of_several)
     if file is not None and symbol.is_demo:
         raise SettingsError(
             "DEMO: 심볼과 캔들 파일을 함께 쓸 수 없습니다",
@@ -79,10 +82,14 @@ def prepare(
     elif symbol.is_demo:
         source = _from_demo(symbol, demo_seed, demo_days, start_ms, end_ms, on_progress)
     else:
-        source = _from_cache(store, start_ms, end_ms, offline, on_progress, floor_off_grid)
+        source = _from_cache(store, start_ms, end_ms, offline, on_progress, floor_off_grid, fix)
     source = _with_funding(source, store, funding_file)
     refs = prepare_cells(cache_dir, symbol, cells, source)
-    return [replace(ref, notes=ref.notes + _funding_notes(ref, source.funding)) for ref in refs]
+    argument = f"--funding {symbol}=파일" if one_of_several else "--funding 파일"
+    return [
+        replace(ref, notes=ref.notes + _funding_notes(ref, source.funding, argument))
+        for ref in refs
+    ]
 
 
 def _from_file(
@@ -164,6 +171,7 @@ def _from_cache(
     offline: bool,
     on_progress: Progress,
     floor_off_grid: bool,
+    fix: str,
 ) -> BaseSource:
     start_ms, end_ms = choose_period(store.manifest(), start_ms, end_ms, offline=offline)
     notes: list[str] = []
@@ -171,14 +179,14 @@ def _from_cache(
         # httpx를 여는 값이 있으므로 내려받을 때만 들인다.
         from optimize.data.download import download
 
-        notes = download(store, start_ms, end_ms, on_progress, fix=missing_fix(store.symbol))
+        notes = download(store, start_ms, end_ms, on_progress, fix=fix)
     manifest = store.manifest()
     period = manifest.period
     if period is None:
         raise DataError(
             f"{store.symbol}의 캔들이 캐시에 없습니다",
             "거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
-            missing_fix(store.symbol),
+            fix,
         )
     asked = start_ms, end_ms
     start_ms, end_ms = max(start_ms, period[0]), min(end_ms, period[1])
@@ -186,7 +194,7 @@ def _from_cache(
         raise DataError(
             f"{store.symbol}의 고른 기간이 캐시에 다 있지 않습니다",
             "캐시에 있는 기간: " + ", ".join(format_period(*span) for span in manifest.covered),
-            missing_fix(store.symbol),
+            fix,
         )
 
     def load() -> LoadedBase:
@@ -241,18 +249,22 @@ def choose_period(
     return start_ms, end_ms
 
 
-def missing_fix(symbol: Symbol) -> str:
-    """캔들이 없을 때의 길들. 내려받을 수 있는 거래소면 그것도 든다."""
+def missing_fix(symbol: Symbol, *, one_of_several: bool = False) -> str:
+    """캔들이 없을 때의 길들. 내려받을 수 있는 거래소면 그것도 든다. one_of_several: 심볼이 여럿인 실행의 하나인가."""
     needs = "" if symbol.exchange in EXCHANGES else "(ccxt가 있어야 합니다)"
     fetch = (
         f"인터넷이 되는 곳에서 내려받기{needs}: python -m optimize.data fetch --symbol {symbol}\n"
     )
+    demo = f"DEMO:{symbol.ticker}"
+    file, made = "파일.csv.gz", f"--symbol {demo}"
+    if one_of_several:
+        file, made = f"{symbol}={file}", f"--symbols 에서 {symbol} 대신 {demo}"
     return (
         "다음 가운데 하나를 고르세요:\n"
-        "가진 파일로 실행: --data 파일.csv.gz\n"
+        f"가진 파일로 실행: --data {file}\n"
         f"파일을 캐시에 들이기: python -m optimize.data import 파일 --symbol {symbol}\n"
         f"{fetch}"
-        f"합성 데모로 해 보기: --symbol DEMO:{symbol.ticker}"
+        f"합성 데모로 해 보기: {made}"
     )
 
 
@@ -269,11 +281,14 @@ def _with_funding(source: BaseSource, store: SymbolStore, funding_file: Path | N
     return replace(source, funding=store.funding()) if store.symbol.is_perpetual else source
 
 
-def _funding_notes(ref: DatasetRef, funding: FundingSchedule | None) -> tuple[str, ...]:
+def _funding_notes(
+    ref: DatasetRef, funding: FundingSchedule | None, argument: str
+) -> tuple[str, ...]:
+    """펀딩이 모자란 것의 알림. argument: 펀딩 파일을 주는 인자."""
     if not ref.symbol.endswith(".P") or ref.is_demo:
         return ()
     if funding is None or not len(funding):
-        return ("펀딩 기록이 없어 펀딩 비용을 0으로 셉니다. --funding 파일 로 줄 수 있습니다",)
+        return (f"펀딩 기록이 없어 펀딩 비용을 0으로 셉니다. {argument} 로 줄 수 있습니다",)
     first, last = int(funding.time[0]), int(funding.time[-1])
     inside = funding.time[(funding.time >= ref.start_ms) & (funding.time < ref.end_ms)]
     holes = int((np.diff(inside) > _FUNDING_LONGEST_MS).sum())

@@ -118,6 +118,7 @@ def _prepare(
         cache_dir=paths.cache_dir(),
         on_progress=on_progress,
         floor_off_grid=data.floor_off_grid,
+        one_of_several=len(params.chosen) > 1,
     )
 
 

@@ -292,6 +292,15 @@ def test_캐시에_없으면_길들을_말하고_데모로_바꾸지_않는다(r
         assert way in caught.value.fix
 
 
+def test_함께_도는_심볼의_길은_심볼을_단_인자다(ready: Prepare) -> None:
+    """심볼이 여럿인 실행은 `--data 파일`을 받지 않는다: 붙여 넣으면 되는 꼴을 댄다."""
+    with pytest.raises(DataError) as caught:
+        ready("BINANCE:ETHUSDT", "1m@15m", one_of_several=True)
+    assert "--data BINANCE:ETHUSDT=파일.csv.gz" in caught.value.fix
+    assert "--data 파일" not in caught.value.fix
+    assert "--symbols 에서 BINANCE:ETHUSDT 대신 DEMO:ETHUSDT" in caught.value.fix
+
+
 def test_캐시를_벗어난_기간은_오프라인에서_거절한다(ready: Prepare, tmp_path: Path) -> None:
     candles = make_demo("ETHUSDT", 1, DEMO_START_MS, 1440)
     store = SymbolStore(tmp_path / "data", parse_symbol("BINANCE:ETHUSDT"))
