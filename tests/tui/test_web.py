@@ -135,6 +135,17 @@ async def test_page_is_self_contained_and_fenced(served: Served) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
 
 
+async def test_reopen_link_is_above_the_terminal(served: Served) -> None:
+    """닫힌 뒤의 '다시 열기'를 단말기의 판들이 덮으면 누를 수 없다."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(served.url) as answer:
+            page = await answer.text()
+        async with session.get(f"{served.origin}/static/css/xterm.css") as answer:
+            layers = [int(found) for found in re.findall(r"z-index: *(-?\d+)", await answer.text())]
+    (message,) = re.findall(r"\.message \{.*?z-index: *(\d+)", page, re.DOTALL)
+    assert int(message) > max(layers)
+
+
 async def test_only_the_key_opens_the_page(served: Served) -> None:
     assert await status_of(f"{served.origin}/다른열쇠/") == 403
     assert await status_of(f"{served.origin}/{served.key[:-1]}/") == 403

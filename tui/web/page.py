@@ -10,10 +10,16 @@ from tui.text import common
 from tui.text import web as ko
 
 FONT_SIZE = 16
-# 쪽이 열리자마자 글쇠가 듣게 한다. textual.js가 단말기를 만든 뒤에 돈다.
-_FOCUS = (
-    """addEventListener("load", () => document.querySelector(".xterm-helper-textarea").focus())"""
-)
+# 화면이 뜨자마자 글쇠가 듣게 하고, 닫히면 Enter로 다시 열게 한다. 첫 바이트가 오기 전에 초점을 주면
+# textual.js가 아직 잇지 않은 WebSocket에 보내려 한다.
+_FOCUS = """addEventListener("load", () => {
+  const ready = () => document.body.classList.contains("-first-byte");
+  const focus = () => document.querySelector(".xterm-helper-textarea").focus();
+  const closed = () => document.body.classList.contains("-closed");
+  const look = () => closed() ? document.querySelector(".closed a").focus() : ready() && focus();
+  new MutationObserver(look).observe(document.body, {attributeFilter: ["class"]});
+  look();
+})"""
 _FOCUS_HASH = b64encode(hashlib.sha256(_FOCUS.encode()).digest()).decode()
 _TEMPLATE = """<!DOCTYPE html>
 <html lang="ko">
@@ -33,10 +39,10 @@ _TEMPLATE = """<!DOCTYPE html>
 html, body {{ margin: 0; height: 100%; background: #12161d; color: #e4e9f1; overflow: hidden; }}
 #terminal {{ position: absolute; inset: 0; }}
 .message {{
-  position: absolute; inset: 0; z-index: 1; display: grid; place-content: center; gap: 1rem;
+  position: absolute; inset: 0; z-index: 100; display: grid; place-content: center; gap: 1rem;
   text-align: center; font-family: sans-serif; background: #12161d;
 }}
-.message a {{ color: #7ab8ff; }}
+.message a {{ color: #7ab8ff; justify-self: center; padding: 0.25rem 1rem; }}
 .closed, body.-first-byte .opening {{ display: none; }}
 body.-closed .closed {{ display: grid; }}
 </style>
