@@ -61,6 +61,7 @@ def write_results(
             tuple(goal.metric for goal in cell.search.objective.goals),
             0 if scheme is None else day_count(scheme.testing),
             plan.params.search.sampler != "random",
+            cell.search.space,
         )
         gathered.append(trials)
         try:

@@ -22,6 +22,7 @@ from optimize.studies.sources import Sources
 
 if TYPE_CHECKING:
     from optimize.report.verdict import Bench
+    from optimize.search.space import SearchSpace
     from optimize.verdict.collect import StudyTrials
 
 _PAGE = 2000
@@ -45,6 +46,8 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
     bench: Bench | str = "다시 셈하지 말라고 했습니다(--stored-only)"
     # 전략이 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
     with redirect_stdout(sys.stderr):
+        if adaptive:
+            own.space = _space(info, plan)
         if not arguments.stored_only:
             bench = _bench(info, plan)
         rerun, reason = try_rerun(bench, own.best, _STEP_SECONDS)
@@ -105,6 +108,23 @@ def _adaptive(plan: Mapping[str, Any] | None) -> bool:
     params = plan.get("params") if plan is not None else None
     search = params.get("search") if isinstance(params, Mapping) else None
     return not isinstance(search, Mapping) or search.get("sampler") != "random"
+
+
+def _space(info: StudyInfo, plan: Mapping[str, Any] | None) -> SearchSpace | None:
+    """스터디가 찾은 공간. 실행의 기록이 없거나, 전략을 읽지 못하거나, 그 뒤로 공간이 달라졌으면 None."""
+    from optimize.report.equity import planned_params
+    from optimize.search.space import SearchSpace
+    from optimize.strategy.registry import load_strategy
+
+    recorded = info.attrs.get(_ATTRIBUTE)
+    if plan is None or not isinstance(recorded, Mapping):
+        return None
+    try:
+        params = planned_params(plan["params"])
+        space = SearchSpace(load_strategy(params.strategy.name).parameters, params.strategy.space)
+    except (WizardError, KeyError, TypeError, ValueError):
+        return None
+    return space if space.fingerprint == recorded.get("space") else None
 
 
 def _collect(info: StudyInfo, sources: Sources, adaptive: bool) -> StudyTrials:

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from optimize.search.pareto import Leaders
 from optimize.trial import FinishedTrial, Params
 from optimize.validation.blocks import block_counts, decode_blocks
+
+if TYPE_CHECKING:
+    from optimize.search.space import SearchSpace
 
 MAX_KEPT = 10_000
 # 기간이 길수록 커지는 지표: 길이가 다른 학습과 검증의 값을 나누어 볼 수 없다.
@@ -94,7 +98,7 @@ class StudyTrials:
     directions: 목표들의 방향('maximize' | 'minimize'). 여럿이면 최선은 첫 목표가 가장 좋은 파레토 최적 시행이다.
     days: 블록이 있는 시행의 날 수(첫 것의), 없으면 0. with_blocks: 그 날 수의 블록을 가진 시행의 수.
     goals: 목표의 지표들의 이름, 모르면 비었다. test_days: 검증에 쓴 날들의 합집합의 날 수, 모르거나 검증이 없으면 0.
-    adaptive: 지난 시행을 보고 고르는 sampler가 찾았는가.
+    adaptive: 지난 시행을 보고 고르는 sampler가 찾았는가. space: 탐색 공간, 모르면 None.
     sharpes: 그 시행들의 하루 Sharpe. folds: split마다 학습의 첫 목표가 가장 좋은 시행의 성적.
     """
 
@@ -104,11 +108,13 @@ class StudyTrials:
     goals: tuple[str, ...] = ()
     test_days: int = 0
     adaptive: bool = False
+    space: SearchSpace | None = None
     days: int = 0
     with_blocks: int = 0
     states: Counter[str] = field(default_factory=Counter)
     sharpes: Moments = field(default_factory=Moments)
     folds: dict[int, FoldScore] = field(default_factory=dict)
+    _folds_seen: set[int] = field(default_factory=set)
     _leaders: Leaders | None = None
     _kept: list[_Kept] = field(default_factory=list)
     _seen: int = 0
@@ -122,6 +128,8 @@ class StudyTrials:
         if self._leaders is None:
             self._leaders = Leaders(self.directions)
         self._leaders.offer(trial)
+        if trial.fold is not None:
+            self._folds_seen.add(trial.fold)
         self._note_fold(trial)
         self._keep(trial)
 
@@ -178,6 +186,11 @@ class StudyTrials:
         return self.states["COMPLETE"] + self.states["PRUNED"]
 
     @property
+    def searchers(self) -> int:
+        """저마다 따로 배우는 sampler의 수: split마다 하나."""
+        return max(len(self._folds_seen), 1)
+
+    @property
     def params(self) -> list[Params]:
         """남긴 시행들의 파라미터."""
         return [kept.params for kept in self._kept]
@@ -186,6 +199,10 @@ class StudyTrials:
     def scores(self) -> list[float]:
         """남긴 시행들의 점수(첫 목표)."""
         return [kept.score for kept in self._kept]
+
+    def with_returns(self) -> tuple[list[Params], NDArray[np.float64]]:
+        """블록이 있는 시행들의 조합과 합 float64[M, B]."""
+        return [kept.params for kept in self._kept if kept.sums is not None], self.arrays()[0]
 
     def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """(합 float64[M, B], 제곱합 float64[M, B], 제약을 지켰는가 bool[M]). 블록이 있는 것만."""

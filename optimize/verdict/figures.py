@@ -16,16 +16,22 @@ from numpy.typing import NDArray
 from optimize.backtest.metrics import TRADING_DAYS
 from optimize.trial import FinishedTrial
 from optimize.validation.blocks import GROUPS, decode_blocks
+from optimize.verdict.chance import LUCK_LEVEL, drawn, replayed_chance
 from optimize.verdict.collect import Search, StudyTrials, join
 from optimize.verdict.cscv import MIN_DAYS, MIN_TRIALS, probability_of_overfitting
-from optimize.verdict.luck import EffectiveTrials, Luck, effective_trials, luck_of, unit_blocks
+from optimize.verdict.luck import (
+    EffectiveTrials,
+    Luck,
+    effective_trials,
+    luck_of,
+    unit_blocks,
+)
 from optimize.verdict.plateau import Plateau, near, plateau_of
 from optimize.verdict.resampling import Bootstrap, TradeOrder, bootstrap_returns, shuffle_trades
 from optimize.verdict.sharpe import (
     TrackRecord,
     days_for_score,
     deflated_sharpe,
-    expected_maximum,
     minimum_track_record,
     normal_score,
     probabilistic_sharpe,
@@ -33,7 +39,6 @@ from optimize.verdict.sharpe import (
 )
 
 YEAR = math.sqrt(TRADING_DAYS)
-LUCK_LEVEL = 0.05
 _SMALLER = "첫 목표가 작을수록 좋은 것이라 점수의 남은 몫을 재지 않습니다"
 
 
@@ -56,12 +61,14 @@ class LuckFigures:
 
     independent_trials: 같은 기대를 갖는, 서로 무관한 시행의 수.
     days_needed: 같은 Sharpe로 확률이 5 % 아래가 되려면 필요한 날 수(Sharpe가 0 이하면 None).
+    searches: 잡음의 지형에서 되찾은 횟수, 되찾지 않고 시행들의 블록에서 뽑았으면 0.
     """
 
     probability: float
     expected_sharpe: float
     independent_trials: float
     days_needed: float | None
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +175,7 @@ class Judge:
         if best is None:
             found.missing["best"] = "제약을 지키며 끝까지 계산된 시행이 없습니다"
             return found
-        _from_blocks(found, best, search)
+        _from_blocks(found, study, best, search)
         _from_folds(found, study)
         _from_neighbours(found, study, best, rerun)
         _from_rerun(found, rerun, no_rerun)
@@ -221,7 +228,7 @@ def _pbo(search: Search) -> tuple[PboFigures | None, str]:
     return PboFigures(found.pbo, found.loss, found.slope, len(found.logits), found.trials), ""
 
 
-def _from_blocks(found: Figures, best: FinishedTrial, shared: _Shared) -> None:
+def _from_blocks(found: Figures, study: StudyTrials, best: FinishedTrial, shared: _Shared) -> None:
     """최선과 시행들의 블록에서 나오는 것."""
     names = ("record", "luck", "deflated", "pbo")
     if not best.blocks:
@@ -249,36 +256,39 @@ def _from_blocks(found: Figures, best: FinishedTrial, shared: _Shared) -> None:
     found.deflated = DeflatedFigures(
         deflated.probability, deflated.benchmark * YEAR, variance * TRADING_DAYS
     )
-    _add_luck(found, record, shared)
+    _add_luck(found, study, record, shared)
     found.pbo, reason = shared.pbo
     if found.pbo is None:
         found.missing["pbo"] = reason
 
 
-def _add_luck(found: Figures, record: TrackRecord, shared: _Shared) -> None:
+def _add_luck(found: Figures, study: StudyTrials, record: TrackRecord, shared: _Shared) -> None:
     luck = shared.luck
     if luck is None:
         found.missing["luck"] = "날이 모자라거나 거래한 시행이 없습니다"
         return
-    # 블록이 없거나(앞 구간만 보고 멈춘 것) 솎인 시행도 찾은 것이다: 같은 무리를 그만큼 더 찾은 셈으로 센다.
-    repeats = max(found.tried / len(shared.search.sums), 1.0)
-    if shared.search.adaptive:
-        # 지난 시행을 보고 고른 시행들은 좋은 쪽에 몰려 서로 닮지만 그만큼 멀리 찾은 것이다: 닮아서 줄어든 만큼 되풀이해
-        # 찾은 셈으로 세어, 서로 무관한 것과 같은 수가 되게 한다.
-        repeats = max(found.tried / luck.independent, repeats)
     root = math.sqrt(record.days)
     score = normal_score(record.sharpe * root, record.days)
-    once = 1.0 - (1.0 - LUCK_LEVEL) ** (1.0 / repeats)
-    edge = luck.score(once, found.tried)
-    independent = luck.independent * repeats
-    # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
-    expected = max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent)
-    needed = days_for_score(edge, record.sharpe)
+    # 블록이 없거나(앞 구간만 보고 멈춘 것) 솎인 시행도 찾은 것이다: 같은 무리를 그만큼 더 찾은 셈으로 센다.
+    repeats = max(found.tried / len(shared.search.sums), 1.0)
+    chance = drawn(luck, score, repeats, found.tried)
+    if shared.search.adaptive:
+        # 지난 시행을 보고 고른 시행들은 몰려 있어 닮음만 세면 적게 센다. 그렇게 세어도 운이라 할 수 있으면 더 볼 것이 없다.
+        again = (
+            replayed_chance(study, shared.search, score)
+            if chance.probability <= LUCK_LEVEL
+            else None
+        )
+        chance = again or drawn(
+            luck, score, max(found.tried / luck.independent, repeats), found.tried
+        )
+    needed = days_for_score(chance.edge, record.sharpe)
     found.luck = LuckFigures(
-        probability=luck.probability(score, repeats, found.tried),
-        expected_sharpe=student_value(expected, record.days) / root * YEAR,
-        independent_trials=independent,
+        probability=chance.probability,
+        expected_sharpe=student_value(chance.expected, record.days) / root * YEAR,
+        independent_trials=chance.independent,
         days_needed=needed if math.isfinite(needed) else None,
+        searches=chance.searches,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from optimize.verdict.figures import LUCK_LEVEL, Figures
+from optimize.verdict.chance import LUCK_LEVEL
+from optimize.verdict.figures import Figures
 
 Mark = Literal["good", "warn", "bad", "unknown"]
 
@@ -60,6 +61,8 @@ def _luck(figures: Figures) -> Finding | None:
         f"최선의 Sharpe는 평균 {luck.expected_sharpe:.2f}까지 나옵니다. 이번 최선은 {record.sharpe:.2f}이고, 운만으로 이만큼 나올 확률은 "
         f"{_percent(luck.probability)}입니다."
     )
+    if luck.searches:
+        text += f" 잡음에서 같은 방법으로 {luck.searches}번 다시 찾아 셈했습니다."
     return Finding(
         "luck", TITLES["luck"], _mark(not bad), text, luck.probability, _luck_todo(figures)
     )

@@ -10,8 +10,8 @@
   확률. t값은 자유도(날 수 − 1)를 셈에 넣은 정규 점수로 견준다(`sharpe.normal_score`). White의 reality check("A Reality Check for Data Snooping", Econometrica 68(5), 2000)를 studentize하고
   블록마다 정규 난수를 곱해 뽑는다(Chernozhukov, Chetverikov & Kato, "Gaussian approximations and multiplier
   bootstrap for maxima of sums of high-dimensional random vectors", Annals of Statistics 41(6), 2013).
-  시행 사이의 상관이 그대로 들므로 유효 시행 수를 어림할 까닭이 없다. 다만 지난 시행을 보고 고른 시행들은 몰려 있어
-  닮음만으로는 적게 세므로 `figures`가 되풀이의 수를 올린다.
+  시행 사이의 상관이 그대로 들므로 유효 시행 수를 어림할 까닭이 없다. 시행들이 자료와 상관없이 뽑힌 것일 때 맞다: 지난
+  시행을 보고 고른 시행들은 `replay`가 본다.
 """
 
 from __future__ import annotations
@@ -69,16 +69,28 @@ class Luck:
         return min(float(np.quantile(self.maxima, 1.0 - once)), far)
 
 
+def moving_rows(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """bool[M], 수익률이 움직인 시행(거래가 있는 것)인가. counts: float64[B] 블록마다의 날 수."""
+    return _centred(sums, counts)[2]
+
+
 def unit_blocks(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """블록들에서 시행의 평균을 빼고 길이를 1로. float64[움직인 시행, B]; 내적이 상관이다.
 
     counts: float64[B] 블록마다의 날 수. 변하지 않은 시행(거래가 없는 것)은 뺀다.
     """
+    away, length, moving = _centred(sums, counts)
+    return np.asarray(away[moving] / length[moving, None])
+
+
+def _centred(
+    sums: NDArray[np.float64], counts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """(평균을 뺀 블록, 그 길이, 움직인 시행인가)."""
     mean = sums.sum(axis=1, keepdims=True) / counts.sum()
     away = sums - mean * counts
     length = np.sqrt((away * away).sum(axis=1))
-    moving = length > 1e-9 * np.maximum(np.abs(sums).sum(axis=1), 1e-30)
-    return np.asarray(away[moving] / length[moving, None])
+    return away, length, length > 1e-9 * np.maximum(np.abs(sums).sum(axis=1), 1e-30)
 
 
 def effective_trials(units: NDArray[np.float64], trials: int) -> EffectiveTrials:

@@ -83,7 +83,7 @@ def search(
     space, strategy, workspace = SPACES[name], load_strategy(name), Workspace()
     proposer = make_proposer(sampler, space, seed=seed)
     ruler = Ruler(data, None)
-    gathered = StudyTrials("걸음", "1h", adaptive=sampler != "random")
+    gathered = StudyTrials("걸음", "1h", adaptive=sampler != "random", space=space)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(trials):
         (params,) = proposer.ask(1, [])
