@@ -7,6 +7,8 @@ stdout은 자료, stderr는 알림이다. 예상하지 못한 예외의 tracebac
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 import traceback
@@ -88,6 +90,8 @@ def command(main: Callable[[list[str]], int]) -> Callable[[list[str] | None], in
         _fill_closed_streams()
         # 작은 행렬 곱은 thread를 나누면 서로 기다리느라 CPU를 네 배 쓴다. numpy를 부르기 전에 정한다.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # 끝난 프로세스의 기억은 운영 체제가 한꺼번에 거둔다: 객체를 하나씩 치우는 데 0.2~0.6초를 쓰지 않는다.
+        atexit.register(gc.freeze)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 # LC_ALL=C에서도 한국어를 쓴다.
