@@ -1,0 +1,164 @@
+"""집계의 규약: 시행이 어떻게 놓여 있어도 하나씩 읽어 센 것과 같다."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from store_kit import OPTIONS
+
+from optimize.storage import census_heads, tables
+from optimize.storage.census import Summary, count_studies, utc
+from optimize.storage.dbapi import Rows, reading_rows
+from optimize.storage.engine import make_engine
+from optimize.storage.schema import create_optuna_schema
+from optimize.storage.url import StorageUrl
+
+MOMENT = datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+STATES = ("COMPLETE", "COMPLETE", "COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+# 스터디 → trial_id들. 홀로인 것, 둘이 섞인 것, 큰 것 안에 든 것, 사이가 빈 것, 시행이 하나인 것.
+LAYOUTS: dict[str, dict[int, list[int]]] = {
+    "apart": {
+        1: list(range(1, 81)),
+        2: list(range(81, 161)),
+        3: [200],
+        4: list(range(300, 600, 7)),
+    },
+    "mixed": {1: list(range(1, 120, 2)), 2: list(range(2, 121, 2)), 3: list(range(200, 280))},
+    "inside": {1: [1, *range(60, 120), 300], 2: list(range(2, 60)), 3: list(range(150, 220))},
+}
+
+
+@pytest.fixture
+def database(storage_url: StorageUrl) -> Iterator[Connection]:
+    """Optuna의 테이블만 있는 데이터베이스."""
+    make_engine(storage_url, OPTIONS).dispose()
+    create_optuna_schema(storage_url, OPTIONS)
+    engine = make_engine(storage_url, OPTIONS)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def fill(database: Connection, layout: dict[int, list[int]], seed: str) -> dict[int, Summary]:
+    """시행을 넣고, 넣으면서 하나씩 센 집계를 준다. 좋은 값일수록 제약을 자주 어긴다."""
+    r = random.Random(seed)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("t", "v", "a")}
+    expected = {}
+    for study_id, trial_ids in layout.items():
+        maximize = study_id % 2 == 1
+        insert(database, tables.studies, [{"study_id": study_id, "study_name": f"s{study_id}"}])
+        direction = "MAXIMIZE" if maximize else "MINIMIZE"
+        insert(
+            database,
+            tables.study_directions,
+            [{"study_id": study_id, "direction": direction, "objective": 0}],
+        )
+        seen: list[str] = []
+        best: tuple[float, int] | None = None
+        last: datetime | None = None
+        for number, trial_id in enumerate(trial_ids):
+            state = r.choice(STATES)
+            value = round(r.random(), 2)
+            good = value if maximize else 1 - value
+            limits = [r.uniform(-1, 0), 0.0, 0.04 if good > 0.4 and r.random() < 0.95 else -0.04]
+            started = None if state == "WAITING" else MOMENT + timedelta(seconds=r.randrange(999))
+            ended = started and started + timedelta(seconds=5) if state in tables.FINISHED else None
+            seen.append(state)
+            moments = [moment for moment in (last, ended or started) if moment]
+            last = max(moments, default=None)
+            rows["t"].append(
+                {
+                    "trial_id": trial_id,
+                    "study_id": study_id,
+                    "number": number,
+                    "state": state,
+                    "datetime_start": started,
+                    "datetime_complete": ended,
+                }
+            )
+            if state in {"COMPLETE", "PRUNED"}:
+                rows["v"].append(
+                    {"trial_id": trial_id, "objective": 0, "value": value, "value_type": "FINITE"}
+                )
+                rows["a"].append(
+                    {"trial_id": trial_id, "key": "constraints", "value_json": json.dumps(limits)}
+                )
+            better = best is None or (value > best[0] if maximize else value < best[0])
+            if state == "COMPLETE" and max(limits) <= 0 and better:
+                best = value, number
+        expected[study_id] = Summary(
+            total=len(trial_ids),
+            unfinished=seen.count("RUNNING") + seen.count("WAITING"),
+            n_complete=seen.count("COMPLETE"),
+            n_pruned=seen.count("PRUNED"),
+            n_failed=seen.count("FAIL"),
+            best_value=best[0] if best else None,
+            best_number=best[1] if best else None,
+            last_activity=utc(last),
+        )
+    insert(database, tables.trials, rows["t"])
+    insert(database, tables.trial_values, rows["v"])
+    insert(database, tables.trial_system_attributes, rows["a"])
+    database.commit()
+    return expected
+
+
+def insert(database: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    database.execute(sa.insert(table), rows)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_counts_equal_reading_one_by_one(
+    database: Connection, storage_url: StorageUrl, layout: str
+) -> None:
+    """trial_id가 홀로 모여 있든, 섞였든, 남의 구간 안에 있든, 좋은 것들이 거의 다 제약을 어겼든."""
+    expected = fill(database, LAYOUTS[layout], f"{layout}{storage_url.backend}")
+    with reading_rows(storage_url, OPTIONS) as db:
+        assert count_studies(db, sorted(expected)) == expected
+        assert count_studies(db, [2]) == {2: expected[2]}
+
+
+@pytest.mark.parametrize("storage_url", ["sqlite"], indirect=True)
+def test_trials_without_a_study_are_nobodys(database: Connection, storage_url: StorageUrl) -> None:
+    """지워진 스터디의 시행이나 주인 없는 시행이 남의 구간 안에 있어도 남의 것으로 세지 않는다."""
+    expected = fill(database, {1: list(range(1, 40)), 2: list(range(50, 90))}, "고아")
+    assert storage_url.path is not None
+    # Optuna는 외래 열쇠를 켜지 않는다: 스터디를 손으로 지우면 시행이 남는다.
+    with closing(sqlite3.connect(storage_url.path)) as plain, plain:
+        plain.execute("UPDATE trials SET study_id = NULL WHERE trial_id IN (10, 60)")
+        plain.execute("UPDATE trials SET study_id = 77 WHERE trial_id = 20")
+    with reading_rows(storage_url, OPTIONS) as db:
+        heads = {head.study_id: head.rows for head in census_heads.read_heads(db, None)}
+    assert heads == {1: expected[1].total - 2, 2: expected[2].total - 1, 77: 1}
+
+
+@pytest.mark.parametrize("storage_url", ["sqlite"], indirect=True)
+def test_only_lone_spans_are_scanned_as_ranges(
+    database: Connection, storage_url: StorageUrl
+) -> None:
+    """홀로인 스터디는 구간으로, 섞인 스터디만 묶어서 센다. 색인이 없으면 모두 묶는다."""
+    fill(database, LAYOUTS["mixed"], "길")
+    statements: list[str] = []
+    with reading_rows(storage_url, OPTIONS) as db:
+        traced = Rows("sqlite", lambda sql: (statements.append(sql), db(sql))[1])
+        right = sorted(census_heads.read_heads(traced, None))
+        (ranged,) = [sql for sql in statements if "BETWEEN" in sql]
+        (grouped,) = [sql for sql in statements if "GROUP BY" in sql]
+        assert "(3, 200, 279)" in ranged
+        assert "IN (1, 2)" in grouped
+    database.exec_driver_sql("DROP INDEX ix_trials_study_id")
+    database.commit()
+    statements.clear()
+    with reading_rows(storage_url, OPTIONS) as db:
+        traced = Rows("sqlite", lambda sql: (statements.append(sql), db(sql))[1])
+        assert sorted(census_heads.read_heads(traced, None)) == right
+        assert not [sql for sql in statements if "BETWEEN" in sql]
