@@ -6,8 +6,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from reference.builders import dataset, random_candles
 
+from optimize.data.arrow_io import write_funding
+from optimize.data.dataset import FundingSchedule
 from optimize.report.candles import candle_lines, data_json, write_data
 
 
@@ -29,3 +32,22 @@ def test_지문과_흠을_글과_파일이_같게_말한다(tmp_path: Path) -> N
     assert markets == [data_json(clean), data_json(broken)]
     assert markets[1]["faults"] == list(broken.notes)
     assert (markets[0]["fingerprint"], markets[0]["bars"]) == ("ab" * 32, 60)
+
+
+def test_펀딩의_수와_간격을_말한다(tmp_path: Path) -> None:
+    """기간 밖의 것은 세지 않고, 간격이 바뀌면 범위로 말한다. 현물은 펀딩을 말하지 않는다."""
+    ref = dataset(random_candles(1, 1440), "1m").ref
+    assert data_json(ref)["funding"] is None
+    assert "펀딩" not in candle_lines(ref)[0]
+    hour, path = 3_600_000, tmp_path / "funding.arrow"
+    for hours, said, apart in (
+        ((-4, 0, 4, 8, 12), "펀딩 4번(4시간마다)", [4.0]),
+        ((0, 1, 9), "펀딩 3번(1~8시간마다)", [1.0, 8.0]),
+        ((5,), "펀딩 1번", []),
+    ):
+        time = ref.start_ms + hour * np.array(hours, dtype=np.int64)
+        write_funding(path, FundingSchedule(time, np.full(len(hours), 1e-4)))
+        paid = replace(ref, funding_path=str(path))
+        assert said in candle_lines(paid)[0]
+        inside = sum(ref.start_ms <= moment < ref.end_ms for moment in time)
+        assert data_json(paid)["funding"] == {"times": inside, "hours": apart}
