@@ -201,7 +201,7 @@ def claim_study(store: TrialStore, described: Mapping[str, Any]) -> None:
         raise SettingsError(
             f"스터디 '{store.study_name}'을(를) 이 설정으로 이을 수 없습니다",
             "견줄 수 없는 시행이 섞입니다. 달라진 것:\n" + "\n".join(changes),
-            f"설정을 되돌리거나, 새 스터디를 만드세요: --study-name {store.study_name}_2",
+            f"설정을 되돌리거나, 새 스터디를 만드세요(지난 시행은 그대로 남습니다): --study-name {store.study_name}_2",
         )
 
 
@@ -261,7 +261,12 @@ def _detail(key: str, before: Any, after: Any) -> str:
         moved = [str(d.get("funding", "")) for d in (before, after) if isinstance(d, Mapping)]
         funding = f", 펀딩 기록 {' → '.join(moved)}" if len({*moved}) == 2 and all(moved) else ""
         return f"{_data_text(before)} → {_data_text(after)}{funding}"
-    if key in {"strategy_hash", "space"}:
+    if key == "strategy_hash":
+        return (
+            "스터디를 만든 때의 것과 다릅니다. 앞 판의 프로그램이 만든 스터디라 어느 파일인지 적혀 있지 않습니다"
+            "(전략을 고치지 않았어도 프로그램이 바뀌면 다릅니다)"
+        )
+    if key == "space":
         return "내용이 바뀌었습니다"
     if key == "market":
         before, after = before or {}, after or {}

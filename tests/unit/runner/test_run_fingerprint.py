@@ -54,7 +54,10 @@ def test_the_same_study_is_taken_up_again(store: TrialStore) -> None:
     ("change", "said"),
     [
         ({"costs": {"fee_rate": 0.001, "leverage": 1.0}}, "fee_rate 0.0005 → 0.001"),
-        ({"strategy_hash": "zz"}, "전략의 코드"),
+        (
+            {"strategy_hash": "zz"},
+            "전략의 코드: 스터디를 만든 때의 것과 다릅니다. 앞 판의 프로그램이 만든",
+        ),
         ({"space": "zz"}, "탐색 공간"),
         ({"engine": "2"}, "엔진의 판: 1 → 2"),
         ({"cell": "1m@1h"}, "시간 단위: 1m@15m → 1m@1h"),
