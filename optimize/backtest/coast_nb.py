@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from optimize.backtest.engine_types_nb import Bars, Bools, Coarse, Floats
+from optimize.backtest.least_nb import least_nb
 from optimize.backtest.ledger_nb import drop_nb, floor_nb
 from optimize.strategy.jit import compiled, compiled_bare
 
@@ -35,6 +36,18 @@ def coarse_nb(high: Floats, low: Floats, close: Floats, filled: Bools) -> Coarse
 def fences_nb(side: float, guard: float, target: float) -> tuple[float, float]:
     """(저가가 이보다 높고, 고가가 이보다 낮으면 닿지 않은 봉). guard, target은 long 공간."""
     return (guard, target) if side > 0 else (-target, -guard)
+
+
+@compiled_bare
+def raised_nb(
+    tops: Floats, side: float, atr: Floats, i: np.uint64, distance: float, best: float, trail: float
+) -> float:
+    """봉 i부터 SPAN봉을 지난 trail. tops: 유리한 쪽의 값(long은 고가, short은 저가)."""
+    for t in range(SPAN):
+        k = i + np.uint64(t)
+        best = max(best, side * tops[k])
+        trail = max(trail, best - distance * atr[k])
+    return trail
 
 
 @compiled_bare
@@ -76,32 +89,36 @@ def coast_nb(
         after = (i | mask) + one
         if after - i == span and after <= end:
             b, w = i >> np.uint64(SHIFT), i >> np.uint64(3)
-            calm = (
-                (coarse.low[b] > above) & (coarse.high[b] < below)
-                & ((words[w] | words[w + one]) == 0)
-            )  # fmt: skip
+            calm = (words[w] | words[w + one]) == 0
+            reached, raised, low_fence, high_fence = best, trail, above, below
             if calm and trailing:
-                calm = (coarse.high[b] if side > 0 else -coarse.low[b]) <= best
-                t = i
-                while calm and t < after:
-                    calm = best - distance * atr[t] <= trail
-                    t += one
-            if calm:
+                # 이 봉들 안에서 trail이 오를 수 있는 가장 높은 값에도 닿지 않으면 닿은 봉이 없다.
+                reached = max(best, coarse.high[b] if side > 0 else -coarse.low[b])
+                raised = max(trail, reached - distance * least_nb(atr, i))
+                guard = max(stop, raised)
+                low_fence, high_fence = fences_nb(side, guard if guard > liq else liq, target)
+            if calm and (coarse.low[b] > low_fence) & (coarse.high[b] < high_fence):
+                if reached > best:
+                    raised = raised_nb(
+                        high if side > 0 else low, side, atr, i, distance, best, trail
+                    )
                 bottom, top = coarse.bottom[b], coarse.top[b]
                 least = wallet + quantity * ((bottom if side > 0 else -top) - base)
                 most = wallet + quantity * ((top if side > 0 else -bottom) - base)
-                if most <= peak:
-                    if least < floor:
+                # 고점과 저점의 앞뒤를 모르므로, 어느 차례라도 낙폭이 깊어지지 않을 때만 건너뛴다.
+                known = most <= peak
+                if known or (worst < 1.0 and least >= floor_nb(most, worst)):
+                    if not known:
+                        peak = most
+                        floor = floor_nb(peak, worst)
+                    elif least < floor:
                         worst = max(worst, drop_nb(peak, least))
                         floor = least
                     trough = min(trough, least)
-                    i = after
-                    continue
-                # 고점과 저점의 앞뒤를 모르므로, 어느 차례라도 낙폭이 깊어지지 않을 때만 건너뛴다.
-                if worst < 1.0 and least >= floor_nb(most, worst):
-                    peak = most
-                    floor = floor_nb(peak, worst)
-                    trough = min(trough, least)
+                    if trailing:
+                        best, trail = reached, raised
+                        level = stop if stop > trail else trail
+                        above, below = fences_nb(side, level if level > liq else liq, target)
                     i = after
                     continue
         after = min(after, end)

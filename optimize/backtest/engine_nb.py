@@ -78,9 +78,10 @@ def look_ahead_nb(bars: Bars, orders: Orders, i: int) -> None:
         if i >= last:
             return
         prefetch_nb(bars.open, i + 1)
-        prefetch_nb(bars.high, i + 1)
-        prefetch_nb(bars.low, i + 1)
-        prefetch_nb(bars.close, i + 1)
+        for row in (bars.high, bars.low, bars.close):
+            prefetch_nb(row, i + 1)
+            prefetch_nb(row, i & -16)
+            prefetch_nb(row, i & -16 | 8)
         prefetch_nb(bars.filled, i + 1)
         if orders.needs_atr:
             prefetch_nb(orders.atr, i)

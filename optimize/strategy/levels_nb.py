@@ -21,6 +21,7 @@ from optimize.strategy.doubling_nb import (
     double_sum_nb,
 )
 from optimize.strategy.jit import compiled
+from optimize.strategy.ramp_nb import ramp_windows_nb
 
 Table = NDArray[np.float64]
 LANES = 32
@@ -85,10 +86,7 @@ def _kept_nb(mask: int, deep: int) -> int:
 def max_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     """길이 w까지의 최댓값 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
-    double_max_nb(
-        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
-    )  # fmt: skip
+    double_max_nb(table, begin, (hi - begin + 7) // 8, _kept_nb(mask, deep))
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
         _max_pair_nb(row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
@@ -98,10 +96,7 @@ def max_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
 def min_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     """길이 w까지의 최솟값 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
-    double_min_nb(
-        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
-    )  # fmt: skip
+    double_min_nb(table, begin, (hi - begin + 7) // 8, _kept_nb(mask, deep))
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
         _min_pair_nb(row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
@@ -111,10 +106,7 @@ def min_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
 def sum_levels_nb(table: Table, lo: int, hi: int, w: int, mask: int) -> None:
     """길이 w까지의 합 표. mask: 읽을 표의 비트(2^k이면 길이 2^k), 길이 2^LEVELS까지는 그것만 쓴다."""
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
-    double_sum_nb(
-        table[0], table[min(1, deep)], table[min(2, deep)], table[min(3, deep)],
-        table[min(4, deep)], table[min(5, deep)], table[min(6, deep)], begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
-    )  # fmt: skip
+    double_sum_nb(table, begin, (hi - begin + 7) // 8, _kept_nb(mask, deep))
     for k in range(LEVELS, deep):
         size, row = 1 << k, table[k]
         _add_pair_nb(row, row, begin_nb(lo, hi, w - 2 * size), hi, size, table[k + 1])
@@ -178,13 +170,7 @@ def ramp_levels_nb(src: Row, lo: int, hi: int, w: int, mask: int, s: Table, r: T
     mask: 읽을 창들의 길이를 비트로 겹친 것.
     """
     deep, begin = level_nb(w), _begin_fused_nb(lo, w)
-    d1, d2, d3, d4 = min(1, deep), min(2, deep), min(3, deep), min(4, deep)
-    d5, d6 = min(5, deep), min(6, deep)
-    double_ramp_nb(
-        src, s[d1], s[d2], s[d3], s[d4], s[d5], s[d6],
-        r[d1], r[d2], r[d3], r[d4], r[d5], r[d6],
-        begin, (hi - begin + 7) // 8, _kept_nb(mask, deep),
-    )  # fmt: skip
+    double_ramp_nb(src, s, r, begin, (hi - begin + 7) // 8, _kept_nb(mask, deep))
     for k in range(LEVELS, deep):
         size = 1 << k
         begin = begin_nb(lo, hi, w - 2 * size)
@@ -222,7 +208,7 @@ def _append_and_weigh_nb(
 
 
 @compiled
-def weighed_ramp_nb(
+def _weighed_ramp_nb(
     src: Row,
     s: Table,
     r: Table,
@@ -255,18 +241,68 @@ def weighed_ramp_nb(
 
 
 @compiled
-def linreg_end_nb(
-    src: Row, s: Table, r: Table, lo: int, hi: int, w: int, spare: Table, out: Row
+def _windows_nb(
+    src: Row,
+    lo: int,
+    hi: int,
+    spare: Table,
+    out: Row,
+    other: Row,
+    w: int,
+    weigh: float,
+    lean: float,
+    v: int,
+    weigh_v: float,
+    lean_v: float,
 ) -> None:
-    """최근 w개에 맞춘 최소제곱 직선의 끝점(ta.linreg(src, w, 0)): ((4w - 2)·S - 6·R) / (w(w + 1))."""
-    scale = 1.0 / (w * (w + 1.0))
-    weighed_ramp_nb(src, s, r, lo, hi, w, (4.0 * w - 2.0) * scale, 6.0 * scale, spare, out)
+    """길이 w와 v(v <= w < 2^(LEVELS + 1), 0이면 쓰지 않음)의 가중합을 한 번에."""
+    begin = _begin_fused_nb(lo, w)
+    ramp_windows_nb(
+        src, spare[0], spare[1], out, other, begin, lo, (hi - begin + 7) // 8,
+        _kept_nb(w | v, level_nb(w)), w, weigh, lean, v, weigh_v, lean_v,
+    )  # fmt: skip
 
 
 @compiled
-def wma_end_nb(
+def linreg_end_nb(
     src: Row, s: Table, r: Table, lo: int, hi: int, w: int, spare: Table, out: Row
 ) -> None:
-    """가장 새 원소의 무게가 w, 가장 오래된 원소의 무게가 1인 평균: (w·S - R) / (w(w + 1)/2)."""
-    scale = 2.0 / (w * (w + 1.0))
-    weighed_ramp_nb(src, s, r, lo, hi, w, w * scale, scale, spare, out)
+    """최근 w개에 맞춘 최소제곱 직선의 끝점(ta.linreg(src, w, 0)): ((4w - 2)·S - 6·R) / (w(w + 1)).
+
+    s, r: 긴 창의 표(ramp_levels_nb), spare: 임시 네 줄. lo는 8의 배수이고 out은 hi 뒤로 일곱 칸까지 덮인다.
+    """
+    scale = 1.0 / (w * (w + 1.0))
+    weigh, lean = (4.0 * w - 2.0) * scale, 6.0 * scale
+    if level_nb(w) <= LEVELS:
+        _windows_nb(src, lo, hi, spare, out, out, w, weigh, lean, 0, 0.0, 0.0)
+        return
+    ramp_levels_nb(src, lo, hi, w, w, s, r)
+    _weighed_ramp_nb(src, s, r, lo, hi, w, weigh, lean, spare, out)
+
+
+@compiled
+def wma_pair_nb(
+    src: Row,
+    s: Table,
+    r: Table,
+    lo: int,
+    hi: int,
+    w: int,
+    v: int,
+    spare: Table,
+    out: Row,
+    other: Row,
+) -> None:
+    """길이 w의 WMA를 out에, 길이 v(v <= w, 0이면 쓰지 않음)의 것을 other에. 자리는 linreg_end_nb와 같다.
+
+    가장 새 원소의 무게가 길이, 가장 오래된 원소의 무게가 1인 평균: (w·S - R) / (w(w + 1)/2).
+    """
+    lean, lean_v = 2.0 / (w * (w + 1.0)), 2.0 / (max(v, 1) * (v + 1.0))
+    weigh, weigh_v = w * lean, v * lean_v
+    if level_nb(w) <= LEVELS:
+        _windows_nb(src, lo, hi, spare, out, other, w, weigh, lean, v, weigh_v, lean_v)
+        return
+    ramp_levels_nb(src, lo, hi, w, w | v, s, r)
+    _weighed_ramp_nb(src, s, r, lo, hi, w, weigh, lean, spare, out)
+    if v > 0:
+        _weighed_ramp_nb(src, s, r, lo, hi, v, weigh_v, lean_v, spare, other)

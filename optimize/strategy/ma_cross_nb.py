@@ -22,10 +22,9 @@ from optimize.strategy.levels_nb import (
     SLACK,
     Table,
     level_nb,
-    ramp_levels_nb,
     sum_levels_nb,
     window_sum_nb,
-    wma_end_nb,
+    wma_pair_nb,
 )
 from optimize.strategy.price_block_nb import (
     CLOSE,
@@ -73,14 +72,11 @@ def _hull_nb(
     """HMA: WMA(2·WMA(x, w//2) - WMA(x, w), ⌊√w⌋). 앞쪽 √w칸까지 다시 셈해 지난 값이 없어도 된다."""
     half, root, spare = max(w // 2, 1), int(np.sqrt(w)), rows[T0 : T3 + 1]
     begin = (lo - root - SLACK) // 8 * 8
-    ramp_levels_nb(prices[CLOSE], begin, hi, w, w | half, sums, ramps)
-    wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, half, spare, rows[A])
-    wma_end_nb(prices[CLOSE], sums, ramps, begin, hi, w, spare, rows[B])
+    wma_pair_nb(prices[CLOSE], sums, ramps, begin, hi, w, half, spare, rows[B], rows[A])
     a, b, z = rows[A, begin:hi], rows[B, begin:hi], rows[HULL, begin:hi]
     for k in range(len(z)):
         z[k] = 2.0 * a[k] - b[k]
-    ramp_levels_nb(rows[HULL], lo, hi, root, root, sums, ramps)
-    wma_end_nb(rows[HULL], sums, ramps, lo, hi, root, spare, out)
+    wma_pair_nb(rows[HULL], sums, ramps, lo, hi, root, 0, spare, out, out)
 
 
 @compiled

@@ -19,10 +19,9 @@ from optimize.strategy.levels_nb import (
     Table,
     level_nb,
     linreg_end_nb,
-    ramp_levels_nb,
     sum_levels_nb,
     window_parts_nb,
-    wma_end_nb,
+    wma_pair_nb,
 )
 from optimize.strategy.squeeze_shared_nb import (
     BOTTOMS,
@@ -171,16 +170,13 @@ def _hull_nb(
 ) -> None:
     """HMA: WMA(2·WMA(x, w//2) - WMA(x, w), ⌊√w⌋)."""
     half, root, spare = max(w // 2, 1), int(np.sqrt(w)), rows[T0 : T3 + 1]
-    ramp_levels_nb(rows[MOM], lo, hi, w, w | half, sums, ramps)
-    wma_end_nb(rows[MOM], sums, ramps, lo, hi, half, spare, rows[A])
-    wma_end_nb(rows[MOM], sums, ramps, lo, hi, w, spare, rows[LEVEL])
+    wma_pair_nb(rows[MOM], sums, ramps, lo, hi, w, half, spare, rows[LEVEL], rows[A])
     fast, slow, hull = rows[A, lo:hi], rows[LEVEL, lo:hi], rows[HULL, lo:hi]
     for k in range(hi - lo):
         hull[k] = 2.0 * fast[k] - slow[k]
     if start == 0:
         fill_head_nb(rows[HULL], lo + mom_first, rows[MOM, lo + mom_first])
-    ramp_levels_nb(rows[HULL], lo, hi, root, root, sums, ramps)
-    wma_end_nb(rows[HULL], sums, ramps, lo, hi, root, spare, rows[SIG])
+    wma_pair_nb(rows[HULL], sums, ramps, lo, hi, root, 0, spare, rows[SIG], rows[SIG])
 
 
 @compiled
@@ -189,7 +185,6 @@ def signal_nb(
 ) -> None:
     """momentum과 그 signal 선."""
     w, osc_len, mom_first = cfg.signal_len, cfg.osc_len, cfg.mom_first
-    ramp_levels_nb(rows[Y], lo, hi, osc_len, osc_len, sums, ramps)
     linreg_end_nb(rows[Y], sums, ramps, lo, hi, osc_len, rows[T0 : T3 + 1], rows[MOM])
     if start == 0:
         fill_head_nb(rows[MOM], lo + mom_first, rows[MOM, lo + mom_first])

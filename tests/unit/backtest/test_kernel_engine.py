@@ -110,6 +110,31 @@ def test_봉마다의_평가금과_날마다의_평가금이_참조와_같다(da
     np.testing.assert_allclose(curve, plain.equity, rtol=1e-9, atol=1e-7)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    trail=st.floats(2.0, 40.0),
+    stop=st.none() | st.floats(2.0, 40.0),
+    target=st.none() | st.floats(5.0, 60.0),
+    noise=st.sampled_from([0.0, 0.01, 0.5]),
+)
+def test_오래_쥔_포지션의_따라가는_손절이_참조와_같다(
+    seed: int, trail: float, stop: float | None, target: float | None, noise: float
+) -> None:
+    """열여섯 봉씩 건너뛰는 사이에 고점도 ATR도 바뀌고, ATR이 없는 봉도 있다."""
+    n, rng = 1500, np.random.default_rng(seed)
+    market = dataset(random_candles(seed, n, volatility=0.002), "1m")
+    entry = rng.choice([-1, 0, 1], n, p=[0.01, 0.98, 0.01]).astype(np.int8)
+    never = np.zeros(n, dtype=np.bool_)
+    spread = (market.ltf.high - market.ltf.low).mean()
+    atr = spread * (1.0 + noise * rng.uniform(-1.0, 1.0, n)) * rng.choice([0.5, 1.0, 2.0], n // 50).repeat(50)  # fmt: skip
+    atr[rng.random(n) < 0.02] = np.nan
+    signals = Signals(entry, never, never, atr, stop, trail, target, None)
+    result = run_fixed(market, signals, CostModel())
+    plain = run_plain(market, signals, CostModel(), rules_of(signals))
+    assert_same(result, plain, market, CostModel())
+
+
 def _fields(costs: CostModel) -> dict[str, object]:
     return {name: getattr(costs, name) for name in CostModel.__slots__}
 

@@ -11,10 +11,12 @@ from reference.builders import dataset, random_candles
 from optimize.backtest.altered import truncated
 from optimize.strategy.ema_nb import ema_block_nb, ema_pair_block_nb
 from optimize.strategy.levels_nb import (
+    linreg_end_nb,
     max_levels_nb,
     min_levels_nb,
     ramp_levels_nb,
     sum_levels_nb,
+    wma_pair_nb,
 )
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter
 from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
@@ -70,6 +72,37 @@ def test_창의_표가_하나씩_센_것과_같다(seed: int, w: int, size: int)
             assert ramps[level, k] == pytest.approx(
                 part[::-1] @ np.arange(length), rel=1e-10, abs=1e-9
             )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    w=st.integers(1, 300),
+    size=st.integers(1, 700),
+    data=st.data(),
+)
+def test_회귀와_가중_평균이_글대로의_셈과_같고_잘라도_비트까지_같다(
+    seed: int, w: int, size: int, data: st.DataObject
+) -> None:
+    """ring에 두는 길이(128 미만)와 그보다 긴 것, 한 번에 셈하는 두 창, out의 앞을 건드리지 않음."""
+    hi, v = LO + size, data.draw(st.integers(0, w))
+    src = np.random.default_rng(seed).normal(0.0, 1.0, hi + 8)
+    sums, ramps = np.zeros((2, w.bit_length(), hi + 8))
+    spare, out = np.zeros((4, max(hi + 8, 2048))), np.full((6, hi + 8), np.nan)
+    cut = data.draw(st.integers(LO, hi))
+    for end, rows in ((hi, out[:3]), (cut, out[3:])):
+        linreg_end_nb(src, sums, ramps, LO, end, w, spare, rows[0])
+        wma_pair_nb(src, sums, ramps, LO, end, w, v, spare, rows[1], rows[2])
+    assert out[:3, LO:cut].tobytes() == out[3:, LO:cut].tobytes()
+    assert np.isnan(out[:, :LO]).all()
+    for k in range(LO, hi):
+        part, x = src[k - w + 1 : k + 1], np.arange(w)
+        line = np.polyval(np.polyfit(x, part, 1), w - 1) if w > 1 else part[0]
+        assert out[0, k] == pytest.approx(line, abs=1e-9)
+        assert out[1, k] == pytest.approx(np.average(part, weights=x + 1), abs=1e-10)
+        if v > 0:
+            other = np.average(part[w - v :], weights=np.arange(v) + 1)
+            assert out[2, k] == pytest.approx(other, abs=1e-10)
 
 
 @pytest.mark.parametrize("name", BUILTIN_STRATEGIES)
