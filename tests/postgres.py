@@ -23,7 +23,14 @@ import psycopg2
 import pytest
 
 from optimize.storage.embedded import EmbeddedServer
-from optimize.storage.embedded_process import Binaries, binaries_in, wheel_binaries
+from optimize.storage.embedded_process import (
+    Binaries,
+    Runner,
+    binaries_in,
+    readable_binaries,
+    server_account,
+    wheel_binaries,
+)
 from optimize.storage.url import StorageUrl
 
 SYSTEM_BIN = Path("/usr/lib/postgresql/15/bin")
@@ -36,7 +43,14 @@ _names = itertools.count(1)
 class PostgresServer:
     """시험용 서버 하나. 폴더까지 자기 것이다."""
 
-    def __init__(self, binaries: Binaries, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        settings: Mapping[str, str] | None = None,
+        primary: PostgresServer | None = None,
+    ) -> None:
+        """primary: 이 서버를 베껴 따라가는 대기 서버(streaming standby)가 된다."""
+        self.binaries = binaries
         self.major = binaries.major
         self.directory = Path(tempfile.mkdtemp(prefix="backtest-wizard-pg-"))
         self.directory.chmod(0o711)  # 낮춘 계정이 데이터 폴더까지 지나갈 수 있게
@@ -47,10 +61,37 @@ class PostgresServer:
             start_new_session=True,
         )
         try:
+            if primary is not None:
+                self._copy(primary)
             self.server.start()
         except BaseException:
             self.close()
             raise
+
+    def _copy(self, primary: PostgresServer) -> None:
+        """primary의 데이터와 비밀번호를 베낀다. 켜면 primary의 WAL을 받아 따라간다."""
+        shutil.copy2(primary.directory / "password", self.directory)
+        data, url = self.server.data, primary.url()
+        data.mkdir(mode=0o700)
+        account = server_account(primary.server.data)
+        if account.uid is not None and account.gid is not None:
+            os.chown(data, account.uid, account.gid)
+        runner = Runner(readable_binaries(self.binaries, account), account, data)
+        source = f"host={url.host} port={url.port} user={url.username} password={url.password}"
+        done = runner.run(
+            "pg_basebackup", "-d", source, "-D", runner.data_name, "-R", "--checkpoint=fast"
+        )
+        assert done.returncode == 0, done.stdout
+
+    def promote(self) -> None:
+        """대기 서버를 쓰는 서버로 올린다."""
+        self.execute("SELECT pg_promote()")
+
+    def synchronous(self, standbys: str) -> None:
+        """commit마다 기다릴 대기 서버의 이름. `*`는 모두, 비면 기다리지 않는다."""
+        self.execute(
+            f"ALTER SYSTEM SET synchronous_standby_names = '{standbys}'", "SELECT pg_reload_conf()"
+        )
 
     @property
     def pid(self) -> int:

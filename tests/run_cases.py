@@ -83,7 +83,7 @@ class RunCase:
             self.command(*extra, n=n, jobs=jobs),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=self.environ(),
             check=False,
         )
@@ -149,10 +149,18 @@ def wait_until(condition: Callable[[], bool], seconds: float, message: str) -> N
         time.sleep(0.02)
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").split("\n")
+def read_events(path: Path, *, sound: bool = False) -> list[dict[str, Any]]:
+    """적힌 사건들. sound: 깨진 줄(kill -9가 남긴 반 줄)은 건너뛴다."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    events = []
     # 끝의 줄은 적는 중일 수 있다.
-    return [json.loads(line) for line in lines[:-1]]
+    for line in lines[:-1]:
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            if not sound:
+                raise
+    return events
 
 
 def children(pid: int) -> list[psutil.Process]:
@@ -195,21 +203,6 @@ def assert_exact(study: optuna.Study, total: int) -> list[optuna.trial.FrozenTri
             assert trial.params
             assert trial.values is not None
     return trials
-
-
-def assert_wal_is_stored(case: RunCase, study: optuna.Study) -> None:
-    """모든 실행이 기록한 시행이 스터디에 같은 값과 파라미터로 있다."""
-    stored = {trial.user_attrs["wizard"]["uid"]: trial for trial in study.get_trials()}
-    for folder in case.run_dirs():
-        for line in (folder / "events.ndjson").read_text(encoding="utf-8").splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue  # kill -9가 남긴 반 줄
-            if event["type"] == "trial":
-                trial = stored[event["uid"]]
-                assert trial.params == event["params"]
-                assert list(trial.values or []) == event["values"]
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> None:

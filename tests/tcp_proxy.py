@@ -4,6 +4,7 @@
         proxy.latency = 0.1      # 한 방향의 초
         proxy.reset_rate = 0.01  # 조각마다 RST로 끊을 확률
         proxy.frozen = True      # 연결은 그대로 두고 아무것도 나르지 않는다(half-open)
+    proxy.target = (host, port)  # 이제부터의 연결은 다른 서버로 간다(장애 조치)
 
 thread 하나가 모두 나른다. 끊을 때는 SO_LINGER 0으로 닫아 받는 쪽이 RST를 본다.
 """
@@ -25,7 +26,7 @@ class TcpProxy:
     """127.0.0.1의 빈 포트에서 듣고 target으로 나른다. 성질은 도는 동안 바꿀 수 있다."""
 
     def __init__(self, host: str, port: int, seed: int = 0) -> None:
-        self._target = (host, port)
+        self.target = (host, port)
         self._random = random.Random(seed)
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -63,7 +64,7 @@ class TcpProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            far_reader, far_writer = await asyncio.open_connection(*self.target)
         except OSError:
             self._cut(writer)
             return

@@ -24,6 +24,7 @@ from optimize.runner.executors import WorkforceNotice
 from optimize.runner.keeper import (
     ClaimAnswer,
     Foreign,
+    Rewound,
     Stored,
     StoreFailed,
     StoreKeeper,
@@ -220,6 +221,8 @@ class Coordinator:
             self._on_stored(message)
         elif isinstance(message, Foreign):
             self.cells[message.cell].learn(message.trials)
+        elif isinstance(message, Rewound):
+            self._on_rewound(message)
         elif isinstance(message, StoreOutage):
             self._on_outage(message)
         elif isinstance(message, StoreFailed):
@@ -290,6 +293,16 @@ class Coordinator:
         cell.settled(message.trials, message.numbers)
         self._events.emit(
             StoredEvent(cell.study, [trial.uid for trial in message.trials], message.numbers)
+        )
+
+    def _on_rewound(self, message: Rewound) -> None:
+        self.cells[message.cell].stored = message.finished
+        self._warn(
+            f"{self.cells[message.cell].study}: 저장소가 시행 {message.lost}개를 잃어 {message.restored}개를 다시 넣었습니다",
+            "뒤처진 대기 서버로 바뀌었거나 예전 사본으로 되돌려졌습니다",
+            "나머지는 다른 실행의 것이라, 그 실행이 다시 넣거나 다시 실행하면 모자란 만큼 계산합니다"
+            if message.restored < message.lost
+            else "모두 이 실행의 기록에서 되찾았습니다. 그대로 이어 갑니다",
         )
 
     def _on_outage(self, message: StoreOutage) -> None:

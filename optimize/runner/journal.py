@@ -149,11 +149,24 @@ def read_journal(path: Path) -> Journal | None:
 
 
 def unstored_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
-    """사건 기록에서 `stored`가 따르지 않은 그 스터디의 시행들, 적힌 차례로.
-
-    반 줄과, 칸의 값이 틀린(깨졌거나 판이 다른) 줄은 건너뛴다.
-    """
+    """사건 기록에서 `stored`가 따르지 않은 그 스터디의 시행들, 적힌 차례로."""
     found: dict[str, FinishedTrial] = {}
+    for item in _entries(run_dir, study):
+        if isinstance(item, FinishedTrial):
+            found[item.uid] = item
+        else:
+            for uid in item.uids:
+                found.pop(uid, None)
+    return list(found.values())
+
+
+def written_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
+    """사건 기록에 적힌 그 스터디의 모든 시행, 적힌 차례로."""
+    return [item for item in _entries(run_dir, study) if isinstance(item, FinishedTrial)]
+
+
+def _entries(run_dir: Path, study: str) -> Iterator[FinishedTrial | StoredEvent]:
+    """사건 기록의 그 스터디의 시행과 `stored`들. 반 줄과, 칸의 값이 틀린(깨졌거나 판이 다른) 줄은 건너뛴다."""
     try:
         with (run_dir / EVENTS_FILE).open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -163,13 +176,11 @@ def unstored_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
                 event = decode(line)
                 with suppress(ValueError, TypeError, AttributeError, OverflowError):
                     if isinstance(event, TrialEvent) and event.study == study and event.uid:
-                        found[event.uid] = finished_trial(event)
+                        yield finished_trial(event)
                     elif isinstance(event, StoredEvent) and event.study == study:
-                        for uid in event.uids:
-                            found.pop(uid, None)
+                        yield event
     except FileNotFoundError:
-        return []
-    return list(found.values())
+        return
 
 
 def note_stored(run_dir: Path, study: str, numbers: Mapping[str, int]) -> None:

@@ -26,6 +26,7 @@ BATCH_SECONDS = 0.15
 BATCH_TRIALS = 64
 _FOREIGN_SECONDS = 0.5
 _IDLE_SECONDS = 5.0
+_RESTORE_TRIALS = 500
 _QUIET_ATTEMPTS = 2
 # 실패도 답도 없이 이만큼 지나면 기다린다고 알린다: 패킷을 삼키는 길, 남의 긴 잠금.
 _SILENT_SECONDS = 15.0
@@ -61,6 +62,19 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewound:
+    """저장소가 넣었다고 한 시행을 잃었다(뒤처진 대기 서버로의 장애 조치, 되돌린 사본).
+
+    lost: 잃은 수. restored: 이 실행의 기록에서 다시 넣은 수. finished: 이제 저장된 끝난 시행의 수.
+    """
+
+    cell: int
+    lost: int
+    restored: int
+    finished: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOutage:
     """저장소가 멈춰 기다린다(recovered이면 되살아났다). seconds: 멈춘 초."""
 
@@ -83,6 +97,7 @@ class _CellStore:
     target: int
     known: int
     high: int
+    written: Callable[[], Sequence[FinishedTrial]]
     buffer: list[FinishedTrial] = field(default_factory=list)
     buffered_at: float = 0.0
     ours: dict[int, str] = field(default_factory=dict)
@@ -108,9 +123,22 @@ class StoreKeeper(threading.Thread):
         self._asked_at = 0.0
         self._over = threading.Event()
 
-    def add(self, cell: int, store: TrialStore, target: int, known: int, high: int) -> None:
-        """칸을 맡긴다(시작하기 전에). known: 이미 아는 끝난 시행의 수, high: 그 마지막 번호(없으면 -1)."""
-        self._cells[cell] = _CellStore(store, store.claims(self._owner), target, known, high)
+    def add(
+        self,
+        cell: int,
+        store: TrialStore,
+        target: int,
+        known: int,
+        high: int,
+        written: Callable[[], Sequence[FinishedTrial]],
+    ) -> None:
+        """칸을 맡긴다(시작하기 전에).
+
+        known: 이미 아는 끝난 시행의 수, high: 그 마지막 번호(없으면 -1). written: 이 실행이 사건 기록에 적은
+        시행들을 읽는다(저장소가 잃었을 때만 부른다).
+        """
+        claims = store.claims(self._owner)
+        self._cells[cell] = _CellStore(store, claims, target, known, high, written)
 
     def append(self, cell: int, trials: Sequence[FinishedTrial]) -> None:
         """끝난 시행들을 넣어 달라고 한다(사건 기록에 적은 뒤에)."""
@@ -148,7 +176,9 @@ class StoreKeeper(threading.Thread):
         try:
             while self._step():
                 pass
-            for keeping in self._cells.values():
+            for cell, keeping in self._cells.items():
+                # 마지막에 넣은 것이 장애 조치로 사라졌을 수 있다.
+                self._claim(cell, [], time.monotonic())
                 # 돌려주지 못해도 lease가 지나면 풀린다.
                 with suppress(WizardError):
                     self._try(keeping.claims.release)
@@ -191,6 +221,9 @@ class StoreKeeper(threading.Thread):
         keeping = self._cells[cell]
         result = self._try(lambda: keeping.claims.claim(keys, keeping.target))
         self._inbox.put(ClaimAnswer(cell, keys, result, time.monotonic() - since))
+        if result.finished < keeping.known:
+            self._restore(cell, keeping, keeping.known - result.finished)
+            return
         unseen = result.finished > keeping.known
         if unseen and time.monotonic() - keeping.foreign_at >= _FOREIGN_SECONDS:
             self._read_foreign(cell, keeping)
@@ -208,6 +241,18 @@ class StoreKeeper(threading.Thread):
             keeping.high += 1
             del keeping.ours[keeping.high]
         self._inbox.put(Stored(cell, trials, numbers))
+
+    def _restore(self, cell: int, keeping: _CellStore, lost: int) -> None:
+        """저장소가 잃은 이 실행의 시행을 사건 기록에서 다시 넣는다. 남의 것은 남이 한다."""
+        waiting = {trial.uid for trial in keeping.buffer}
+        ours = [trial for trial in keeping.written() if trial.uid not in waiting]
+        before = self._try(lambda: keeping.store.counts()).finished
+        for first in range(0, len(ours), _RESTORE_TRIALS):
+            part = ours[first : first + _RESTORE_TRIALS]
+            self._try(lambda part=part: keeping.store.append(part, keeping.target))  # type: ignore[misc]
+        keeping.known = self._try(lambda: keeping.store.counts()).finished
+        keeping.high, keeping.ours = keeping.known - 1, {}
+        self._inbox.put(Rewound(cell, lost, keeping.known - before, keeping.known))
 
     def _read_foreign(self, cell: int, keeping: _CellStore) -> None:
         loaded = self._try(lambda: keeping.store.load(keeping.high))

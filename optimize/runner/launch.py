@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ from optimize.runner.coordinator import Coordinator, Limits
 from optimize.runner.dask_cluster import DaskCluster
 from optimize.runner.events import PLAN_FILE, EventWriter
 from optimize.runner.executors import LocalWorkforce, Workforce
-from optimize.runner.journal import Journal, run_lock, write_private
+from optimize.runner.journal import Journal, run_lock, write_private, written_trials
 from optimize.runner.keeper import StoreKeeper
 from optimize.runner.opening import (
     OpenedStudy,
@@ -294,7 +295,14 @@ def _open_cells(
         for page in item.store.pages():
             cell.learn(page)
         pool.register(index, job)
-        keeper.add(index, item.store, settings.n_trials, cell.stored, cell.last_number)
+        keeper.add(
+            index,
+            item.store,
+            settings.n_trials,
+            cell.stored,
+            cell.last_number,
+            partial(written_trials, events.run_dir, cell.study),
+        )
         events.emit(_study_event(cell, first.ref, item))
         cells.append(cell)
     return cells

@@ -8,8 +8,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from aftermath import assert_nothing_lost
 from dask_lab import DaskLab
-from run_cases import RunCase, assert_exact, load, read_events, wait_until
+from run_cases import RunCase, read_events, wait_until
 
 from optimize.errors import RunError, SettingsError
 from optimize.runner import dask_cluster
@@ -67,7 +68,7 @@ def test_kills_of_worker_and_scheduler_lose_nothing(case: RunCase, lab: DaskLab)
     finished = [event for event in events if event["type"] == "trial"]
     assert [event["state"] for event in finished] == ["COMPLETE"] * TRIALS
     assert len({event["uid"] for event in finished}) == TRIALS
-    assert_exact(load(case.sqlite_url), TRIALS)
+    assert_nothing_lost(case, case.sqlite_url, TRIALS)
     assert "127.0.0.5" in hosts_seen(case)
     refused = [e for e in events if e["type"] == "warning" and "판이 다른" in e["title"]]
     assert len(refused) == 1

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aftermath import assert_nothing_lost
 from run_cases import (
     RunCase,
-    assert_exact,
-    assert_wal_is_stored,
     load,
     read_events,
     wait_until,
@@ -106,9 +105,7 @@ def test_a_clock_that_steps_back_an_hour_changes_nothing(
     process.wait()
     done = case.run("--storage-url", case.sqlite_url, n=50)
     assert done.returncode == 0, done.stderr
-    study = load(case.sqlite_url)
-    trials = assert_exact(study, 50)
-    assert_wal_is_stored(case, study)
+    trials = assert_nothing_lost(case, case.sqlite_url, 50)
     started = [trial.datetime_start for trial in trials if trial.datetime_start]
     assert (max(started) - min(started)).total_seconds() > 3000, "시계가 뒤로 가지 않았다"
     for trial in trials:
@@ -130,10 +127,10 @@ def test_a_full_disk_under_studies_ends_with_a_sentence_and_keeps_the_trials(
         assert "Traceback" not in done.stdout + done.stderr
         kept = len(load(url).get_trials())
         assert kept > 0
-        assert_exact(load(url), kept)
+        assert_nothing_lost(case, url, kept, damaged=True)
     done = case.run("--storage-url", url, n=kept + 5)
     assert done.returncode == 0, done.stderr
-    assert_exact(load(url), kept + 5)
+    assert_nothing_lost(case, url, kept + 5, damaged=True)
 
 
 def test_a_full_disk_under_the_sqlite_file_is_waited_out(case: RunCase) -> None:
@@ -149,9 +146,7 @@ def test_a_full_disk_under_the_sqlite_file_is_waited_out(case: RunCase) -> None:
         out, errors = process.communicate(timeout=90)
         assert process.returncode == 0, errors
         assert "Traceback" not in out + errors
-        study = load(url)
-        assert_exact(study, 500)
-        assert_wal_is_stored(case, study)
+        assert_nothing_lost(case, url, 500)
 
 
 def outages(case: RunCase) -> list[dict[str, Any]]:
@@ -196,4 +191,4 @@ def test_a_damaged_event_file_loses_only_the_damaged_line(case: RunCase, cut: st
     done = case.run("--storage-url", case.sqlite_url, n=40)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert_exact(load(case.sqlite_url), 40)
+    assert_nothing_lost(case, case.sqlite_url, 40, damaged=True)

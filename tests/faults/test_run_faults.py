@@ -10,12 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aftermath import assert_nothing_lost
 from postgres import PostgresServer
 from run_cases import (
     SLUG,
     RunCase,
-    assert_exact,
-    assert_wal_is_stored,
     load,
     wait_until,
     workers,
@@ -48,9 +47,7 @@ def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
     assert done.returncode == 0, done.stderr
     # 죽은 실행이 맡았던 자리의 lease(60초)를 기다리지 않는다.
     assert time.monotonic() - began < 40
-    study = load(case.sqlite_url)
-    assert_exact(study, 110)
-    assert_wal_is_stored(case, study)
+    assert_nothing_lost(case, case.sqlite_url, 110)
 
 
 def test_kill_9_of_the_coordinator_loses_nothing_postgresql(
@@ -65,9 +62,7 @@ def test_kill_9_of_the_coordinator_loses_nothing_postgresql(
         process.wait()
     done = case.run(n=100)
     assert done.returncode == 0, done.stderr
-    study = load(postgres_url)
-    assert_exact(study, 100)
-    assert_wal_is_stored(case, study)
+    assert_nothing_lost(case, postgres_url, 100)
 
 
 def test_a_trial_written_but_not_stored_is_recovered_once(case: RunCase) -> None:
@@ -87,11 +82,10 @@ def test_a_trial_written_but_not_stored_is_recovered_once(case: RunCase) -> None
     done = case.run("--storage-url", case.sqlite_url, n=10)
     assert done.returncode == 0, done.stderr
     assert "10개를 되살렸습니다" in done.stderr
-    study = load(case.sqlite_url)
-    assert_exact(study, 10)
+    assert_nothing_lost(case, case.sqlite_url, 10)
     again = case.run("--storage-url", case.sqlite_url, n=12)
     assert "되살렸습니다" not in again.stderr
-    assert_exact(load(case.sqlite_url), 12)
+    assert_nothing_lost(case, case.sqlite_url, 12)
 
 
 def test_kill_9_of_a_worker_only_costs_a_retry(case: RunCase) -> None:
@@ -105,7 +99,7 @@ def test_kill_9_of_a_worker_only_costs_a_retry(case: RunCase) -> None:
     _, errors = process.communicate(timeout=90)
     assert process.returncode == 0, errors
     assert "작업자 프로세스가 죽어" in errors
-    trials = assert_exact(load(case.sqlite_url), 120)
+    trials = assert_nothing_lost(case, case.sqlite_url, 120)
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
 
 
@@ -117,7 +111,7 @@ def test_a_trial_that_kills_its_worker_ends_as_failed_and_the_others_complete(
     random = ("--sampler", "random", "--seed", "3")
     done = case.run("--storage-url", case.sqlite_url, *random, n=12, jobs=1)
     assert done.returncode == 0, done.stderr
-    trials = assert_exact(load(case.sqlite_url), 12)
+    trials = assert_nothing_lost(case, case.sqlite_url, 12)
     killers = [trial for trial in trials if trial.params["every"] % 5 == 0]
     assert killers
     for trial in trials:
@@ -151,9 +145,7 @@ def test_two_coordinators_share_a_study_and_meet_the_total_exactly(
     for process in both:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
-    study = load(url)
-    assert_exact(study, 160)
-    assert_wal_is_stored(case, study)
+    assert_nothing_lost(case, url, 160)
     each = [sum(event["type"] == "trial" for event in case.events(index)) for index in range(2)]
     assert sum(each) == 160
     assert min(each) > 0
@@ -179,9 +171,7 @@ def test_a_postgresql_outage_is_waited_out(
     assert process.returncode == 0, errors
     assert "저장소가 응답하지 않아 기다립니다" in errors
     assert "되살아났습니다" in errors
-    study = load(url)
-    assert_exact(study, 200)
-    assert_wal_is_stored(case, study)
+    assert_nothing_lost(case, url, 200)
 
 
 def test_an_unreachable_storage_exits_3_and_a_fallback_is_said_aloud(
@@ -203,7 +193,7 @@ def test_an_unreachable_storage_exits_3_and_a_fallback_is_said_aloud(
     assert done.returncode == 0, done.stderr
     assert "연결하지 못해" in done.stderr
     path = case.home / "studies" / SLUG / f"{SLUG}.db"
-    assert_exact(load(f"sqlite:///{path}"), 5)
+    assert_nothing_lost(case, f"sqlite:///{path}", 5)
     for output in (refused.stdout, refused.stderr, done.stdout, done.stderr):
         assert "canary-9d1" not in output
 
@@ -220,7 +210,7 @@ def test_an_unwritable_journal_ends_the_run_but_keeps_the_trials(case: RunCase) 
     _, errors = process.communicate(timeout=90)
     assert process.returncode == 5, errors
     assert "실행 기록을 쓰지 못했습니다" in errors
-    assert_exact(load(case.sqlite_url), len(load(case.sqlite_url).get_trials()))
+    assert_nothing_lost(case, case.sqlite_url, damaged=True)
 
 
 def test_a_finished_run_leaves_no_process_behind(case: RunCase) -> None:

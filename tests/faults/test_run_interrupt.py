@@ -9,12 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aftermath import assert_nothing_lost
 from run_cases import (
     RunCase,
-    assert_exact,
-    assert_wal_is_stored,
     interrupt,
-    load,
     wait_until,
     workers,
 )
@@ -37,10 +35,8 @@ def test_once_ends_cleanly_with_what_is_done(case: RunCase, number: int) -> None
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    study = load(case.sqlite_url)
-    trials = assert_exact(study, len(study.get_trials()))
+    trials = assert_nothing_lost(case, case.sqlite_url)
     assert len(trials) >= 10
-    assert_wal_is_stored(case, study)
     events = case.events()
     assert events[-1]["type"] == "done"
     assert events[-1]["exit_code"] == 130
@@ -67,9 +63,7 @@ def test_twice_ends_at_once_and_the_next_run_continues(case: RunCase) -> None:
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(flock, timeout=5)
     assert alive == []
-    study = load(case.sqlite_url)
-    assert_wal_is_stored(case, study)
-    assert_exact(study, len(study.get_trials()))
+    assert_nothing_lost(case, case.sqlite_url)
 
 
 def test_ctrl_c_on_the_whole_process_group_spares_the_workers_until_they_finish(
@@ -84,7 +78,7 @@ def test_ctrl_c_on_the_whole_process_group_spares_the_workers_until_they_finish(
     assert process.returncode == 130, errors
     assert "작업자 프로세스가 죽어" not in errors
     assert "Traceback" not in errors
-    assert_exact(load(case.sqlite_url), len(load(case.sqlite_url).get_trials()))
+    assert_nothing_lost(case, case.sqlite_url)
 
 
 def test_hangup_is_ignored_by_a_run_in_its_own_session(case: RunCase) -> None:
@@ -94,7 +88,7 @@ def test_hangup_is_ignored_by_a_run_in_its_own_session(case: RunCase) -> None:
         member.send_signal(signal.SIGHUP)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert_exact(load(case.sqlite_url), 30)
+    assert_nothing_lost(case, case.sqlite_url, 30)
 
 
 def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase) -> None:

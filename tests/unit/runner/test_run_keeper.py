@@ -54,7 +54,7 @@ class Keeping:
     def __init__(self, store: TrialStore, target: int = 100) -> None:
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.keeper = StoreKeeper(self.inbox, "me")
-        self.keeper.add(0, store, target, 0, -1)
+        self.keeper.add(0, store, target, 0, -1, list)
         self.keeper._resilient._backoff = Backoff(0.01, 1.0, 0.01)
         self.keeper.start()
 
