@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.screen import Screen
@@ -16,6 +17,11 @@ from tui.problem import Problem, ProblemError
 from tui.state import Settings, load_settings, save_settings
 from tui.text import common as ko
 from tui.theme import BY_NAME
+
+if TYPE_CHECKING:
+    from textual.worker import WorkType
+
+    from tui.processes import WaitingChild
 
 COMMANDS = (
     Command("app.help", "f1", "app.show_help", *ko.HELP, priority=True),
@@ -60,10 +66,32 @@ class WizardApp(App[None]):
         self.set_timer(_WARM_AFTER_SECONDS, self._warm_kernels)
 
     def _warm_kernels(self) -> None:
-        """첫 화면이 뜬 뒤: 사용자가 마법사를 지나는 동안 커널을 컴파일해 둔다."""
+        """첫 화면이 뜬 뒤: 사용자가 마법사를 지나는 동안 커널을 컴파일하고 목록의 자식을 띄워 둔다."""
         from tui import bridge
 
         self.run_worker(bridge.warm_kernels, thread=True, group="warm")
+        self.prepare_list()
+
+    @cached_property
+    def study_lister(self) -> WaitingChild:
+        """스터디 목록을 읽는 자식."""
+        from tui.studies_commands import study_lister
+
+        return study_lister()
+
+    def prepare_list(self) -> None:
+        """다음에 목록을 열 때 바로 읽게 한다."""
+        work: WorkType[None] = self._prepare_list
+        self.run_worker(work, group="list")
+
+    async def _prepare_list(self) -> None:
+        from tui.studies_commands import prepare
+
+        await prepare(self.study_lister)
+
+    async def on_unmount(self) -> None:
+        if "study_lister" in vars(self):
+            await self.study_lister.close()
 
     # ── 설정
 

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,59 @@ async def json_lines(
 
     그만 읽거나(aclose) 취소하면 자식과 그 자손을 끝낸다. JSON이 아닌 줄은 건너뛴다.
     """
-    process = await asyncio.create_subprocess_exec(
+    process = await _start_lines(argv, env, cwd, asyncio.subprocess.DEVNULL)
+    async with aclosing(_lines_of(process)) as lines:
+        async for line in lines:
+            yield line
+
+
+class WaitingChild:
+    """import까지 마치고 stdin의 한 줄을 기다리는 자식 하나: 부르면 곧 일한다.
+
+    화면이 어떻게 끝나든 pipe가 닫히면 자식도 끝난다.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = tuple(argv)
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()
+
+    async def prepare(self, env: Mapping[str, str], cwd: Path) -> None:
+        """기다리는 자식이 없으면 띄운다."""
+        async with self._starting:
+            if self._process is None or self._process.returncode is not None:
+                pipe = asyncio.subprocess.PIPE
+                self._process = await _start_lines(self._argv, env, cwd, pipe)
+
+    async def lines(
+        self, env: Mapping[str, str], cwd: Path
+    ) -> AsyncGenerator[dict[str, Any] | Finished, None]:
+        """기다리던 자식에게 일을 시키고 `json_lines`처럼 읽는다."""
+        await self.prepare(env, cwd)
+        process, self._process = self._process, None
+        assert process is not None  # noqa: S101 — 방금 띄웠다
+        assert process.stdin is not None  # noqa: S101 — PIPE로 띄웠다
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(b"\n")
+        process.stdin.close()
+        async with aclosing(_lines_of(process)) as lines:
+            async for line in lines:
+                yield line
+
+    async def close(self) -> None:
+        """기다리던 자식을 끝낸다."""
+        async with self._starting:
+            process, self._process = self._process, None
+        if process is not None:
+            await _end(process)
+
+
+async def _start_lines(
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, stdin: int
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         *argv,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=dict(env),
@@ -47,6 +98,11 @@ async def json_lines(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
+
+
+async def _lines_of(
+    process: asyncio.subprocess.Process,
+) -> AsyncGenerator[dict[str, Any] | Finished, None]:
     assert process.stdout is not None  # noqa: S101 — PIPE로 띄웠다
     assert process.stderr is not None  # noqa: S101
     errors = asyncio.create_task(process.stderr.read())

@@ -20,7 +20,7 @@ from typing import Any
 from tui import bridge, bridge_studies
 from tui.environment import child_environment
 from tui.problem import Problem, ProblemError
-from tui.processes import Finished, json_lines, run_to_file
+from tui.processes import Finished, WaitingChild, json_lines, run_to_file
 from tui.studies_model import StorageFailure, StudyItem, failure, study_item
 from tui.text import insight
 from tui.text import studies as ko
@@ -34,10 +34,22 @@ _LABELS = {"원인": "cause", "해결": "fix"}
 OnLine = Callable[[Mapping[str, Any]], None]
 
 
-async def list_studies() -> AsyncGenerator[StudyItem | StorageFailure, None]:
+def study_lister() -> WaitingChild:
+    """스터디 목록을 읽을 자식: import에 드는 때를 화면을 여는 길에서 뺀다."""
+    return WaitingChild([sys.executable, "-m", "optimize.studies", "list", "--lines", "--wait"])
+
+
+async def prepare(child: WaitingChild) -> None:
+    """다음에 부를 때를 위해 자식을 띄워 둔다."""
+    await child.prepare(child_environment(), bridge.home())
+
+
+async def list_studies(
+    lister: WaitingChild,
+) -> AsyncGenerator[StudyItem | StorageFailure, None]:
     """아는 모든 저장소의 스터디와 읽지 못한 저장소들. 그만 읽으면 자식을 끝낸다."""
-    argv = [sys.executable, "-m", "optimize.studies", "list", "--lines"]
-    async with aclosing(_lines(argv, {}, ko.LIST_FAILED)) as lines:
+    found = lister.lines(child_environment(), bridge.home())
+    async with aclosing(_checked(found, ko.LIST_FAILED)) as lines:
         async for body in lines:
             if body.get("type") == "study":
                 yield study_item(body)
@@ -158,7 +170,17 @@ async def copy(item: StudyItem, target: str, on_line: OnLine) -> None:
 async def _lines(
     argv: Sequence[str], environ: Mapping[str, str], title: str
 ) -> AsyncGenerator[dict[str, Any], None]:
-    async with aclosing(json_lines(argv, child_environment(environ), bridge.home())) as lines:
+    found = json_lines(argv, child_environment(environ), bridge.home())
+    async with aclosing(_checked(found, title)) as lines:
+        async for body in lines:
+            yield body
+
+
+async def _checked(
+    found: AsyncGenerator[dict[str, Any] | Finished, None], title: str
+) -> AsyncGenerator[dict[str, Any], None]:
+    """자식이 쓴 것들. 실패하고 끝났으면 그 까닭의 ProblemError."""
+    async with aclosing(found) as lines:
         async for item in lines:
             if not isinstance(item, Finished):
                 yield item

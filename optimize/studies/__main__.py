@@ -25,6 +25,8 @@ from optimize.studies.verdict import verdict_command
 def main(argv: list[str]) -> int:
     """인자를 읽어 명령을 돌린다. exit code."""
     arguments = _parser().parse_args(argv)
+    if arguments.command == "list" and arguments.wait and not sys.stdin.readline():
+        return 0  # 부르지 않고 닫았다
     sources = Sources.collect(arguments.config, arguments.storage_url, arguments.storage_url_env)
     for note in sources.notes:
         print(f"알림: {note}", file=sys.stderr)
@@ -72,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     how = listing.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     how.add_argument("--lines", action="store_true", help="읽지 못한 저장소까지 JSON 줄들로 쓴다")
+    listing.add_argument(
+        "--wait",
+        action="store_true",
+        help="stdin에 한 줄이 오면 읽는다(미리 띄워 두는 화면이 쓴다)",
+    )
     show = add("show", "한 스터디를 자세히 보인다")
     show.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     show.add_argument("--top", type=int, default=10, metavar="N", help="상위 시행 수(기본 10)")

@@ -26,10 +26,12 @@ def tui_home(wizard_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def cold_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """화면마다 컴파일하는 프로세스를 띄우지 않는다(그 일의 시험은 test_tui_shell이 따로 한다)."""
+    """화면마다 컴파일하거나 목록을 기다리는 프로세스를 띄우지 않는다(그 일의 시험은 test_tui_shell이 따로 한다)."""
     from tui import bridge
+    from tui.app import WizardApp
 
     monkeypatch.setattr(bridge, "warm_kernels", lambda: None)
+    monkeypatch.setattr(WizardApp, "prepare_list", lambda _self: None)
 
 
 @pytest.fixture

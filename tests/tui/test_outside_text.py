@@ -134,7 +134,7 @@ async def test_run_and_home(tui_home: Path) -> None:
 
 
 async def test_studies_and_study(tui_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def listed() -> AsyncGenerator[StudyItem | StorageFailure, None]:
+    async def listed(_lister: object) -> AsyncGenerator[StudyItem | StorageFailure, None]:
         yield item()
         yield StorageFailure(HOSTILE, HOSTILE, HOSTILE, HOSTILE)
 

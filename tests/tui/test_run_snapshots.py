@@ -128,7 +128,7 @@ async def test_studies(
     tui_home: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def listed() -> AsyncGenerator[StudyItem | StorageFailure, None]:
+    async def listed(_lister: object) -> AsyncGenerator[StudyItem | StorageFailure, None]:
         for item in study_items():
             yield item
 

@@ -66,7 +66,7 @@ async def test_names_are_shown_while_a_big_storage_is_counted(
     counted = asyncio.Event()
     body = {"type": "study", "name": "큰 스터디", "storage": "sqlite:////x.db", "total": 1234}
 
-    async def listed() -> AsyncGenerator[StudyItem, None]:
+    async def listed(_lister: object) -> AsyncGenerator[StudyItem, None]:
         yield study_item({**body, "state": "counting", "best_value": None})
         await counted.wait()
         yield study_item({**body, "state": "idle", "best_value": 0.75})
@@ -88,7 +88,7 @@ async def test_cursor_goes_to_the_neighbour_of_a_removed_study(
     """고른 스터디가 없어지면 맨 위가 아니라 그 아래의 것으로 간다."""
     names = ["가", "나", "다"]
 
-    async def listed() -> AsyncGenerator[StudyItem, None]:
+    async def listed(_lister: object) -> AsyncGenerator[StudyItem, None]:
         for name in names:
             yield study_item({"name": name, "storage": "sqlite:////x.db", "state": "idle"})
 

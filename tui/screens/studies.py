@@ -82,12 +82,11 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.query_one("#studies-detail").display = False
         self.query_one(RowTable).focus()
         self._show()
-        self.action_refresh_studies()
 
     def on_screen_resume(self) -> None:
+        # 처음 열 때에도 온다: on_mount에서 또 읽으면 방금 띄운 자식을 버리고 다시 띄운다.
         super().on_screen_resume()
-        if self.is_mounted:
-            self.action_refresh_studies()
+        self.action_refresh_studies()
 
     # ── 읽기
 
@@ -109,7 +108,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
 
         early = self.set_interval(0.3, show_early)
         try:
-            async with aclosing(list_studies()) as found:
+            async with aclosing(list_studies(self.wizard.study_lister)) as found:
                 async for item in found:
                     if isinstance(item, StudyItem):
                         items[item.key] = item  # 세는 중이던 줄은 다 센 줄로 바뀐다
@@ -123,6 +122,7 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.items, self.failures, self._reading = list(items.values()), failures, False
         self._show()
         self._loaded = True
+        self.wizard.prepare_list()
 
     # ── 보이기
 
