@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from built_once import built_once
 from postgres import (  # noqa: F401 — 가져온 fixture는 pytest가 이름으로 찾는다
     any_postgres,
     any_postgres_url,
@@ -16,9 +19,15 @@ from postgres import (  # noqa: F401 — 가져온 fixture는 pytest가 이름�
     system_postgres_url,
 )
 
+if TYPE_CHECKING:
+    from run_cases import RunCase
+
 # 시험들은 이미 나란히 돈다: 행렬 곱이 제 thread를 더 띄우면 서로 기다리느라 열 배 느려진다.
 # numpy를 부르기 전이며, xdist의 작업자와 자식 프로세스가 물려받는다.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# 시험이 띄우는 수백의 프로세스가 저마다 소스를 다시 컴파일하지 않게 바이트코드를 남긴다.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 # 오래 걸리는 것부터: 끝에 가서 하나만 도는 동안 나머지 작업자가 놀지 않게 한다.
@@ -28,6 +37,35 @@ SLOW_FIRST = ("test_readme.py", "test_strategy_faults.py", "test_storage_faults_
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """느린 파일의 시험을 앞에 둔다. 나머지의 차례는 그대로다."""
     items.sort(key=lambda item: item.path.name not in SLOW_FIRST)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """xdist의 작업자들이 함께 보는 임시 폴더."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared_folder: Path) -> RunCase:
+    """끝난 실행 하나: 작업자 하나, 씨앗 11, 시행 40개, 사건은 stdout으로(`stdout.txt`).
+
+    여러 시험이 읽기만 한다. 이어 돌리려면 `copy`한다.
+    """
+    from run_cases import RunCase  # optuna를 읽는다: 쓰는 시험만 기다린다
+
+    def build(folder: Path) -> None:
+        (folder / "home").mkdir()
+        made = RunCase(folder, folder / "home")
+        done = made.run(
+            *("--storage-url", made.sqlite_url, "--seed", "11"),
+            *("--run-id", "the-run", "--events", "-"),
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
+
+    folder = built_once(shared_folder / "finished-run", build)
+    return RunCase(folder, folder / "home", folder / "case.py")
 
 
 @pytest.fixture

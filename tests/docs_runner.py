@@ -11,7 +11,7 @@
 - 인자 없는 `./시작`: 단말기(pty)에서 열어 첫 화면을 보고 Ctrl+Q로 닫는다
 - `./시작 웹`: 주소를 알리면 Ctrl+C로 닫는다
 - `./시작 벤치`: 무엇을 돌릴지 보이는 데까지만(`--dry-run`)
-- `./시작 테스트`와 `pip install`: 시험을 모으는 데까지, 설치해 보는 데까지만(`--dry-run`)
+- `./시작 테스트`: 시험 파일 하나를 모으는 데까지만. `pip install`: 설치해 보는 데까지만(`--dry-run`)
 
 모르는 명령, 실패한 명령은 어느 문서의 몇째 줄인지와 함께 `DocsError`가 된다. 실패가 옳은 명령은
 줄 끝에 `# exit code N`을 적는다.
@@ -32,10 +32,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from docs_shims import CLUSTER_TOOL, DOCKER
+from in_process import call
 
 REPO = Path(__file__).resolve().parents[1]
 BASH_FENCES = ("bash", "sh", "shell", "console")
@@ -71,9 +73,10 @@ EXPECTED_EXIT = re.compile(r"\s#.*exit code (\d+)")
 LINKED = ("optimize", "tui", "tests", "docs", "pyproject.toml", "requirements.txt", "README.md")
 TIMEOUT_SECONDS = 600  # 처음에는 커널을 컴파일한다
 SCREEN_SIGN = "백테스트 마법사"
-CANDLE_DAYS = 20
+CANDLE_DAYS = 10
 CANDLE_START = 1_704_067_200_000  # 2024-01-01 00:00 UTC
 SCHEDULER = "192.168.0.10:8786"
+COLLECTED = "tests/integration/test_readme.py"
 
 
 class DocsError(AssertionError):
@@ -224,12 +227,12 @@ class Sandbox:
         if text.startswith(("./시작 웹", "./시작 web")):
             return self._open_web(command)
         if text.strip() in ("./시작 테스트", "./시작 test"):
-            text += (
-                " --collect-only -q"  # 시험 속에서 시험을 또 돌리지 않는다. 전체는 .ci/run이 돌린다
-            )
+            # 시험 속에서 시험을 또 돌리지 않는다. 모두 모으고 돌리는 것은 지금 이 명령이 하고 있다.
+            text += f" --collect-only -q {COLLECTED}"
         if text.startswith(("./시작 벤치", "./시작 bench")):
             text += " --dry-run"  # 재는 데 몇 분이 걸린다
-        text = text.replace("pip install ", f"{_pip()} install --dry-run --no-deps ")
+        if "pip install " in text:
+            text = text.replace("pip install ", f"{_pip()} install --dry-run --no-deps ")
         self._make_candles(text)
         self._make_funding(text)
         if re.match(r"export \w+=", text):
@@ -362,7 +365,7 @@ def _pip() -> str:
 
 
 def candle_csv() -> str:
-    """20일 치 1분봉의 csv(open_time은 ms UTC). 늘 같다."""
+    """열흘 치 1분봉의 csv(open_time은 ms UTC). 늘 같다."""
     draw = random.Random(7)
     price, rows = 42_000.0, ["open_time,open,high,low,close,volume"]
     for minute in range(CANDLE_DAYS * 1440):
@@ -381,15 +384,8 @@ def inline_code(path: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", text)
 
 
-def help_text(module: str) -> str:
+def help_text(main: Callable[[list[str]], int]) -> str:
     """명령과 그 아래 명령들의 `--help`를 모두 이은 글."""
-
-    def ask(*words: str) -> str:
-        command = [sys.executable, "-m", module, *words, "--help"]
-        return subprocess.run(
-            command, cwd=REPO, check=True, capture_output=True, encoding="utf-8", timeout=60
-        ).stdout
-
-    top = ask()
+    top = call(main, "--help").stdout
     names = re.findall(r"^ {2,4}([a-z]+)(?: \(|  |$)", top, re.MULTILINE)
-    return "\n".join([top, *(ask(name) for name in names)])
+    return "\n".join([top, *(call(main, name, "--help").stdout for name in names)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -55,29 +56,39 @@ class Case:
 
 
 class RunCase:
-    """한 시험의 폴더와 전략, 그 위에서 도는 실행들."""
+    """한 시험의 폴더와 전략, 그 위에서 도는 실행들. 작업자는 시험이 더 달라고 하지 않으면 하나다."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, script: Path | None = None) -> None:
         self.folder = folder
         self.home = home
+        self.script = script
         self.processes: list[subprocess.Popen[str]] = []
-        self.strategy()
+        if script is None:
+            self.strategy()
 
     def strategy(self, *, seconds: float = 0.0, fault: str = "", grid: int = 50) -> None:
-        """전략 파일을 (다시) 쓴다."""
+        """전략 파일을 이 시험의 폴더에 (다시) 쓴다."""
+        self.script = self.folder / "case.py"
         text = STRATEGY.format(seconds=seconds, fault=fault, grid=grid)
-        (self.folder / "case.py").write_text(text, encoding="utf-8")
+        self.script.write_text(text, encoding="utf-8")
 
-    def command(self, *extra: str, n: int = 40, jobs: int = 2) -> list[str]:
+    def copy(self, folder: Path) -> RunCase:
+        """같은 전략 파일로, 끝난 실행들의 사본 위에서 이어 가는 case."""
+        home = folder / "copy"
+        # 다른 시험이 읽는 동안에만 있는 파일이다.
+        shutil.copytree(self.home, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+        return RunCase(folder, home, self.script)
+
+    def command(self, *extra: str, n: int = 40, jobs: int = 1) -> list[str]:
         return [
             *(sys.executable, "-m", "optimize.run", "--symbol", "DEMO:BTCUSDT"),
-            *("--strategy", f"{self.folder / 'case.py'}:Case", "--n-trials", str(n)),
+            *("--strategy", f"{self.script}:Case", "--n-trials", str(n)),
             *("--n-jobs", str(jobs), "--timeframe-grid", "15m@1h"),
             *("--set", "data.demo_days=10", "--set", "objective.constraints.min_trades=0"),
             *extra,
         ]
 
-    def run(self, *extra: str, n: int = 40, jobs: int = 2) -> subprocess.CompletedProcess[str]:
+    def run(self, *extra: str, n: int = 40, jobs: int = 1) -> subprocess.CompletedProcess[str]:
         """끝까지 돌린다."""
         return subprocess.run(
             self.command(*extra, n=n, jobs=jobs),
@@ -89,7 +100,7 @@ class RunCase:
         )
 
     def start(
-        self, *extra: str, n: int = 40, jobs: int = 2, session: bool = True
+        self, *extra: str, n: int = 40, jobs: int = 1, session: bool = True
     ) -> subprocess.Popen[str]:
         """띄우기만 한다. session: 새 session에서(화면이 띄우듯이)."""
         process = subprocess.Popen(
@@ -104,9 +115,7 @@ class RunCase:
         return process
 
     def environ(self) -> dict[str, str]:
-        # 바이트코드를 남기지 않으면 프로세스마다 라이브러리를 다시 컴파일한다.
-        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        return {**kept, "BACKTEST_WIZARD_HOME": str(self.home)}
+        return {**os.environ, "BACKTEST_WIZARD_HOME": str(self.home)}
 
     def close(self) -> None:
         """아직 도는 실행을 (자식까지) 끝낸다."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from built_once import built_once
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 import faults
@@ -16,15 +16,12 @@ TARGET = 200
 
 
 @pytest.fixture(scope="session")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> dict[str, tuple[float, ...]]:
-    """조합 → 값. 시행 200개의 실행 하나를 그냥 돌린 것이며, xdist 작업자들이 나누어 쓴다."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = folder if worker_id == "master" else folder.parent
-    kept = folder / "undisturbed.json"
-    with FileLock(folder / "undisturbed.lock"):
-        if not kept.exists():
-            values = faults.reference(folder / "undisturbed", TARGET, 2)
-            kept.write_text(json.dumps(values), encoding="utf-8")
+def undisturbed(shared_folder: Path) -> dict[str, tuple[float, ...]]:
+    """조합 → 값. 시행 200개의 실행 하나를 그냥 돌린 것이다."""
+
+    def build(folder: Path) -> None:
+        values = faults.reference(folder / "run", TARGET, 2)
+        (folder / "values.json").write_text(json.dumps(values), encoding="utf-8")
+
+    kept = built_once(shared_folder / "undisturbed", build) / "values.json"
     return {key: tuple(value) for key, value in json.loads(kept.read_text("utf-8")).items()}

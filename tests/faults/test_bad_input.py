@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import in_process
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from optimize.cli import command
 from optimize.data.__main__ import main as data_main
 from optimize.run import main as run_main
 from optimize.runner.journal import unstored_trials
@@ -56,24 +55,15 @@ KEYS = st.sampled_from(
 
 @pytest.fixture(autouse=True)
 def quiet_home(wizard_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """빈 프로젝트. 명령이 고친 표준 출력의 설정을 되돌릴 것이 없게 저마다 새 stream을 쓴다."""
+    """빈 프로젝트."""
     monkeypatch.chdir(wizard_home)
     return wizard_home
 
 
-def call(main: object, *argv: str) -> tuple[int, str]:
+def call(main: Callable[[list[str]], int], *argv: str) -> tuple[int, str]:
     """(exit code, 출력 모두)."""
-    out, errors = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        try:
-            code = command(main)(list(argv))  # type: ignore[arg-type]
-        except SystemExit as end:
-            code = int(end.code or 0)
-    text = ""
-    for stream in (out, errors):
-        stream.flush()
-        text += stream.buffer.getvalue().decode()  # type: ignore[attr-defined]
-    return code, text
+    done = in_process.call(main, *argv)
+    return done.returncode, done.stdout + done.stderr
 
 
 def assert_clear(code: int, text: str, *allowed: int) -> None:

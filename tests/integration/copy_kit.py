@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import sqlite3
-from contextlib import closing, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import optuna
-import pytest
+from in_process import Done, call
 from postgres import PostgresServer
 
 from optimize.storage.__main__ import main
@@ -27,24 +25,10 @@ FILES = Path(__file__).parent / "optuna_files"
 NASTY = "탭\t줄\n되돌림\r역슬래시\\N \\. 따옴표'\" 이모지 🙂 끝"
 
 
-@dataclass(frozen=True)
-class Done:
-    """명령 하나의 결과."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 def run(*arguments: str, env: dict[str, str] | None = None, expect: int = 0) -> Done:
-    """명령의 입구를 이 프로세스에서 부른다(프로세스를 켜는 시간을 아낀다)."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        for name, value in (env or {}).items():
-            patch.setenv(name, value)
-        code = main(["copy", *arguments])
-    assert code == expect, err.getvalue()
-    return Done(code, out.getvalue(), err.getvalue())
+    done = call(main, "copy", *arguments, env=env)
+    assert done.returncode == expect, done.stderr
+    return done
 
 
 def copy(

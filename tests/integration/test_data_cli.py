@@ -1,4 +1,7 @@
-"""`python -m optimize.data`를 사용자처럼 부른다."""
+"""`python -m optimize.data`를 사용자처럼 쓴다.
+
+명령의 입구를 이 프로세스에서 부르고, 여럿이 함께 도는 일과 Ctrl-C는 진짜 프로세스로 본다.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exchange import Exchange, environment, serve
+from in_process import call
 from market import market_file
 
+from optimize.data.__main__ import main
 from optimize.data.demo import make_demo
 from optimize.data.manifest import list_cached
 from optimize.data.period import parse_start
@@ -36,10 +41,9 @@ def command(*args: object, **environ: str) -> subprocess.Popen[str]:
 
 
 def run(*args: object, code: int = 0, **environ: str) -> tuple[str, str]:
-    process = command(*args, **environ)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    return out, err
+    done = call(main, *args, env=environ)
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
 
 
 def test_들이고_보고_점검한다(wizard_home: Path) -> None:

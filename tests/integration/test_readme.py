@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +22,13 @@ from docs_runner import (
     inline_code,
 )
 
+from optimize.data.__main__ import main as data_main
+from optimize.run import main as run_main
+from optimize.storage.__main__ import main as storage_main
 from optimize.storage.url import StorageUrl
+from optimize.studies.__main__ import main as studies_main
+from optimize.verify.__main__ import main as verify_main
+from tui.web.__main__ import main as web_main
 
 
 @pytest.fixture
@@ -32,16 +40,28 @@ def sandbox(tmp_path: Path, postgres_url: StorageUrl) -> Iterator[Sandbox]:
     made.close()
 
 
-@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
-def test_every_command_of_the_document_works(path: Path, sandbox: Sandbox) -> None:
+def books() -> dict[str, list[Path]]:
+    """한 자리에서 이어 읽는 문서들. run.md는 README의 실행을 다시 하므로 그 스터디를 이어 쓴다."""
+    found = {path.name: [path] for path in documents()}
+    found["README.md"] += found.pop("run.md")
+    return found
+
+
+@pytest.mark.parametrize("paths", books().values(), ids=books().keys())
+def test_every_command_of_the_document_works(paths: list[Path], sandbox: Sandbox) -> None:
     """문서의 명령을 위에서부터 차례로, 진짜 PostgreSQL과 함께."""
     sandbox.import_candles("BINANCE:BTCUSDT")
-    for command in commands(path):
-        if "psql" in command.programs() and shutil.which("psql") is None:
-            pytest.skip("psql이 없습니다")
-        print(f"$ {command.text}\n{sandbox.run(command)}")
-    if path.name == "README.md":
-        results_are_where_readme_says(sandbox.root / "studies/demo_btcusdt_1m_15m")
+    readme = commands(REPO / "README.md")
+    installs = {command.text for command in readme if "pip" in command.programs()}
+    for path in paths:
+        for command in commands(path):
+            if "psql" in command.programs() and shutil.which("psql") is None:
+                pytest.skip("psql이 없습니다")
+            if path.name != "README.md" and command.text in installs:
+                continue  # README에서 설치해 본 그대로다
+            print(f"$ {command.text}\n{sandbox.run(command)}")
+        if path.name == "README.md":
+            results_are_where_readme_says(sandbox.root / "studies/demo_btcusdt_1m_15m")
 
 
 def results_are_where_readme_says(study: Path) -> None:
@@ -77,10 +97,18 @@ FOREIGN_OPTIONS = {"--help"}
 def test_options_named_in_the_documents_exist() -> None:
     """글과 표에 적힌 `--옵션`과 `./시작 명령 …`이 명령들의 --help에 있다."""
     helps = {
-        name: help_text(f"optimize.{name}")
-        for name in ("run", "data", "storage", "studies", "verify")
+        name: help_text(main)
+        for name, main in {
+            "run": run_main,
+            "data": data_main,
+            "storage": storage_main,
+            "studies": studies_main,
+            "verify": verify_main,
+        }.items()
     }
-    told = " ".join([*helps.values(), help_text("tests.bench"), help_text("tui.web")])
+    bench = [sys.executable, "-m", "tests.bench", "--help"]
+    told = subprocess.run(bench, cwd=REPO, check=True, capture_output=True, encoding="utf-8").stdout
+    told = " ".join([*helps.values(), told, help_text(web_main)])
     known = set(re.findall(r"--[a-z][a-z-]*", told)) | FOREIGN_OPTIONS
     korean = {"실행": "run", "데이터": "data", "저장소": "storage", "스터디": "studies"}
     wrong = []

@@ -22,9 +22,15 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
     made.close()
 
 
+@pytest.fixture
+def continued(finished_run: RunCase, tmp_path: Path, wizard_home: Path) -> RunCase:
+    """끝난 실행의 사본: 그 스터디를 이어 간다."""
+    return finished_run.copy(tmp_path)
+
+
 def test_two_cells_reach_the_target_exactly_and_a_second_run_adds_nothing(case: RunCase) -> None:
     grid = ("--timeframe-grid", "15m@1h,15m@4h", "--storage-url", case.sqlite_url)
-    first = case.run(*grid)
+    first = case.run(*grid, jobs=2)
     assert first.returncode == 0, first.stderr
     names = [SLUG, "demo_btcusdt_15m_4h"]
     for name in names:
@@ -32,25 +38,24 @@ def test_two_cells_reach_the_target_exactly_and_a_second_run_adds_nothing(case: 
         assert name in first.stdout
     assert "합성 데모" in first.stdout
 
-    again = case.run(*grid)
+    again = case.run(*grid, jobs=2)
     assert again.returncode == 0, again.stderr
     for name in names:
         assert_exact(load(case.sqlite_url, name), 40)
     assert [event["type"] for event in case.events()].count("trial") == 0
 
 
-def test_a_larger_target_adds_only_what_is_missing(case: RunCase) -> None:
-    assert case.run("--storage-url", case.sqlite_url, n=10).returncode == 0
-    before = [t.user_attrs["wizard"]["uid"] for t in load(case.sqlite_url).get_trials()]
-    assert case.run("--storage-url", case.sqlite_url, n=25).returncode == 0
-    after = assert_exact(load(case.sqlite_url), 25)
-    assert [t.user_attrs["wizard"]["uid"] for t in after[:10]] == before
+def test_a_larger_target_adds_only_what_is_missing(continued: RunCase) -> None:
+    before = [t.user_attrs["wizard"]["uid"] for t in load(continued.sqlite_url).get_trials()]
+    assert len(before) == 40
+    assert continued.run("--storage-url", continued.sqlite_url, n=55).returncode == 0
+    after = assert_exact(load(continued.sqlite_url), 55)
+    assert [t.user_attrs["wizard"]["uid"] for t in after[:40]] == before
 
 
 def test_postgresql_holds_the_same_exact_study(case: RunCase, any_postgres_url: StorageUrl) -> None:
-    case_env = {"CASE_STORAGE": any_postgres_url.secret}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CASE_STORAGE", case_env["CASE_STORAGE"])
+        patch.setenv("CASE_STORAGE", any_postgres_url.secret)
         for _ in range(2):
             done = case.run("--storage-url-env", "CASE_STORAGE")
             assert done.returncode == 0, done.stderr
@@ -62,9 +67,8 @@ def test_postgresql_holds_the_same_exact_study(case: RunCase, any_postgres_url: 
             assert password.encode() not in path.read_bytes(), path
 
 
-def test_events_tell_the_whole_run_in_order(case: RunCase) -> None:
-    assert case.run("--storage-url", case.sqlite_url, "--run-id", "the-run").returncode == 0
-    (run_dir,) = case.run_dirs()
+def test_events_tell_the_whole_run_in_order(finished_run: RunCase) -> None:
+    (run_dir,) = finished_run.run_dirs()
     assert run_dir.name == "the-run"
     lines = (run_dir / "events.ndjson").read_text(encoding="utf-8").splitlines()
     events = [protocol.decode(line) for line in lines]
@@ -90,20 +94,18 @@ def test_events_tell_the_whole_run_in_order(case: RunCase) -> None:
     assert [e for e in trials.values() if e.is_best][-1].score == best
 
 
-def test_events_to_stdout_are_alone_there(case: RunCase) -> None:
-    done = case.run("--storage-url", case.sqlite_url, "--events", "-", n=10)
-    assert done.returncode == 0, done.stderr
-    decoded = [protocol.decode(line) for line in done.stdout.splitlines()]
+def test_events_to_stdout_are_alone_there(finished_run: RunCase) -> None:
+    printed = (finished_run.folder / "stdout.txt").read_text(encoding="utf-8")
+    decoded = [protocol.decode(line) for line in printed.splitlines()]
     assert None not in decoded
-    assert [e.type for e in decoded if e is not None].count("trial") == 10
+    assert [e.type for e in decoded if e is not None].count("trial") == 40
 
 
-def test_results_beside_the_study_and_best_feeds_back(case: RunCase) -> None:
-    assert case.run("--storage-url", case.sqlite_url).returncode == 0
-    folder = case.home / "studies" / SLUG
+def test_results_beside_the_study_and_best_feeds_back(continued: RunCase) -> None:
+    folder = continued.home / "studies" / SLUG
     with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    study = load(case.sqlite_url)
+    study = load(continued.sqlite_url)
     assert [int(row["number"]) for row in rows] == list(range(40))
     for row, trial in zip(rows, study.get_trials(), strict=True):
         assert float(row["score"]) == trial.value
@@ -131,28 +133,34 @@ def test_results_beside_the_study_and_best_feeds_back(case: RunCase) -> None:
     space = yaml.safe_load(config.read_text(encoding="utf-8"))["strategy"]["space"]
     assert space == {**best.params}
 
-    fed = case.run("--config", str(config), "--storage-url", case.sqlite_url, n=1)
+    fed = continued.run("--config", str(config), "--storage-url", continued.sqlite_url, n=1)
     assert fed.returncode == 0, fed.stderr
-    (trial,) = load(case.sqlite_url, f"{SLUG}_best").get_trials()
+    (trial,) = load(continued.sqlite_url, f"{SLUG}_best").get_trials()
     assert trial.value == best.value
 
 
-def test_files_under_studies_are_private(case: RunCase) -> None:
-    assert case.run(n=5).returncode == 3  # 기본 PostgreSQL이 없다
-    assert case.run("--storage-url", case.sqlite_url, n=5).returncode == 0
-    found = list((case.home / "studies").rglob("*"))
-    assert modes([path for path in found if path.is_dir()]) == {0o700}
-    assert modes([path for path in found if path.is_file()]) == {0o600}
+def test_files_under_studies_are_private(
+    case: RunCase, finished_run: RunCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """저장소에 닿지 못해 exit code 3으로 끝난 실행의 것도, 끝까지 간 실행의 것도."""
+    monkeypatch.setenv("OPTUNA_STORAGE", "postgresql://postgres:5432@127.0.0.1:9/optuna")
+    assert case.run(n=5).returncode == 3
+    for home in (case.home, finished_run.home):
+        found = list((home / "studies").rglob("*"))
+        assert modes([path for path in found if path.is_dir()]) == {0o700}
+        assert modes([path for path in found if path.is_file()]) == {0o600}
 
 
-def test_one_job_and_a_seed_repeat_the_same_trials_in_the_same_order(case: RunCase) -> None:
-    seen = []
-    for name in ("a", "b"):
-        url = f"sqlite:///{case.home / name}.db"
-        done = case.run(*("--storage-url", url, "--seed", "11", "--study-name", name), n=40, jobs=1)
-        assert done.returncode == 0, done.stderr
-        seen.append([(t.params, t.values) for t in load(url, name).get_trials()])
-    assert seen[0] == seen[1]
+def test_one_job_and_a_seed_repeat_the_same_trials_in_the_same_order(
+    case: RunCase, finished_run: RunCase
+) -> None:
+    url = f"sqlite:///{case.home / 'again.db'}"
+    done = case.run("--storage-url", url, "--seed", "11", "--study-name", "again")
+    assert done.returncode == 0, done.stderr
+    first, again = load(finished_run.sqlite_url), load(url, "again")
+    assert [(t.params, t.values) for t in again.get_trials()] == [
+        (t.params, t.values) for t in first.get_trials()
+    ]
 
 
 def test_an_exhausted_space_stops_with_a_warning(case: RunCase) -> None:
@@ -174,19 +182,22 @@ def test_pruner_stops_hopeless_trials_and_records_the_steps(case: RunCase) -> No
     assert all(trial.intermediate_values for trial in trials)
 
 
-def test_a_changed_setting_is_refused_naming_it_and_a_new_name_is_accepted(case: RunCase) -> None:
-    url = ("--storage-url", case.sqlite_url)
-    assert case.run(*url, n=5).returncode == 0
-    refused = case.run(*url, "--set", "backtest.fee_rate=0.001", n=10)
+def test_a_changed_setting_is_refused_naming_it_and_a_new_name_is_accepted(
+    continued: RunCase,
+) -> None:
+    url = ("--storage-url", continued.sqlite_url)
+    refused = continued.run(*url, "--set", "backtest.fee_rate=0.001", n=50)
     assert refused.returncode == 2
     assert "fee_rate 0.0005 → 0.001" in refused.stderr
     assert "--study-name" in refused.stderr
-    assert_exact(load(case.sqlite_url), 5)
+    assert_exact(load(continued.sqlite_url), 40)
     assert (
-        case.run(*url, "--set", "backtest.fee_rate=0.001", "--study-name", "other", n=5).returncode
+        continued.run(
+            *url, "--set", "backtest.fee_rate=0.001", "--study-name", "other", n=5
+        ).returncode
         == 0
     )
-    longer = case.run(*url, "--set", "data.demo_days=11", n=10)
+    longer = continued.run(*url, "--set", "data.demo_days=11", n=50)
     assert longer.returncode == 2
     assert "캔들" in longer.stderr
 

@@ -112,14 +112,14 @@ def test_a_password_is_written_nowhere(
     for name, value in given.environ.items():
         monkeypatch.setenv(name, value)
     case.strategy(seconds=0.02)
-    process = case.start(*given.arguments, n=60)
+    process = case.start(*given.arguments, n=30)
     case.wait_for_trials(5)
     assert_processes_are_clean(process, own_argv=bool(given.arguments))
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
     assert_clean("stdout", stdout)
     assert_clean("stderr", stderr)
-    assert_exact(load(canary_url), 60)
+    assert_exact(load(canary_url), 30)
 
     plan = tool(case, "optimize.run", "--symbol", "DEMO:BTCUSDT", "--plan", *given.arguments)
     assert plan.returncode == 0

@@ -10,6 +10,8 @@ import pytest
 from postgres import PostgresServer
 from run_cases import SLUG, RunCase, assert_exact, load
 
+from optimize.cli import command
+from optimize.run import main
 from optimize.storage.url import StorageUrl
 
 LONGEST = "긴" * 66  # UTF-8로 198바이트
@@ -34,11 +36,15 @@ def test_the_longest_hangul_name_works_to_the_reports(case: RunCase) -> None:
 
 
 @pytest.mark.parametrize("name", [LONGEST + "다", "a" * 201, "a" * 600, "가/나", ".숨김"])
-def test_an_impossible_name_is_refused_before_anything_is_made(case: RunCase, name: str) -> None:
-    done = case.run("--study-name", name, n=5, jobs=1)
-    assert done.returncode == 2
-    assert "스터디 이름은 UTF-8로 200바이트(한글 66자) 이하" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_an_impossible_name_is_refused_before_anything_is_made(
+    case: RunCase, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """명령의 입구를 이 프로세스에서 부른다: 아무것도 띄우기 전에 거절하는 일이다."""
+    _, _, _, *arguments = case.command("--study-name", name, n=5)
+    assert command(main)(arguments) == 2
+    said = capsys.readouterr().err
+    assert "스터디 이름은 UTF-8로 200바이트(한글 66자) 이하" in said
+    assert "Traceback" not in said
     assert not (case.home / "studies").exists()
 
 

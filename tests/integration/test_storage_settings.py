@@ -83,7 +83,7 @@ def test_a_running_coordinator_is_named_and_stays_within_its_pool(
         "--set",
         "search.storage_max_overflow=1",
         n=80,
-        jobs=4,
+        jobs=2,
     )
     try:
         case.wait_for_trials(5)

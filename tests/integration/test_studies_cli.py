@@ -1,4 +1,7 @@
-"""`python -m optimize.studies`를 사람처럼 실행해 본다."""
+"""`python -m optimize.studies`를 사람처럼 써 본다.
+
+명령의 입구를 이 프로세스에서 부르고, 터미널에 묻는 일과 실행을 잇는 일은 진짜 프로세스로 본다.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from in_process import Done, call
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl, sqlite_url
+from optimize.studies.__main__ import main
 from optimize.trial import FinishedTrial
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 SPACE = {
     "x": FloatDistribution(0, 10),
     "kind": CategoricalDistribution(["SMA", 3]),
@@ -65,15 +69,8 @@ def home(wizard_home: Path) -> Path:
 
 @pytest.fixture
 def run(home: Path) -> Run:
-    def invoke(*arguments: str, env: dict[str, str] | None = None) -> Any:
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "optimize.studies", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "BACKTEST_WIZARD_HOME": str(home), **(env or {})},
-        )
+    def invoke(*arguments: str, env: dict[str, str] | None = None) -> Done:
+        return call(main, *arguments, env=env)
 
     return invoke
 
