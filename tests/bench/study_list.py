@@ -150,7 +150,9 @@ def main() -> int:
         folder = Path(text)
         folder.chmod(0o711)
         results = measure(folder, chosen)
-    good = all(float(str(one["next_all_s"])) <= GOAL_S for one in results)
+    good = all(
+        float(str(one[key])) <= GOAL_S for one in results for key in ("first_all_s", "next_all_s")
+    )
     if chosen.json:
         print(json.dumps({"results": results, "ok": good}))
     else:
