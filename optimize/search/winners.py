@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from optimize.search.pareto import Leaders
@@ -23,6 +23,17 @@ class Winners:
         self.counts = [0] * n_splits
         self._leaders = [Leaders(directions) for _ in range(n_splits)]
 
+    @classmethod
+    def of(
+        cls, counts: Sequence[int], best: Sequence[FinishedTrial], directions: Sequence[str]
+    ) -> Winners:
+        """이미 센 수와, 이미 고른 시행들로."""
+        winners = cls(len(counts), directions)
+        for trial in best:
+            winners.offer(trial)
+        winners.counts = list(counts)
+        return winners
+
     def offer(self, trial: FinishedTrial) -> None:
         """시행 하나를 보인다. 검증의 칸이 없는 시행은 지나간다."""
         if trial.fold is None or trial.fold >= len(self.counts):
@@ -35,12 +46,3 @@ class Winners:
     def trials(self) -> list[FinishedTrial | None]:
         """split마다 이긴 시행(학습이 본 값으로), 없으면 None."""
         return [leaders.best for leaders in self._leaders]
-
-
-def winners_of(trials: Iterable[FinishedTrial], directions: Sequence[str]) -> Winners:
-    """시행들에 나온 split마다의 이긴 시행. 검증의 칸이 있는 시행이 없으면 split도 없다."""
-    known = [trial for trial in trials if trial.fold is not None]
-    winners = Winners(1 + max((trial.fold or 0 for trial in known), default=-1), directions)
-    for trial in known:
-        winners.offer(trial)
-    return winners

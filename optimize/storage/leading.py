@@ -28,7 +28,7 @@ def leading_trials(
     seen = 0
     for size in (*_PAGES, None):
         ordered = _ordered(connection, study_id, maximize=maximize, skip=seen, limit=size)
-        violated = _violated(connection, [trial_id for trial_id, _ in ordered])
+        violated = violated_trials(connection, [trial_id for trial_id, _ in ordered])
         for trial_id, number in ordered:
             (violating if trial_id in violated else feasible).append(number)
         seen += len(ordered)
@@ -58,7 +58,7 @@ def _ordered(
     return [(row[0], row[1]) for row in connection.execute(query.offset(skip))]
 
 
-def _violated(connection: Connection, trial_ids: Sequence[int]) -> set[int]:
+def violated_trials(connection: Connection, trial_ids: Sequence[int]) -> set[int]:
     """제약을 어긴 시행들."""
     a = t.trial_system_attributes.c
     limits: dict[int, list[float]] = defaultdict(list)

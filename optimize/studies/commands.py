@@ -83,26 +83,35 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def show_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """한 스터디의 요약, 최선의 파라미터, 상위 시행, 목표가 여럿이면 파레토 최적 시행들."""
-    from optimize.search.winners import winners_of
-    from optimize.studies.front import front_body, has_splits, study_front
+    from optimize.search.winners import Winners
+    from optimize.storage.engine import reading
+    from optimize.storage.front import front_trials, split_winners
+    from optimize.storage.leading import leading_trials
+    from optimize.studies.front import front_body, has_splits
 
     if arguments.top < 0:
         raise SettingsError("--top 이 틀렸습니다", f"받은 것: {arguments.top}", "0 이상의 정수")
     info = sources.find(arguments.name, arguments.storage)
-    if len(info.directions) == 1 and not has_splits(info):
-        # 시행이 많아도 바로 보인다: 보일 것만 읽는다.
-        trials: list[FinishedTrial] = []
-        top = _leading(info, sources, arguments.top)
-    else:
-        trials = _trials(info, sources)
-        top = present.top_trials(trials, info.directions, arguments.top)
-    front = study_front(info, trials)
+    front: list[FinishedTrial] = []
+    winners = None
+    # 시행이 많아도 바로 보인다: 보일 것만 읽는다.
+    with (
+        storage_errors(info.url, "시행을 조회"),
+        reading(info.url, sources.options) as connection,
+    ):
+        maximize = info.directions[0] == "MAXIMIZE"
+        top = leading_trials(connection, info.study_id, maximize=maximize, count=arguments.top)
+        if len(info.directions) > 1:
+            front = front_trials(connection, info.study_id, info.directions)
+        if has_splits(info):
+            counts, best = split_winners(connection, info.study_id, info.directions)
+            winners = Winners.of(counts, best, info.directions)
     if arguments.json:
         top_body = [present.trial_json(trial) for trial in top]
         _write_json({**info.as_json(), **front_body(info, front), "top": top_body})
     else:
-        winners = winners_of(trials, info.directions)
-        present.print_study(info, top, front, winners if len(winners.counts) > 1 else None)
+        several = winners is not None and len(winners.counts) > 1
+        present.print_study(info, top, front, winners if several else None)
     return 0
 
 
@@ -190,18 +199,6 @@ def _trials(info: StudyInfo, sources: Sources) -> list[FinishedTrial]:
         reading(info.url, sources.options) as connection,
     ):
         return load_trials(connection, info.study_id)
-
-
-def _leading(info: StudyInfo, sources: Sources, count: int) -> list[FinishedTrial]:
-    from optimize.storage.engine import reading
-    from optimize.storage.leading import leading_trials
-
-    with (
-        storage_errors(info.url, "시행을 조회"),
-        reading(info.url, sources.options) as connection,
-    ):
-        maximize = info.directions[0] == "MAXIMIZE"
-        return leading_trials(connection, info.study_id, maximize=maximize, count=count)
 
 
 def _confirmed(info: StudyInfo, total: int) -> bool:
