@@ -47,6 +47,7 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "end_to_end": (
         Bench("end_to_end.py", ("--stock",), ("--trials", "500", "--stock")),
         Bench("end_to_end.py", ("--jobs", "1", "--trials", "1000"), ("--jobs", "1", "--trials", "250")),
+        Bench("end_to_end.py", ("--trials", "10000", "--grid", "1m@15m", "--stock"), ("--trials", "300", "--grid", "1m@15m")),
     ),
     "startup": (Bench("startup.py", quick=("--repeats", "3")), Bench("launch_time.py", quick=("10",))),
     "tui": (

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from goals import against
 from kernel import REAL, open_real
 
 from optimize.backtest.costs import CostModel
@@ -160,7 +161,9 @@ def main() -> int:
     print("  " + ", ".join(f"{name} {text}" for name, text in result["versions"].items()))
     for name, row in result["rows"].items():
         goal = f"  우리가 {row['times']:.0f}배 빠르다" if "times" in row else ""
-        goal += f" (목표 ≥ {row['goal']:.0f}배)" if "goal" in row else ""
+        goal += (
+            f" ({against(row['times'], row['goal'], '배', least=True)})" if "goal" in row else ""
+        )
         print(f"  {name:<16}CPU {row['cpu_ms']:9.1f} ms  벽 {row['wall_ms']:9.1f} ms  거래 {row['trades']:,}{goal}")  # fmt: skip
     return 0
 

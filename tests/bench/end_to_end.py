@@ -24,7 +24,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from datetime import datetime
@@ -32,64 +31,23 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from goals import against
 from postgres import PostgresServer, embedded_binaries
+from process_meter import WARM_TRIALS, CpuMeter
 from sampler import suggest
 
 from optimize.search.space import SearchSpace
 from optimize.strategy.registry import load_strategy
 
 MARKET = Path(__file__).resolve().parents[3] / "shared/market/BINANCE_BTCUSDT_1m_2024.csv.gz"
-_SAMPLE_SECONDS = 0.1
 STOCK_TRIALS = 20
-# 미리 도는 시행: TPE가 나설 만큼 돌아야 그 컴파일도 끝난다.
-WARM_TRIALS = 40
+LEAST_MS = 0.01
+GOAL_SHARE, GOAL_TIMES = 0.85, 30.0
+GOAL_FROM, GOAL_EARLY_MS, GOAL_LATE_MS = 1_000, 3.0, 4.0
 CENTERS = (100, 300, 1_000, 2_000, 3_000, 5_000, 7_000)
-
-
-class CpuMeter(threading.Thread):
-    """coordinator·작업자·서버의 CPU 초와 메모리를 끝날 때까지 잰다."""
-
-    def __init__(self, pid: int, server: int | None) -> None:
-        super().__init__(daemon=True)
-        self.pid = pid
-        self.server = server
-        self.cpu: dict[str, float] = {}
-        self.private_mb: dict[str, float] = {}
-        self.resident_mb: dict[str, float] = {}
-        self.stopped = threading.Event()
-        self._seen: dict[int, tuple[str, float]] = {}
-        self._began: dict[int, float] = {}
-
-    def run(self) -> None:
-        while not self.stopped.wait(_SAMPLE_SECONDS):
-            self._sample(self.pid, "coordinator", "worker")
-            if self.server is not None:
-                self._sample(self.server, "server", "server")
-            self.cpu = {}
-            for pid, (kind, seconds) in self._seen.items():
-                before = self._began[pid] if kind == "server" else 0.0
-                self.cpu[kind] = self.cpu.get(kind, 0.0) + seconds - before
-
-    def _sample(self, pid: int, own: str, below: str) -> None:
-        try:
-            parent = psutil.Process(pid)
-            members = [(parent, own), *((child, below) for child in parent.children())]
-        except psutil.Error:
-            return
-        for process, kind in members:
-            try:
-                times, memory = process.cpu_times(), process.memory_full_info()
-            except psutil.Error:
-                continue
-            spent = times.user + times.system
-            self._began.setdefault(process.pid, spent)
-            self._seen[process.pid] = (kind, spent)
-            self.private_mb[kind] = max(self.private_mb.get(kind, 0.0), memory.uss / 2**20)
-            self.resident_mb[kind] = max(self.resident_mb.get(kind, 0.0), memory.rss / 2**20)
 
 
 def run_once(trials: int, jobs: int, storage: str, grid: str, stock: bool) -> dict[str, Any]:
@@ -123,9 +81,9 @@ def run_once(trials: int, jobs: int, storage: str, grid: str, stock: bool) -> di
         result = measure(newest, jobs, launched, meter)
         if stock:
             result["stock"] = continue_with_stock(environ["OPTUNA_STORAGE"])
-            result["stock"]["times"] = (
-                result["stock"]["wall_ms"] / result["windows"][-1]["overhead_ms"]
-            )
+            # 작업자가 쉬지 않은 구간의 overhead는 0이나 그보다 조금 작게 재인다.
+            ours = max(result["windows"][-1]["overhead_ms"], LEAST_MS)
+            result["stock"]["times"] = result["stock"]["wall_ms"] / ours
         return result
 
 
@@ -197,6 +155,15 @@ def measure(path: Path, jobs: int, launched: float, meter: CpuMeter) -> dict[str
     }
 
 
+def _overhead_goal(window: dict[str, float]) -> str:
+    """구간의 목표. 처음의 시행들에는 작업자가 커널을 읽는 시간이 섞이므로 없다."""
+    at = window["at_trial"]
+    if at < GOAL_FROM:
+        return ""
+    goal = GOAL_EARLY_MS if at == GOAL_FROM else GOAL_LATE_MS
+    return f" ({against(window['overhead_ms'], goal, ' ms')})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="실행의 처음부터 끝까지를 잰다")
     parser.add_argument("--trials", type=int, default=2500, help="칸마다의 시행 수")
@@ -221,17 +188,19 @@ def main() -> None:
         f"시행 {result['trials']}개, wall {result['wall_s']:.1f}초, 첫 시행까지 {result['first_trial_s']:.2f}초"
     )
     print(
-        f"커널 중앙값 {result['kernel_ms_median']:.1f} ms, overhead {result['overhead_ms']:.2f} ms/시행, 커널의 몫 {result['kernel_share']:.1%}"
+        f"커널 중앙값 {result['kernel_ms_median']:.1f} ms, overhead {result['overhead_ms']:.2f} ms/시행, 커널의 몫 {result['kernel_share']:.1%} "
+        f"({against(100 * result['kernel_share'], 100 * GOAL_SHARE, ' %', least=True)})"
     )
     for window in result["windows"]:
         print(
             f"  {window['at_trial']:>6}번째: overhead {window['overhead_ms']:.2f} ms, 커널 {window['kernel_ms']:.1f} ms"
+            + _overhead_goal(window)
         )
     if "stock" in result:
         row = result["stock"]
         print(
             f"  Optuna의 study.optimize + TPESampler, 같은 서버, {row['dimensions']}차원, {row['at_trial']}번째: "
-            f"{row['wall_ms']:.1f} ms/시행, 우리의 마지막 구간의 {row['times']:.0f}배"
+            f"{row['wall_ms']:.1f} ms/시행, 우리의 마지막 구간의 {row['times']:.0f}배 ({against(row['times'], GOAL_TIMES, '배', least=True)})"
         )
     for kind, value in result["cpu_ms_per_trial"].items():
         print(

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from end_to_end import MARKET, WARM_TRIALS, CpuMeter
-from kernel import open_real
+from goals import against
+from kernel import REAL, open_real
+from process_meter import WARM_TRIALS, CpuMeter
 
 from optimize.backtest.costs import CostModel
 from optimize.backtest.engine import run_backtest
@@ -101,7 +102,7 @@ def coordinator(trials: int) -> dict[str, Any]:
         environ |= {"BACKTEST_WIZARD_HOME": folder, "OPTUNA_STORAGE": url.secret}
         command = [
             *(sys.executable, "-m", "optimize.run", "--symbol", "BINANCE:BTCUSDT"),
-            *("--data", str(MARKET), "--timeframe-grid", "1m@15m", "--n-jobs", "1", "--n-trials"),
+            *("--data", str(REAL), "--timeframe-grid", "1m@15m", "--n-jobs", "1", "--n-trials"),
         ]
         quiet: dict[str, Any] = {"env": environ, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # fmt: skip
         # 컴파일(커널과 TPE)은 재지 않는다.
@@ -148,8 +149,8 @@ def main() -> int:
     parser.add_argument("--only", choices=("worker", "coordinator"))
     parser.add_argument("--json", action="store_true", help="JSON으로 쓴다")
     chosen = parser.parse_args()
-    if not MARKET.exists():
-        print(f"실제 캔들이 없습니다: {MARKET}", file=sys.stderr)
+    if not REAL.exists():
+        print(f"실제 캔들이 없습니다: {REAL}", file=sys.stderr)
         return 4
     result: dict[str, Any] = {}
     if chosen.only != "coordinator":
@@ -163,13 +164,13 @@ def main() -> int:
         row = result["worker"]
         print(
             f"작업자: 캔들 {row['bars']:,}봉에 제 메모리 {row['candles_mb']:.2f} MB "
-            f"(목표 ≤ {GOAL_WORKER_MB:g}), 백테스트까지 마친 프로세스 전체 {row['whole_worker_mb']:.0f} MB"
+            f"({against(row['candles_mb'], GOAL_WORKER_MB)}), 백테스트까지 마친 프로세스 전체 {row['whole_worker_mb']:.0f} MB"
         )
     if "coordinator" in result:
         row = result["coordinator"]
         print(
             f"coordinator: {row['trials']:,} 시행에서 상주 메모리의 최고 {row['resident_mb']:.0f} MB "
-            f"(목표 ≤ {GOAL_COORDINATOR_MB:g}), 그 가운데 제 메모리 {row['private_mb']:.0f} MB"
+            f"({against(row['resident_mb'], GOAL_COORDINATOR_MB)}), 그 가운데 제 메모리 {row['private_mb']:.0f} MB"
         )
     return 0
 

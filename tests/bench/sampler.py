@@ -45,6 +45,7 @@ from optimize.strategy.parameter import (
 from optimize.trial import FinishedTrial, ParamValue
 
 _NOW = datetime.now(UTC)
+NOISE_P = 0.05  # 이보다 작으면 잡음이 아닌 차이로 본다
 
 
 def best_by_stock(problem: Problem, seed: int) -> float:
@@ -265,11 +266,20 @@ def run(quick: bool = False, only: str | None = None) -> dict[str, Any]:
     return result
 
 
+def _not_worse(row: dict[str, Any]) -> str:
+    """Optuna의 TPE보다 낫거나 잡음 안인가."""
+    better = row["fast_median"] <= row["stock_median"]
+    return "이룸" if better or row["p_value"] > NOISE_P else "못 미침"
+
+
 def report(result: dict[str, Any]) -> str:
     """사람이 읽는 표."""
     lines = [f"Optuna {result['optuna']}"]
     if "quality" in result:
-        lines.append("\n[품질] 시행 수가 같을 때의 최선의 loss, 작을수록 좋다")
+        lines.append(
+            "\n[품질] 시행 수가 같을 때의 최선의 loss, 작을수록 좋다"
+            f" (목표: Optuna의 것보다 낫거나 p > {NOISE_P:g})"
+        )
         lines.append(
             f"{'문제':<24}{'차원':>5}{'시행':>6}{'씨앗':>5}"
             f"{'빠른 TPE':>12}{'Optuna TPE':>12}{'무작위':>12}{'승-패':>8}{'p':>8}"
@@ -278,7 +288,7 @@ def report(result: dict[str, Any]) -> str:
             f"{row['problem']:<24}{row['dimensions']:>6}{row['n_trials']:>7}{row['seeds']:>6}"
             f"{row['fast_median']:>14.4f}{row['stock_median']:>12.4f}"
             f"{row['random_median']:>13.4f}{row['wins']:>7}-{row['losses']:<3}"
-            f"{row['p_value']:>7.3f}"
+            f"{row['p_value']:>7.3f}  {_not_worse(row)}"
             for row in result["quality"]
         )
     if "timing" in result:
