@@ -37,6 +37,8 @@ def mask_secrets(text: str, known: Iterable[str] = ()) -> str:
 
 def printable(text: str) -> str:
     """밖에서 온 글(남이 지은 이름, 전략의 예외)에서 터미널을 다스리는 글자와 방향을 뒤집는 글자를 `\\x1b`처럼 보이는 글로."""
+    if text.isprintable():
+        return text
     return "".join(item if item.isprintable() else f"\\x{ord(item):02x}" for item in text)
 
 

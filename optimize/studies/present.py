@@ -49,12 +49,14 @@ def print_list(studies: Sequence[StudyInfo]) -> None:
 
 def _aligned(rows: Sequence[Sequence[str]], right: Container[int]) -> list[str]:
     """칸을 맞춘 줄들. 한글은 두 칸을 차지한다. rich의 표는 천 줄에 0.4초라 쓰지 않는다."""
-    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    # 보이는 ASCII는 모두 한 칸이다.
+    sizes = [[len(text) if text.isascii() else cell_len(text) for text in row] for row in rows]
+    widths = [max(column) for column in zip(*sizes, strict=True)]
     lines = []
-    for row in rows:
+    for row, taken in zip(rows, sizes, strict=True):
         cells = []
-        for index, (text, width) in enumerate(zip(row, widths, strict=True)):
-            blank = " " * (width - cell_len(text))
+        for index, text in enumerate(row):
+            blank = " " * (widths[index] - taken[index])
             cells.append(blank + text if index in right else text + blank)
         lines.append("  ".join(cells).rstrip())
     return lines
