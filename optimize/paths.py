@@ -23,6 +23,11 @@ def home() -> Path:
     )
 
 
+def expanded(text: str | Path) -> Path:
+    """`~`를 푼 경로. 없는 사용자의 `~`는 적힌 그대로다(`Path.expanduser`는 RuntimeError를 낸다)."""
+    return Path(os.path.expanduser(text))
+
+
 def studies_dir() -> Path:
     """스터디 폴더들이 놓이는 `studies/`."""
     return home() / "studies"

@@ -133,6 +133,11 @@ def home() -> Path:
     return paths.home()
 
 
+def expanded(text: str) -> Path:
+    """적은 경로의 `~`를 푼 것."""
+    return paths.expanded(text)
+
+
 def studies_dir() -> Path:
     """`studies/`."""
     return paths.studies_dir()

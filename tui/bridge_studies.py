@@ -61,6 +61,20 @@ def default_params() -> dict[str, Any]:
     return bridge.translated(lambda: load_params(None)).model_dump(mode="json")
 
 
+def name_problem(name: str) -> str:
+    """스터디의 이름으로 쓸 수 없는 까닭. 쓸 수 있으면 빈 글."""
+    from optimize.settings.model import study_name_problem
+
+    return study_name_problem(name)
+
+
+def known_storages() -> list[str]:
+    """아는 저장소들(스터디가 없는 것도)의 가린 URL. 다른 thread에서 부른다. 설정이 틀렸으면 ProblemError."""
+    from optimize.studies.sources import Sources
+
+    return [url.masked for url in bridge.translated(lambda: Sources.collect(None, None, None)).urls]
+
+
 def stored_url(masked: str) -> str:
     """가린 URL이 가리키는, 아는 저장소의 URL(비밀번호 포함). 모르면 ProblemError.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optimize import paths
 from optimize.cli import KoreanArgumentParser
 from optimize.data.symbols import SymbolError, parse_symbol
 from optimize.errors import SettingsError
@@ -147,7 +148,7 @@ def _files(texts: Sequence[str] | None) -> tuple[str | None, dict[str, str]]:
     for text in texts or ():
         name, equals, path = text.partition("=")
         symbol = _symbol_or_none(name) if equals else None
-        file = str(Path(text if symbol is None else path).expanduser().absolute())
+        file = str(paths.expanded(text if symbol is None else path).absolute())
         if symbol is None:
             whole = file
         else:
@@ -192,4 +193,4 @@ def absolute_strategy(spec: str) -> str:
     path, colon, name = spec.rpartition(":")
     if not colon or not path.endswith(".py"):
         return spec
-    return f"{Path(path).expanduser().absolute()}:{name}"
+    return f"{paths.expanded(path).absolute()}:{name}"

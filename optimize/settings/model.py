@@ -56,7 +56,7 @@ class DataSection(Section):
     def funding_path(self) -> Path | None:
         """펀딩 기록 파일의 경로(상대 경로는 뿌리 폴더에서), 없으면 None."""
         file = self.funding_file
-        return None if file is None else paths.home() / Path(file).expanduser()
+        return None if file is None else paths.home() / paths.expanded(file)
 
     @field_validator("start", "end")
     @classmethod

@@ -160,7 +160,7 @@ def make_plan(arguments: RunArguments, environ: Mapping[str, str] | None = None)
 
 def resolved_file(file: str) -> Path:
     """설정의 파일 경로. 상대 경로는 뿌리 폴더에서 잰다."""
-    return paths.home() / Path(file).expanduser()
+    return paths.home() / paths.expanded(file)
 
 
 def storage_options(search: SearchSection) -> StorageOptions:

@@ -168,7 +168,7 @@ def default_postgres_url() -> StorageUrl:
 
 def sqlite_url(path: Path) -> StorageUrl:
     """SQLite 파일의 URL. path는 절대 경로로 바뀐다."""
-    return StorageUrl("sqlite", "pysqlite", path=path.expanduser().absolute())
+    return StorageUrl("sqlite", "pysqlite", path=paths.expanded(path).absolute())
 
 
 def _parse_sqlite(rest: str, root: Path) -> StorageUrl:
@@ -181,7 +181,7 @@ def _parse_sqlite(rest: str, root: Path) -> StorageUrl:
     name, question, _ = rest[1:].partition("?")
     if question:
         raise _bad("SQLite URL에는 `?`로 시작하는 옵션을 붙이지 않습니다")
-    return sqlite_url(root / Path(_decode(name)).expanduser())
+    return sqlite_url(root / paths.expanded(_decode(name)))
 
 
 def _parse_postgresql(rest: str, driver: Driver) -> StorageUrl:

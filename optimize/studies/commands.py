@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shlex
 import sys
@@ -127,7 +128,7 @@ def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
         raise SettingsError(
             "내보낼 꼴을 알 수 없습니다", f"파일 이름: {target}", "--format csv|parquet|json"
         )
-    if target is not None and target.exists() and not arguments.force:
+    if target is not None and os.path.exists(target) and not arguments.force:
         raise SettingsError("파일이 이미 있습니다", str(target), "--force 를 주면 덮어씁니다")
     trials = _trials(info, sources)
     front = {trial.uid for trial in study_front(info, trials)}

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from studies_kit import fill, study_file
 from textual.pilot import Pilot
 from textual.screen import Screen
-from tui_kit import MASKED, demo, shown, until, write_run
+from tui_kit import MASKED, demo, screen_name, shown, until, until_text, write_run
 
 from tui import bridge
 from tui.app import WizardApp
@@ -33,6 +34,7 @@ from tui.screens.wizard_storage import StorageScreen
 from tui.storage_test import TestResult
 from tui.studies_model import StorageFailure, StudyItem
 from tui.verdicts import Finding, Validation, Verdict
+from tui.widgets.fields import TextField
 
 # 색, 화면 지우기, 클립보드 바꾸기(OSC 52), 제목 바꾸기(끝맺음 없이도), C1, 방향 뒤집기, markup.
 HOSTILE = (
@@ -189,3 +191,29 @@ async def test_resize_with_hostile_text(tui_home: Path) -> None:
 async def resized(pilot: Pilot[Any], width: int, height: int) -> None:
     await pilot.resize_terminal(width, height)
     await pilot.pause()
+
+
+async def test_paths_that_cannot_exist_do_not_end_the_application(studies_home: Path) -> None:
+    """너무 긴 파일 이름과 없는 사용자의 `~`: 앱이 끝나지 않고 까닭을 말한다."""
+    fill(study_file(studies_home, "alpha"), "alpha")
+    long = "가나다라마바사아자차" * 30
+    app = WizardApp()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await pilot.press("f3")
+        await until_text(pilot, "스터디 1개, 시행 12개")
+        await pilot.press("f7")
+        await until(pilot, lambda: screen_name(app) == "AskText")
+        app.screen.query_one(TextField).value = f"/tmp/{long}.csv"
+        await pilot.press("enter")
+        await until_text(pilot, "이름이 너무 깁니다")
+        await pilot.press("escape", "m")
+        await until(pilot, lambda: screen_name(app) == "AskText")
+        app.screen.query_one(TextField).value = long
+        await pilot.press("enter")
+        await until_text(pilot, "200바이트(한글 66자) 이하")
+        await pilot.press("escape", "escape", "f2")
+        await until(pilot, lambda: screen_name(app) == "SymbolScreen")
+        for text in (f"{long}.csv", "~없는사람/캔들.csv"):
+            app.screen.query_one("#file", TextField).value = text
+            await until_text(pilot, "그 파일이 없습니다")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -152,7 +153,11 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
 
     def _show(self) -> None:
         shown = shown_studies(self.items, self._query, self._order)
-        rows = [_row(item, marked=item.key in self._marked) for item in shown]
+        names = Counter(item.label for item in shown)
+        rows = [
+            _row(item, marked=item.key in self._marked, alone=names[item.label] == 1)
+            for item in shown
+        ]
         if self.failures:
             rows.append(Row("failures", (ko.FAILURES_TITLE,), heading=True))
             rows += [_failure_row(item) for item in self.failures]
@@ -292,10 +297,12 @@ class StudiesScreen(StudyActions, BaseScreen[None]):
         self.app.pop_screen()
 
 
-def _row(item: StudyItem, *, marked: bool) -> Row:
+def _row(item: StudyItem, *, marked: bool, alone: bool) -> Row:
+    """alone: 같은 이름이 또 없는가. 있으면 좁아서 저장소의 열이 없어도 갈리게 이름에 붙인다."""
     best = ko.NO_SCORE if item.best is None else f"{item.best:.4g}"
     best = ko.PARETO if item.goals > 1 else best
     name = f"{item.label} ({common.DEMO})" if item.is_demo else item.label
+    name = name if alone else ko.TWIN.format(name=name, place=item.place)
     name = f"{ko.MARK_SIGN}{name}" if marked else name
     updated = home.ago(item.updated, home.now()) if item.updated else ko.NO_SCORE
     state = ko.STATES.get(item.state, item.state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,9 @@ class StudyActions(Screen[None]):
         answer = await self._ask(ko.EXPORT_TITLE, ko.EXPORT_BODY, ko.EXPORT_LABEL, default, check)
         if answer is None:
             return
-        path = bridge.home() / Path(answer).expanduser()
-        if path.exists():
+        path = bridge.home() / bridge.expanded(answer)
+        # 파일의 이름이 너무 길어도 예외가 없다: 쓰지 못하는 까닭은 내보내는 명령이 말한다.
+        if os.path.exists(path):
             body = ko.EXPORT_OVERWRITE_BODY.format(path=path)
             if not await self.app.push_screen_wait(Confirm(ko.EXPORT_OVERWRITE_TITLE, body)):
                 return
@@ -151,7 +153,7 @@ class StudyActions(Screen[None]):
 
     async def _rename(self, item: StudyItem) -> None:
         def check(text: str) -> str:
-            return ko.RENAME_BAD if text in ("", item.name) else ""
+            return ko.RENAME_BAD if text in ("", item.name) else bridge_studies.name_problem(text)
 
         body = ko.RENAME_BODY.format(name=item.name)
         answer = await self._ask(ko.RENAME_TITLE, body, ko.RENAME_LABEL, item.name, check)
@@ -208,7 +210,9 @@ class StudyActions(Screen[None]):
 
     async def _copy_target(self, item: StudyItem) -> str | None:
         """복사할 곳의 URL(비밀번호 포함)이나 파일."""
-        others = [storage for storage in self.storages if storage != item.storage]
+        # 비어 있는 저장소(방금 켠 서버)에도 복사할 수 있다.
+        known = [*self.storages, *await asyncio.to_thread(bridge_studies.known_storages)]
+        others = [storage for storage in dict.fromkeys(known) if storage != item.storage]
         chosen = await self.app.push_screen_wait(ChooseStorage(item.name, others))
         if chosen is None or chosen != OTHER:
             return chosen and await asyncio.to_thread(bridge_studies.stored_url, chosen)
@@ -227,7 +231,7 @@ def renamed_storage(storage: str, old: str, new: str) -> str:
     if not scheme.startswith("sqlite") or Path(path).name != f"{old}.db":
         return storage
     moved = Path(path).with_name(f"{new}.db")
-    return f"{scheme}:///{moved}" if moved.exists() else storage
+    return f"{scheme}:///{moved}" if os.path.exists(moved) else storage
 
 
 def _file_stem(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import UTC, date, datetime
 from functools import partial
@@ -210,7 +211,7 @@ class SymbolScreen(StepScreen):
             return "unknown", ko.NO_MATCH, ""
         path = _file(self._text("file"))
         if path is not None:
-            if not path.is_file():
+            if not os.path.isfile(path):
                 return "invalid", ko.SOURCE_FILE_MISSING.format(path=path), ""
             if symbol.is_demo:
                 return "invalid", ko.SOURCE_DEMO_FILE, ""
@@ -300,7 +301,7 @@ class SymbolScreen(StepScreen):
         if not problem:
             self.draft.start, self.draft.end = self._text("start"), self._text("end")
         path = _file(self._text("file"))
-        self.draft.data_file = str(path) if path is not None and path.is_file() else ""
+        self.draft.data_file = str(path) if path is not None and os.path.isfile(path) else ""
         self.draft.picked = str(self.symbol or self.draft.picked)
         return problem
 
@@ -336,8 +337,9 @@ def _file(text: str) -> Path | None:
     """적은 캔들 파일의 절대 경로: 사용자가 선 폴더에서, 없으면 프로젝트에서. 비었으면 None."""
     if not text:
         return None
-    path = Path(text).expanduser()
-    return path.absolute() if path.is_file() else bridge.home() / path
+    path = bridge.expanded(text)
+    # 너무 긴 이름에도 예외가 없는 것을 쓴다: 치는 동안 무엇이든 올 수 있다.
+    return path.absolute() if os.path.isfile(path) else bridge.home() / path
 
 
 def _start_ms(text: str) -> int | None:

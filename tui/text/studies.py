@@ -63,6 +63,7 @@ COMPARE_METRICS = "지표"
 COMPARE_WITH_UNIT = "{label} ({unit})"
 MARKED = "고른 것 {n}개 (c 견주기)"
 MARK_SIGN = "* "
+TWIN = "{name} ({place})"
 ANALYSIS = ("분석", "파라미터의 중요도와, 값마다의 점수를 봅니다")
 ANALYSIS_TITLE = "{name} 의 파라미터"
 ANALYSIS_WORKING = "중요도를 잽니다"
