@@ -100,6 +100,7 @@ class _CellStore:
     written: Callable[[], Sequence[FinishedTrial]]
     buffer: list[FinishedTrial] = field(default_factory=list)
     buffered_at: float = 0.0
+    sent: int = 0
     ours: dict[int, str] = field(default_factory=dict)
     foreign_at: float = 0.0
 
@@ -233,6 +234,7 @@ class StoreKeeper(threading.Thread):
         numbers = self._try(lambda: keeping.store.append(trials, keeping.target))
         with self._wake:
             del keeping.buffer[: len(trials)]
+            keeping.sent += len(trials)
             keeping.buffered_at = time.monotonic() if keeping.buffer else 0.0
         placed = {n: t.uid for t, n in zip(trials, numbers, strict=True) if n >= 0}
         keeping.ours |= placed
@@ -244,8 +246,8 @@ class StoreKeeper(threading.Thread):
 
     def _restore(self, cell: int, keeping: _CellStore, lost: int) -> None:
         """저장소가 잃은 이 실행의 시행을 사건 기록에서 다시 넣는다. 남의 것은 남이 한다."""
-        waiting = {trial.uid for trial in keeping.buffer}
-        ours = [trial for trial in keeping.written() if trial.uid not in waiting]
+        # 기록과 줄의 차례가 같다: 앞의 것은 넣은 것이고, 나머지는 줄에 있거나 곧 설 것이다.
+        ours = keeping.written()[: keeping.sent]
         before = self._try(lambda: keeping.store.counts()).finished
         for first in range(0, len(ours), _RESTORE_TRIALS):
             part = ours[first : first + _RESTORE_TRIALS]

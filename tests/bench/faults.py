@@ -1,12 +1,11 @@
 """끊고 죽이고 나누어 돌려 저장소를 괴롭힌다: 진짜 `python -m optimize.run`과 진짜 서버로.
 
-    python tests/bench/faults.py [outages|kills|ordeal|failover|coordinators] [--trials N] [--workers N]
+    python tests/bench/faults.py [outages|kills|ordeal|coordinators] [--trials N] [--workers N]
 
 outages       2,000 시행, 작업자 4개: 도는 동안 PostgreSQL을 세 번 `immediate`로 끄고 켠다.
 kills         같은 탐색의 coordinator를 아무 때나 열 번 `kill -9`로 죽이고 다시 실행한다.
 ordeal        같은 탐색이 서버의 고장을 차례로 겪는다: 끊는 연결, 남의 잠금, 느린 문장, 읽기 전용, 모자란 연결 자리,
               찬 디스크, 60초 동안 꺼진 서버.
-failover      같은 탐색의 서버가 사라지고 60초 뒤에 대기 서버(streaming standby)가 이어받는다: 함께 commit하던 것과 뒤처진 것.
 coordinators  coordinator 둘이 작업자 32개(16씩)로 한 스터디의 10,000 시행을 나눈다. SQLite와 PostgreSQL.
 
 outages와 kills의 탐색 공간은 조합이 꼭 목표만큼이라, 아무 일 없이 돈 실행과 시행의 집합이 같아야 하고
@@ -35,7 +34,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.append(str(Path(__file__).resolve().parent))
 from connection_watch import Watcher
 from postgres import PostgresServer, embedded_binaries
-from tcp_proxy import TcpProxy
 
 from optimize.storage.url import StorageUrl
 
@@ -247,67 +245,6 @@ def ordeal(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
     )
 
 
-def failover(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
-    """서버가 사라지고 down초 뒤에 대기 서버가 이어받는다."""
-    expected = reference(folder / "reference", target, workers)
-    for lagging in (False, True):
-        said = fail_over(folder / str(lagging), target, workers, expected, down, lagging=lagging)
-        found = [
-            line.strip() for line in said.splitlines() if "멈춰 있었" in line or "잃어" in line
-        ]
-        kind = "뒤처진 대기 서버" if lagging else "함께 commit하던 대기 서버"
-        print(
-            f"failover({kind}): {down:.0f}초 뒤 이어받음. {' · '.join(found)}: COMPLETE {target:,}, "
-            f"번호 0~{target - 1} 이어짐, RUNNING 0, 값은 아무 일 없던 실행과 모두 같음",
-            flush=True,
-        )
-
-
-def fail_over(
-    folder: Path,
-    target: int,
-    workers: int,
-    expected: dict[str, tuple[float, ...]],
-    down: float,
-    *,
-    lagging: bool,
-) -> str:
-    """목표의 반쯤에서 서버를 immediate로 끄고 down초 뒤에 대기 서버로 옮긴다. 실행의 stderr.
-
-    lagging: 대기 서버가 목표의 셋째 토막에서부터 따라오지 못했다. 아니면 commit마다 함께 적었다.
-    """
-    primary = PostgresServer(embedded_binaries())
-    url = primary.create_database()
-    standby = PostgresServer(embedded_binaries(), primary=primary)
-    bench = Bench(folder, target, workers, target)
-    try:
-        if not lagging:
-            primary.synchronous("*")
-        with TcpProxy("127.0.0.1", url.port or 0) as proxy:
-            through = url.secret.replace(f":{url.port}/", f":{proxy.port}/")
-            process = bench.start(through, 0.1)
-            bench.wait_for(target // 3, process)
-            if lagging:
-                standby.stop("immediate")
-            bench.wait_for(target // 2, process)
-            primary.stop("immediate")
-            time.sleep(down)
-            if lagging:
-                standby.start()
-            standby.promote()
-            standby.synchronous("")
-            proxy.target = ("127.0.0.1", standby.url().port or 0)
-            bench.hurry()
-            said = bench.finish(process)
-        moved = standby.url(url.database or "")
-        assert exact_values(moved.secret, target) == expected
-        leftover(moved)
-        return said
-    finally:
-        standby.close()
-        primary.close()
-
-
 def recovered(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if "되살렸습니다" in line]
     return lines[0] if lines else "되살릴 것 없음"
@@ -404,7 +341,6 @@ BENCHES = {
     "outages": (outages, 2_000, 4),
     "kills": (kills, 2_000, 4),
     "ordeal": (ordeal, 2_000, 4),
-    "failover": (failover, 2_000, 4),
     "coordinators": (coordinators, 10_000, 32),
 }
 

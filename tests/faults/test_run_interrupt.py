@@ -26,9 +26,11 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
     made.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_once_ends_cleanly_with_what_is_done(case: RunCase, number: int) -> None:
-    process = case.start("--storage-url", case.sqlite_url, n=5000)
+    """SIGHUP은 터미널에 매인(제 session이 아닌) 실행의 것이다."""
+    own_session = number != signal.SIGHUP
+    process = case.start("--storage-url", case.sqlite_url, n=5000, session=own_session)
     case.wait_for_trials(10)
     flock = workers(process.pid)
     interrupt(process, number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from optuna.distributions import IntDistribution
 
 from optimize.errors import StorageError
@@ -18,12 +19,14 @@ from optimize.runner import keeper as keeper_module
 from optimize.runner.keeper import (
     ClaimAnswer,
     Foreign,
+    Rewound,
     Stored,
     StoreFailed,
     StoreKeeper,
     StoreOutage,
     store_failure,
 )
+from optimize.storage import tables
 from optimize.storage.failures import StorageOperationError
 from optimize.storage.options import StorageOptions
 from optimize.storage.resilient import Backoff
@@ -51,10 +54,15 @@ def open_store(folder: Path) -> TrialStore:
 
 
 class Keeping:
-    def __init__(self, store: TrialStore, target: int = 100) -> None:
+    def __init__(
+        self,
+        store: TrialStore,
+        target: int = 100,
+        written: Callable[[], Sequence[FinishedTrial]] = list,
+    ) -> None:
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.keeper = StoreKeeper(self.inbox, "me")
-        self.keeper.add(0, store, target, 0, -1, list)
+        self.keeper.add(0, store, target, 0, -1, written)
         self.keeper._resilient._backoff = Backoff(0.01, 1.0, 0.01)
         self.keeper.start()
 
@@ -208,3 +216,32 @@ def test_a_silent_store_is_told_while_it_is_waited_for(
     assert keeping.next(StoreOutage).recovered
     assert keeping.next(Stored).numbers == [0]
     keeping.finish()
+
+
+def test_trials_the_store_lost_are_put_back_from_the_journal(store: TrialStore) -> None:
+    """기록은 줄보다 앞선다: 아직 줄에 서지 않은 것(6~8)을 두 번 세지 않고, 모두 한 번씩 남는다."""
+    journal = [trial(x) for x in range(9)]
+    keeping = Keeping(store, written=lambda: journal)
+    keeping.keeper.append(0, journal[:6])
+    while store.counts().complete < 6:
+        keeping.next(Stored)
+    with store.engine.begin() as connection:
+        # 뒤처진 대기 서버처럼: 셋째 뒤의 것이 없다.
+        lost = sa.select(tables.trials.c.trial_id).where(tables.trials.c.number >= 3)
+        parts = (tables.trial_values, tables.trial_params, tables.trial_user_attributes)
+        for table in (tables.stored, *parts, tables.trials):
+            connection.execute(sa.delete(table).where(table.c.trial_id.in_(lost)))
+    keeping.keeper.claim(0, [])
+    rewound = keeping.next(Rewound)
+    assert (rewound.lost, rewound.restored, rewound.finished) == (3, 3, 6)
+    keeping.keeper.append(0, journal[6:])
+    assert keeping.next(Stored).numbers == [6, 7, 8]
+    keeping.keeper.claim(0, [])
+    keeping.next(ClaimAnswer)
+    keeping.finish()
+    assert not any(isinstance(message, Rewound) for message in drained(keeping))
+    assert [(t.number, t.uid) for t in store.load()] == [(x, f"uid-{x}") for x in range(9)]
+
+
+def drained(keeping: Keeping) -> list[Any]:
+    return [keeping.inbox.get() for _ in range(keeping.inbox.qsize())]
