@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.widgets import Static
-from tui_kit import until
+from tui_kit import demo, until, until_text
 
+from tui.problem import Problem, ProblemError
 from tui.screens.base import BaseModal, BaseScreen, begin
 
 
@@ -78,3 +81,33 @@ async def test_work_behind_stops_before_the_children_leave(
             await app.pop_screen()
             await asyncio.sleep(0.1)
     assert _Departing.gone.is_set()
+
+
+async def test_quitting_while_a_run_starts_is_quiet(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """실행을 시작하는 사이에 앱을 닫아도 오류 없이 닫히고, 시작은 끝까지 간다."""
+    from tui import bridge
+    from tui.app import WizardApp
+    from tui.screens.wizard_review import ReviewScreen
+
+    begun, left, done = threading.Event(), threading.Event(), threading.Event()
+
+    def start_run(_draft: object) -> object:
+        begun.set()
+        left.wait(20)
+        done.set()
+        raise ProblemError(Problem("늦은 실패", "", ""))
+
+    monkeypatch.setattr(bridge, "start_run", start_run)
+    app = WizardApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until_text(pilot, "새 실행 시작")
+        await app.push_screen(ReviewScreen(demo()))
+        app.screen.accept()  # type: ignore[attr-defined]
+        await until(pilot, begun.is_set)
+        await pilot.press("f10")
+        left.set()
+        await asyncio.sleep(0.3)
+    assert done.is_set()
+    assert (app.return_code, app._exception) == (0, None)
