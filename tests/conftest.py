@@ -30,13 +30,34 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
-# 오래 걸리는 것부터: 끝에 가서 하나만 도는 동안 나머지 작업자가 놀지 않게 한다.
+# 진짜 실행을 돌리는 파일들. 가장 오래 걸리는 것부터.
 SLOW_FIRST = ("test_readme.py", "test_strategy_faults.py", "test_storage_faults_postgres.py")
+SLOW_FOLDERS = ("faults", "integration")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """느린 파일의 시험을 앞에 둔다. 나머지의 차례는 그대로다."""
-    items.sort(key=lambda item: item.path.name not in SLOW_FIRST)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """xdist는 시험을 앞에서부터 작업자의 수만큼 토막 내어 준다(worksteal). 토막마다 앞이 무겁게 한다.
+
+    끝에 가서 긴 시험 하나를 기다리는 동안 나머지 작업자가 놀지 않고, module의 fixture를 두 번 만들지
+    않는다(파일을 쪼개지 않는다). 첫 작업자가 처음 한 번의 커널을 컴파일하는 동안 나머지는 커널을 쓰지
+    않는 화면의 시험부터 돈다.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    slow = [path for path in files if path.parent.name in SLOW_FOLDERS]
+    slow.sort(key=lambda path: (*SLOW_FIRST, path.name).index(path.name))
+    screens = [path for path in files if path.parent.name == "tui"]
+    light = [path for path in files if path not in {*slow, *screens}]
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, path in enumerate(screens):
+        shares[1 + number % (workers - 1) if workers > 1 else 0] += files[path]
+    for number, path in enumerate(slow):
+        shares[number % workers] += files[path]
+    for path in light:
+        min(shares, key=len).extend(files[path])
+    items[:] = [item for share in shares for item in share]
 
 
 @pytest.fixture(scope="session")

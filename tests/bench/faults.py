@@ -38,6 +38,7 @@ from postgres import PostgresServer, embedded_binaries
 from optimize.storage.url import StorageUrl
 
 SLUG = "demo_btcusdt_15m"
+Values = dict[str, tuple[float, ...]]
 # 이동 평균 교차를 그대로 쓰되 시행마다 쉰다: 죽이고 끊을 겨를을 만든다.
 STRATEGY = """
 import os, time
@@ -119,7 +120,7 @@ class Bench:
             time.sleep(0.02)
 
 
-def exact_values(url: str, total: int) -> dict[str, tuple[float, ...]]:
+def exact_values(url: str, total: int) -> Values:
     """조합 → 값. 끝난 시행이 꼭 total개이고 번호가 이어지고 겹침과 RUNNING이 없음을 본다."""
     trials = optuna.load_study(study_name=SLUG, storage=url).get_trials()
     states = {trial.state.name for trial in trials}
@@ -131,7 +132,7 @@ def exact_values(url: str, total: int) -> dict[str, tuple[float, ...]]:
     return values
 
 
-def reference(folder: Path, target: int, workers: int) -> dict[str, tuple[float, ...]]:
+def reference(folder: Path, target: int, workers: int) -> Values:
     """아무 일 없이 돈 실행의 값."""
     bench = Bench(folder, target, workers, target)
     url = f"sqlite:///{folder / 'reference.db'}"
@@ -139,9 +140,11 @@ def reference(folder: Path, target: int, workers: int) -> dict[str, tuple[float,
     return exact_values(url, target)
 
 
-def outages(folder: Path, target: int, workers: int, down: float = 2.0) -> None:
-    """세 번의 immediate stop. down: 꺼 두는 초."""
-    expected = reference(folder / "reference", target, workers)
+def outages(
+    folder: Path, target: int, workers: int, down: float = 2.0, expected: Values | None = None
+) -> None:
+    """세 번의 immediate stop. down: 꺼 두는 초. expected: 이미 아는 기준 값."""
+    expected = expected or reference(folder / "reference", target, workers)
     bench = Bench(folder / "outages", target, workers, target)
     with server() as postgres:
         url = postgres.create_database()
@@ -167,9 +170,16 @@ def outages(folder: Path, target: int, workers: int, down: float = 2.0) -> None:
     )
 
 
-def kills(folder: Path, target: int, workers: int, times: int = 10, longest: float = 6.0) -> None:
-    """kill -9를 times번, 띄운 지 0.3~longest초의 아무 때나."""
-    expected = reference(folder / "reference", target, workers)
+def kills(
+    folder: Path,
+    target: int,
+    workers: int,
+    times: int = 10,
+    longest: float = 6.0,
+    expected: Values | None = None,
+) -> None:
+    """kill -9를 times번, 띄운 지 0.3~longest초의 아무 때나. expected: 이미 아는 기준 값."""
+    expected = expected or reference(folder / "reference", target, workers)
     bench = Bench(folder / "kills", target, workers, target)
     rng = random.Random()
     with server() as postgres:

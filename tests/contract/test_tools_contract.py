@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
-from pathlib import Path
+from contextlib import redirect_stdout
 from typing import Any
 
 import optuna
+import optuna.cli
 import pytest
 from store_kit import OPTIONS, OpenStore, make_trial
 
@@ -18,14 +18,15 @@ from optimize.storage.url import StorageUrl
 
 
 def optuna_command(*arguments: str) -> Any:
-    program = Path(sys.executable).with_name("optuna")
-    run = subprocess.run(
-        [program, *arguments, "-f", "json"], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+    """`optuna` 명령의 입구를 이 프로세스에서 부른다(프로세스로는 docs/storage.md의 명령이 돈다)."""
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["optuna", *arguments, "-f", "json"])
+        assert optuna.cli.main() == 0
+    return json.loads(said.getvalue())
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")  # 명령 자신의 경고
 def test_optuna_command_reads_studies_trials_and_best(
     open_store: OpenStore, storage_url: StorageUrl
 ) -> None:

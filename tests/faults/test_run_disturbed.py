@@ -14,17 +14,19 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[1] / "bench"))
 import faults
 
+TARGET = 200  # `undisturbed`의 시행 수
+
 
 @pytest.fixture(autouse=True)
 def _quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def test_three_immediate_stops_change_nothing(tmp_path: Path) -> None:
+def test_three_immediate_stops_change_nothing(tmp_path: Path, undisturbed: faults.Values) -> None:
     """도는 동안 PostgreSQL을 세 번 immediate로 끄고 켠다: 시행의 집합과 값이 같다."""
-    faults.outages(tmp_path, 200, 2, down=0.5)
+    faults.outages(tmp_path, TARGET, 2, down=0.5, expected=undisturbed)
 
 
-def test_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
+def test_kills_at_random_moments_change_nothing(tmp_path: Path, undisturbed: faults.Values) -> None:
     """coordinator를 아무 때나 두 번 kill -9로 죽이고 다시 실행한다: 시행의 집합과 값이 같다."""
-    faults.kills(tmp_path, 150, 2, times=2, longest=2.0)
+    faults.kills(tmp_path, TARGET, 2, times=2, longest=2.0, expected=undisturbed)

@@ -30,7 +30,7 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
 def test_once_ends_cleanly_with_what_is_done(case: RunCase, number: int) -> None:
     """SIGHUP은 터미널에 매인(제 session이 아닌) 실행의 것이다."""
     own_session = number != signal.SIGHUP
-    process = case.start("--storage-url", case.sqlite_url, n=5000, session=own_session)
+    process = case.start("--storage-url", case.sqlite_url, n=5000, jobs=2, session=own_session)
     case.wait_for_trials(10)
     flock = workers(process.pid)
     interrupt(process, number)
@@ -51,7 +51,7 @@ def test_once_ends_cleanly_with_what_is_done(case: RunCase, number: int) -> None
 
 def test_twice_ends_at_once_and_the_next_run_continues(case: RunCase) -> None:
     case.strategy(seconds=6.0)
-    process = case.start("--storage-url", case.sqlite_url, n=50)
+    process = case.start("--storage-url", case.sqlite_url, n=50, jobs=2)
     case.wait_for_trials(2)
     time.sleep(0.5)
     flock = workers(process.pid)
@@ -72,7 +72,7 @@ def test_ctrl_c_on_the_whole_process_group_spares_the_workers_until_they_finish(
     case: RunCase,
 ) -> None:
     """터미널의 Ctrl-C는 작업자에게도 간다. 그래도 도는 시행은 끝나고 적힌다."""
-    process = case.start("--storage-url", case.sqlite_url, n=5000)
+    process = case.start("--storage-url", case.sqlite_url, n=5000, jobs=2)
     case.wait_for_trials(6)
     for member in [*workers(process.pid), psutil.Process(process.pid)]:
         member.send_signal(signal.SIGINT)

@@ -222,12 +222,13 @@ def test_missing_unix_socket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_check_is_cancelled_at_once(sign: signal.Signals) -> None:
-    """멈춘 서버를 기다리는 점검은 신호 하나에 바로 끝난다."""
-    with serving(lambda connection: time.sleep(5)) as port:
+    """멈춘 서버를 기다리는 점검은 그 대답도 제 시간 제한(300초)도 기다리지 않고 신호 하나에 끝난다."""
+    checked = threading.Event()
+    with serving(lambda connection: checked.wait(300)) as port:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "optimize.storage", "check", "--quick", "--json"),
-                *("--connect-timeout", "30", "--storage-url-env", "CHECK_URL"),
+                *("--connect-timeout", "300", "--storage-url-env", "CHECK_URL"),
             ],
             env={**os.environ, "CHECK_URL": f"postgresql://u:canary@127.0.0.1:{port}/db"},
             stdout=subprocess.PIPE,
@@ -240,10 +241,12 @@ def test_check_is_cancelled_at_once(sign: signal.Signals) -> None:
         cmdline = Path(f"/proc/{process.pid}/cmdline")
         if cmdline.exists():
             assert b"canary" not in cmdline.read_bytes()
-        began = time.monotonic()
-        process.send_signal(sign)
-        process.communicate(timeout=5)
-        assert time.monotonic() - began < 1
+        try:
+            process.send_signal(sign)
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+            checked.set()
         assert process.returncode == (130 if sign == signal.SIGINT else -sign)
 
 
