@@ -71,15 +71,22 @@ def dotenv_path() -> Path:
 def private_dir(path: Path) -> Path:
     """폴더를 0700으로 만들고(있으면 그대로 두고) 돌려준다. `studies/` 아래 모든 폴더에 쓴다.
 
-    `studies/` 안의 폴더가 링크(symlink)이면 OSError(ELOOP): 밖의 폴더에 적게 하는 속임수를 따르지 않는다.
-    `studies/` 자신은 다른 디스크로 이어 두어도 된다.
+    `studies/` 안의 폴더가 링크이면 OSError(`refuse_links`).
+    """
+    refuse_links(path)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def refuse_links(path: Path) -> None:
+    """`studies/` 안의 path나 그 위의 폴더가 링크(symlink)면 OSError(ELOOP): 밖에 적게 하는 속임수를 따르지 않는다.
+
+    `studies/` 자신은 다른 디스크로 이어 두어도 된다. 밖의 경로는 사용자가 고른 것이라 보지 않는다.
     """
     root = studies_dir()
     if path.is_relative_to(root):
-        for folder in (path, *path.parents):
-            if folder == root:
-                break
-            if folder.is_symlink():
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+        for part in (path, *path.parents):
+            if part == root:
+                return
+            if part.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(part))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -58,6 +60,7 @@ class FileCandles:
 
 def file_digest(path: Path) -> str:
     """파일 내용의 sha256(hex). 없거나 읽을 수 없으면 DataError."""
+    _require_plain(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -70,6 +73,7 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
 
     곁에 `<파일>.CHECKSUM`(sha256sum 꼴)이 있으면 먼저 견준다. 다르거나 읽을 수 없으면 DataError.
     """
+    _require_plain(path)
     verified = _matches_checksum(path)
     table = _read_table(path)
     if not table.num_rows:
@@ -128,6 +132,7 @@ def read_candles(
 
 def read_funding(path: Path) -> FundingSchedule:
     """펀딩 기록을 읽는다. 몇 ms 늦은 시각은 분으로 반올림한다. 읽을 수 없으면 DataError."""
+    _require_plain(path)
     table = _read_table(path)
     if not table.num_rows:
         raise DataError(f"펀딩 파일이 비었습니다: {path}", "기록이 하나도 없습니다", "")
@@ -196,6 +201,27 @@ def _read_table(path: Path) -> pa.Table:
     raise DataError(
         f"알 수 없는 형식의 파일입니다: {path.name}", "", f"쓸 수 있는 형식: {', '.join(SUFFIXES)}"
     )
+
+
+def _require_plain(path: Path) -> None:
+    """보통의 파일이 아니거나(폴더, 장치, 쓰는 이가 없는 pipe는 영영 기다린다), 다른 종류의 파일을 가리키는
+    링크면 DataError.
+    """
+    try:
+        plain = stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not plain:
+        raise DataError(
+            f"파일이 아닙니다: {path}", "폴더, 장치, pipe는 읽지 않습니다", "캔들 파일을 주세요"
+        )
+    target = Path(os.path.realpath(path))
+    if path.is_symlink() and target.suffix.lower() != path.suffix.lower():
+        raise DataError(
+            f"다른 종류의 파일을 가리키는 링크(symlink)입니다: {path}",
+            f"가리키는 파일: {target}",
+            "캔들 파일이 맞으면 그 파일을 곧바로 주세요",
+        )
 
 
 def _open_csv(path: Path) -> IO[bytes]:

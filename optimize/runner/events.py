@@ -39,6 +39,7 @@ class LineFile:
         self._lock = threading.Lock()
         self._descriptor: int | None = None
         try:
+            paths.refuse_links(path)
             self._descriptor = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
             )

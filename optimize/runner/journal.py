@@ -129,11 +129,20 @@ def dead_journals(study: JournalStudy, own: Path) -> Iterator[Journal]:
     """study에 시행을 적다가 settled 없이 죽은 실행들, 이름순. own: 지금 실행의 폴더(뺀다)."""
     for path in sorted(paths.studies_dir().glob(f"*/runs/*/{WAL_FILE}")):
         journal = None if path.parent == own else read_journal(path)
-        if journal is None:
+        if journal is None or _is_linked(path):
             continue
         wanted = any(item.same_study(study) and not item.settled for item in journal.studies)
         if wanted and not is_running(path.parent):
             yield journal
+
+
+def _is_linked(path: Path) -> bool:
+    """밖을 가리키는 링크로 들어온 실행인가: 되살리며 거기에 적지 않는다."""
+    try:
+        paths.refuse_links(path)
+    except OSError:
+        return True
+    return False
 
 
 def read_journal(path: Path) -> Journal | None:

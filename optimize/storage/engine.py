@@ -9,6 +9,7 @@ SQLite의 쓰는 트랜잭션은 BEGIN IMMEDIATE로 시작한다(`writing`): 읽
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -118,6 +119,7 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
     """파일이 없으면 0600으로 만들고 WAL로 바꾼다. 여러 프로세스가 함께 불러도 된다."""
     try:
         paths.private_dir(path.parent)
+        paths.refuse_links(path)
         with sqlite_lock(path, options):
             _create_or_require_sqlite(path)
             connection = sqlite3.connect(path, timeout=options.sqlite_timeout)
@@ -138,7 +140,9 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
             "SQLite 파일을 열지 못했습니다",
             f"{path}: "
             + ("경로의 가운데에 폴더가 아닌 것이 있습니다" if blocked else os_reason(error)),
-            f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
+            "링크가 가리키는 파일을 쓰려면 그 경로를 곧바로 주세요: --storage-url sqlite:////경로/이름.db"
+            if error.errno == errno.ELOOP
+            else f"폴더의 권한과 디스크를 확인합니다: ls -ld '{path.parent}' && df -h '{path.parent}'",
         ) from error
 
 

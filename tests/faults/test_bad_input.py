@@ -204,3 +204,51 @@ def test_a_link_inside_studies_is_not_followed_out(quiet_home: Path, trick: str)
     assert code == 5, text
     assert "링크" in text
     assert list(outside.iterdir()) == []
+
+
+def test_a_linked_study_file_or_journal_is_not_followed_out(quiet_home: Path) -> None:
+    """스터디 파일, 사건 기록, 지난 실행의 폴더가 밖을 가리키는 링크면 거기에 적지 않는다."""
+    outside = quiet_home.parent / "outside"
+    outside.mkdir()
+    slug = quiet_home / "studies" / "demo_btcusdt_15m"
+    runs = slug / "runs"
+    (runs / "mine").mkdir(parents=True)
+    (slug / "demo_btcusdt_15m.db").symlink_to(outside / "stolen.db")
+    (runs / "mine" / "events.ndjson").symlink_to(outside / "stolen.ndjson")
+    (runs / "old").symlink_to(outside)
+    once = (
+        *("--symbol", "DEMO:BTCUSDT", "--timeframe-grid", "15m", "--n-trials", "1"),
+        *("--set", "data.demo_days=10", "--n-jobs", "1"),
+    )
+    inside = f"sqlite:///{slug / 'demo_btcusdt_15m.db'}"
+    code, text = call(run_main, *once, "--storage-url", inside)
+    assert code == 3, text
+    assert "링크" in text
+    assert "sqlite:////" in text
+    code, text = call(run_main, *once, "--storage-url", "sqlite:///x.db", "--run-id", "mine")
+    assert code == 5, text
+    assert "링크" in text
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("trick", ["secret", "pipe", "device", "folder", "loop", "dot"])
+def test_a_candle_file_that_is_a_trick_is_refused(quiet_home: Path, trick: str) -> None:
+    """다른 종류의 파일을 가리키는 링크의 글을 보이지 않고, pipe와 장치를 기다리지 않는다."""
+    path = quiet_home / "a.csv"
+    match trick:
+        case "secret":
+            (quiet_home / "secret").write_text(f"root,{SECRET},1,2,3,4\n", encoding="utf-8")
+            path.symlink_to(quiet_home / "secret")
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "loop":
+            path.symlink_to(path)
+        case "dot":
+            path = Path()
+    code, text = call(data_main, "import", str(path), "--symbol", "BINANCE:BTCUSDT")
+    assert_clear(code, text, 4)
+    assert code == 4
