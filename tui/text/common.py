@@ -78,8 +78,8 @@ FIELD_KEYS = {
     "cursor_left(True)": "왼쪽으로 고르기",
     "cursor_right(True)": "오른쪽으로 고르기",
 }
-CHOICE_PREVIOUS = ("앞의 것", "앞의 값을 고릅니다")
-CHOICE_NEXT = ("뒤의 것", "뒤의 값을 고릅니다")
+CHOICE_PREVIOUS = ("앞의 것", "앞 값을 고릅니다")
+CHOICE_NEXT = ("바꾸기", "다음 값을 고릅니다")
 EMPTY_TABLE = "보일 것이 없습니다"
 
 # 글쇠의 이름

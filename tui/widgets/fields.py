@@ -148,8 +148,7 @@ class Choice(Widget, can_focus=True):
         (
             Command("choice.previous", "left", "previous", *ko.CHOICE_PREVIOUS,
                     in_footer=False, in_palette=False),
-            Command("choice.next", "right,space", "next", *ko.CHOICE_NEXT,
-                    in_footer=False, in_palette=False),
+            Command("choice.next", "space,right", "next", *ko.CHOICE_NEXT, in_palette=False),
         )
     )  # fmt: skip
     value: reactive[str] = reactive("")

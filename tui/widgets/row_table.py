@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -22,6 +23,8 @@ from tui.cells import Align, fit, plain
 from tui.commands import Command, bindings
 from tui.text import common as ko
 
+# 남는 너비를 차지하는 열도, 글이 더 길지 않으면 이보다 넓어지지 않는다.
+_READABLE = 40
 _COMMANDS = (
     Command("table.up", "up", "cursor_up", *ko.ROW_UP, in_footer=False, in_palette=False),
     Command("table.down", "down", "cursor_down", *ko.ROW_DOWN, in_footer=False, in_palette=False),
@@ -115,6 +118,7 @@ class RowTable(ScrollView, can_focus=True):
         self._driven = driven
         self.columns = tuple(columns)
         self.rows: tuple[Row, ...] = ()
+        self._needs = self._measure()
         self.show_header = show_header
         self.empty = empty
 
@@ -129,6 +133,7 @@ class RowTable(ScrollView, can_focus=True):
         before = self.current
         wanted = key if key is not None else before.key if before else None
         self.rows = tuple(rows)
+        self._needs = self._measure()
         index = next((i for i, row in enumerate(self.rows) if row.key == wanted), None)
         self.set_reactive(RowTable.cursor, self._selectable(0, 1) if index is None else index)
         self._resize_content()
@@ -136,6 +141,14 @@ class RowTable(ScrollView, can_focus=True):
         self.refresh()
         if self.current != before:
             self.post_message(self.Highlighted(self, self.current))
+
+    def _measure(self) -> list[int]:
+        """열마다 가장 긴 글의 칸 수."""
+        bodies = [row.cells for row in self.rows if not row.heading]
+        return [
+            max((cell_len(cells[i]) for cells in bodies if i < len(cells)), default=0)
+            for i in range(len(self.columns))
+        ]
 
     def select_key(self, key: str) -> bool:
         """그 key의 줄로 커서를 옮긴다. 없으면 False."""
@@ -287,5 +300,16 @@ class RowTable(ScrollView, can_focus=True):
             if needed <= width or not droppable:
                 break
             shown.remove(max(droppable, key=lambda i: self.columns[i].priority))
-        share = max(0, width - fixed - gaps) // len(flexible) if flexible else 0
-        return [(i, self.columns[i].width or share) for i in shown]
+        sizes = {i: self.columns[i].width for i in shown}
+        if flexible:
+            spare = max(0, width - fixed - gaps)
+            wanted = {i: max(self.columns[i].min_width, self._needs[i]) for i in flexible}
+            left = max(0, spare - sum(wanted.values()))
+            # 남는 너비는 먼저 글이 잘리는 열에 준다.
+            for i in shown:
+                more = min(left, max(0, self._needs[i] - sizes[i])) if i not in wanted else 0
+                sizes[i], left, spare = sizes[i] + more, left - more, spare - more
+            # 아주 넓은 창에서는 이름과 값이 한눈에 들어오게 왼쪽에 모은다.
+            for i, need in wanted.items():
+                sizes[i] = min(spare // len(flexible), max(_READABLE, need))
+        return [(i, sizes[i]) for i in shown]
