@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from in_process import call
 from run_cases import SLUG, RunCase
+
+from optimize.studies.__main__ import main
 
 
 @pytest.fixture
@@ -34,16 +35,7 @@ def test_a_run_ends_with_the_verdict_that_the_study_gives_again(case: RunCase) -
     assert written["figures"]["tried"] == 30
     assert written["figures"]["studies"] == [SLUG, "demo_btcusdt_15m_4h"]
     assert written["label"] in done.stdout
-    asked = subprocess.run(
-        [
-            *(sys.executable, "-W", "error", "-m", "optimize.studies", "verdict", SLUG),
-            *("--json", "--storage-url", case.sqlite_url),
-        ],
-        capture_output=True,
-        text=True,
-        env=case.environ(),
-        check=False,
-    )
+    asked = call(main, "verdict", SLUG, "--json", "--storage-url", case.sqlite_url)
     assert asked.returncode == 0, asked.stderr
     again = json.loads(asked.stdout)
     assert again["figures"] == written["figures"]

@@ -7,17 +7,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
 import pytest
+from in_process import Done, call
 from postgres import PostgresServer
 from run_cases import RunCase, assert_exact, children, load, workers
 
+from optimize.run import main as run_main
+from optimize.storage.__main__ import main as storage_main
 from optimize.storage.url import StorageUrl
 
 # 어느 꼴로 적히든 이 세 조각 가운데 하나는 그대로 남는다.
@@ -90,15 +92,8 @@ def assert_files_are_clean(home: Path) -> None:
         assert_clean(str(path), path.read_bytes().decode("utf-8", "replace"))
 
 
-def tool(case: RunCase, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        env=case.environ(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def tool(main: Callable[[list[str]], int], *arguments: str) -> Done:
+    done = call(main, *arguments)
     assert_clean(" ".join(arguments), done.stdout + done.stderr)
     return done
 
@@ -121,10 +116,10 @@ def test_a_password_is_written_nowhere(
     assert_clean("stderr", stderr)
     assert_exact(load(canary_url), 30)
 
-    plan = tool(case, "optimize.run", "--symbol", "DEMO:BTCUSDT", "--plan", *given.arguments)
+    plan = tool(run_main, "--symbol", "DEMO:BTCUSDT", "--plan", *given.arguments)
     assert plan.returncode == 0
     for extra in ((), ("--json",)):
-        checked = tool(case, "optimize.storage", "check", *extra, *given.arguments)
+        checked = tool(storage_main, "check", *extra, *given.arguments)
         assert checked.returncode == 0, checked.stdout
         assert "canary" in checked.stdout
     assert_files_are_clean(case.home)
@@ -150,7 +145,7 @@ def test_a_password_is_not_in_any_failure(
     }
     for url, code in broken.items():
         monkeypatch.setenv("OPTUNA_STORAGE", url)
-        failed = tool(case, "optimize.storage", "check", "--json", "--connect-timeout", "3")
+        failed = tool(storage_main, "check", "--json", "--connect-timeout", "3")
         assert failed.returncode == code, (failed.stdout, failed.stderr)
     for url in list(broken)[:2]:
         monkeypatch.setenv("OPTUNA_STORAGE", url)
@@ -162,10 +157,10 @@ def test_a_password_is_not_in_any_failure(
         (next(iter(broken)), str(case.sqlite)),
         (str(case.sqlite), next(iter(broken))),
     ):
-        copied = tool(case, "optimize.storage", "copy", "--from", source, "--to", target, "--all")
+        copied = tool(storage_main, "copy", "--from", source, "--to", target, "--all")
         assert copied.returncode == 3
     # 제대로 된 복사도 이름만 보인다.
     assert tool(
-        case, "optimize.storage", "copy", "--from", str(case.sqlite), "--to", good, "--all"
+        storage_main, "copy", "--from", str(case.sqlite), "--to", good, "--all"
     ).returncode == 0  # fmt: skip
     assert_files_are_clean(case.home)

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from in_process import call
 from run_cases import SLUG, RunCase
+
+from optimize.run import main
 
 DEAD = "postgresql://u:canary-4c7@127.0.0.1:9/x"
 POINTER = f"studies/{SLUG}/storage.json"
@@ -38,7 +41,8 @@ def test_every_rule_is_named_by_the_plan(case: RunCase, monkeypatch: pytest.Monk
     """약한 규칙부터 하나씩 더하면 이긴 규칙의 이름이 바뀐다."""
 
     def rule(*extra: str) -> tuple[str, str]:
-        planned = case.run("--plan", *extra)
+        _, _, _, *arguments = case.command("--plan", *extra)
+        planned = call(main, *arguments)
         assert planned.returncode == 0, planned.stderr
         lines = [line.strip() for line in planned.stdout.splitlines()]
         pick = {k: v for k, _, v in (line.partition(": ") for line in lines)}

@@ -175,9 +175,8 @@ def test_rename_then_delete_by_flag(home: Path, run: Run) -> None:
     assert json.loads(run("list", "--json").stdout) == []
 
 
-def test_renamed_study_is_found_resumed_and_listed(wizard_home: Path) -> None:
+def test_renamed_study_is_found_resumed_and_listed(home: Path, run: Run) -> None:
     """기본 자리의 SQLite: 이름을 바꾸면 파일·기록·결과·계획이 함께 가고, 새 이름으로 이어 돌아간다."""
-    (wizard_home / ".env").write_text("OPTUNA_STORAGE=\n")
 
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -185,7 +184,7 @@ def test_renamed_study_is_found_resumed_and_listed(wizard_home: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "BACKTEST_WIZARD_HOME": str(wizard_home)},
+            env={**os.environ, "BACKTEST_WIZARD_HOME": str(home)},
         )
 
     def optimise(*more: str) -> subprocess.CompletedProcess[str]:
@@ -197,8 +196,8 @@ def test_renamed_study_is_found_resumed_and_listed(wizard_home: Path) -> None:
 
     first = optimise("--n-trials", "3")
     assert first.returncode == 0, first.stderr
-    folder = wizard_home / "studies" / "demo_btcusdt_1h"
-    renamed = command("optimize.studies", "rename", "demo_btcusdt_1h", "지킬 것")
+    folder = home / "studies" / "demo_btcusdt_1h"
+    renamed = run("rename", "demo_btcusdt_1h", "지킬 것")
     assert renamed.returncode == 0, renamed.stderr
     assert not list(folder.glob("demo_btcusdt_1h.db*"))
     assert (folder / "지킬 것.db").is_file()
@@ -215,18 +214,18 @@ def test_renamed_study_is_found_resumed_and_listed(wizard_home: Path) -> None:
     assert cell["storage"].endswith(".db")
     resumed = optimise("--n-trials", "5", "--study-name", "지킬 것")
     assert resumed.returncode == 0, resumed.stderr
-    listed = json.loads(command("optimize.studies", "list", "--json").stdout)
+    listed = json.loads(run("list", "--json").stdout)
     assert [(item["name"], item["total"]) for item in listed] == [("지킬 것", 5)]
-    assert command("optimize.studies", "show", "지킬 것").returncode == 0
-    exported = command("optimize.studies", "export", "지킬 것")
+    assert run("show", "지킬 것").returncode == 0
+    exported = run("export", "지킬 것")
     assert len(exported.stdout.splitlines()) == 6
-    # 다른 프로그램이 파일을 열고 있으면 아무것도 바꾸지 않는다.
+    # 다른 프로그램이 파일을 열고 있으면 아무것도 바꾸지 않는다(SQLite의 잠금은 프로세스의 것이다).
     with contextlib.closing(sqlite3.connect(folder / "지킬 것.db")) as other:
         other.execute("SELECT count(*) FROM studies").fetchall()
         refused = command("optimize.studies", "rename", "지킬 것", "다른 것")
     assert refused.returncode == 3
     assert "열고 있습니다" in refused.stderr
-    listed = json.loads(command("optimize.studies", "list", "--json").stdout)
+    listed = json.loads(run("list", "--json").stdout)
     assert [item["name"] for item in listed] == ["지킬 것"]
 
 
