@@ -180,14 +180,14 @@ def children(pid: int) -> list[psutil.Process]:
 
 
 def workers(pid: int) -> list[psutil.Process]:
-    """coordinator의 작업자들(loky의 resource tracker를 뺀)."""
+    """coordinator의 작업자들: 원형(forkserver)의 자식."""
     found = []
-    for child in children(pid):
-        try:
-            if "loky.backend.popen_loky_posix" in " ".join(child.cmdline()):
-                found.append(child)
-        except psutil.Error:
-            continue
+    try:
+        for child in psutil.Process(pid).children():
+            if "multiprocessing.forkserver" in " ".join(child.cmdline()):
+                found += child.children()
+    except psutil.Error:
+        return []
     return found
 
 

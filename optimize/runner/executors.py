@@ -6,14 +6,14 @@ coordinator는 어느 쪽인지 모른다. 여기서 만드는 것은 이미 시
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Protocol
 
 from optimize.runner.cargo import Kit
-from optimize.runner.worker import SINGLE_THREAD_ENV, Rehearsal, start_worker
+from optimize.runner.worker import SINGLE_THREAD_ENV, Rehearsal
 
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
@@ -62,6 +62,8 @@ class LocalWorkforce:
             **SINGLE_THREAD_ENV,
             **{name: "" for name in hidden_env if os.environ.get(name)},
         }
+        # 보내는 끝은 아무에게도 물리지 않는다: 이 프로세스가 어떻게 죽든 작업자들이 끊긴 것을 안다.
+        self._lifeline, self._held = Pipe(duplex=False)
 
     def capacity(self) -> int:
         """프로세스의 수."""
@@ -77,19 +79,10 @@ class LocalWorkforce:
         return Kit(strategy)
 
     def connect(self) -> Executor:
-        """loky의 process pool."""
-        from loky import ProcessPoolExecutor
+        """loky의 process pool. 작업자는 첫 일을 받을 때 뜬다."""
+        from optimize.runner.processes import start_processes
 
-        # 작업자를 갈아 끼운다는 알림이다. 시행은 pool이 다시 보내므로 사용자가 할 일이 없다.
-        warnings.filterwarnings("ignore", category=UserWarning, module="loky")
-        executor: Executor = ProcessPoolExecutor(
-            self._workers,
-            timeout=None,
-            initializer=start_worker,
-            initargs=(os.getpid(), self._rehearsal),
-            env=self._env,
-        )
-        return executor
+        return start_processes(self._workers, self._rehearsal, self._lifeline, self._env)
 
 
 def stop_executor(executor: Executor) -> None:

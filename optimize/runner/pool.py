@@ -14,8 +14,10 @@ import pickle
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from threading import Thread
 from time import monotonic, time
 from typing import Any
 
@@ -99,6 +101,7 @@ class WorkerPool:
         self._in_flight: dict[int, Chunk] = {}
         self._suspects: deque[tuple[Task, Sequence[Gate]]] = deque()
         self._idle_breaks = 0
+        self._starter: Thread | None = None
         self._warming: list[Future[int]] = []
         self._returned: deque[tuple[list[Task], Sequence[Gate]]] = deque()
         self._cut_at: float | None = None
@@ -123,13 +126,21 @@ class WorkerPool:
     def warm_up(self, rehearsal: Rehearsal) -> None:
         """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
         with terminal_signals_blocked():
-            executor = self._running()
-            self._warming = [executor.submit(warm_up, rehearsal) for _ in range(self.workers)]
+            self._starter = Thread(target=self._start, args=(self._running(), rehearsal))
+            self._starter.start()
+
+    def _start(self, executor: Executor, rehearsal: Rehearsal) -> None:
+        """곁의 thread에서: 첫 일을 보내면 작업자들이 뜰 때까지 기다리게 된다."""
+        # 띄우지 못한 것은 진짜 시행을 보낼 때 다시 나므로 거기서 말한다.
+        with suppress(BrokenExecutor, RunError):
+            for _ in range(self.workers):
+                self._warming.append(executor.submit(warm_up, rehearsal))
 
     @property
     def warming(self) -> bool:
         """아직 커널을 읽거나 컴파일하는 작업자가 있는가."""
-        return any(not future.done() for future in self._warming)
+        starting = self._starter is not None and self._starter.is_alive()
+        return starting or any(not future.done() for future in self._warming)
 
     @property
     def busy(self) -> bool:
@@ -217,6 +228,8 @@ class WorkerPool:
     def shutdown(self) -> None:
         """작업자들을 곧바로 끝낸다. 도는 시행은 버린다. 두 번 불러도 된다."""
         if self._executor is not None:
+            if self._starter is not None:
+                self._starter.join()
             executor, self._executor = self._executor, None
             stop_executor(executor)
 

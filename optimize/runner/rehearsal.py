@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from optimize.strategy.protocol import Strategy
 
 _BARS = 600
+_ENGINE = "engine"
 # 마법사가 처음 권하는 전략과 칸.
 DEFAULT_STRATEGY, DEFAULT_CELL = "squeeze_momentum", "1m@15m"
+# 작업자의 원형에게 예행할 `커널|칸`을 건네는 환경 변수.
+TEMPLATE_ENV = "BACKTEST_WIZARD_TEMPLATE"
 
 
 def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
@@ -35,16 +38,34 @@ def rehearse(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
     사용자의 전략은 부르지 않고 읽기만 하며 엔진만 예행한다: 예외든 죽음이든 진짜 시행에서 나야
     그 시행의 것으로 적힌다.
     """
-    from optimize.strategy.registry import BUILTIN_STRATEGIES
+    from optimize.strategy.registry import load_strategy
 
-    name = strategy if strategy in BUILTIN_STRATEGIES else "engine"
+    name = kernels_of(strategy)
     marker = rehearsed_marker(name, cell)
     with ExitStack() as stack:
         if not marker.exists():
             stack.enter_context(_only_one(marker))
-        _run_all(strategy, costs, symbol, cell)
+        if name == _ENGINE:
+            with suppress(Exception):
+                load_strategy(strategy)
+        _run_all(name, costs, symbol, cell)
         with suppress(OSError):
             marker.touch()
+
+
+def rehearse_compiled(name: str, cell: str) -> None:
+    """컴파일되어 있는 커널(`kernels_of`)만 읽는다. 아직이면 아무 일도 하지 않는다."""
+    from optimize.backtest.costs import CostModel
+
+    if rehearsed_marker(name, cell).exists():
+        _run_all(name, CostModel(), "DEMO:BTCUSDT", cell)
+
+
+def kernels_of(strategy: str) -> str:
+    """예행할 커널: 내장 전략의 이름, 사용자의 전략이면 엔진만."""
+    from optimize.strategy.registry import BUILTIN_STRATEGIES
+
+    return strategy if strategy in BUILTIN_STRATEGIES else _ENGINE
 
 
 @contextmanager
@@ -65,16 +86,16 @@ def _only_one(marker: Path) -> Iterator[None]:
         lock.release()
 
 
-def _run_all(strategy: str, costs: CostModel, symbol: str, cell: str) -> None:
+def _run_all(name: str, costs: CostModel, symbol: str, cell: str) -> None:
     """기본값으로 한 번, 고를 값마다 한 번씩 평가한다(값에 따라 다른 커널을 쓰는 전략이 있다)."""
-    from optimize.strategy.registry import BUILTIN_STRATEGIES, load_strategy
+    from optimize.strategy.registry import load_strategy
 
     dataset = rehearsal_dataset(symbol, cell)
+    if name == _ENGINE:
+        _evaluate(dataset, _Idle(), {}, costs)
+        return
     with suppress(Exception):
-        loaded = load_strategy(strategy)
-        if strategy not in BUILTIN_STRATEGIES:
-            _evaluate(dataset, _Idle(), {}, costs)
-            return
+        loaded = load_strategy(name)
         defaults = {parameter.name: parameter.default for parameter in loaded.parameters}
         _evaluate(dataset, loaded, defaults, costs)
         for parameter in loaded.parameters:

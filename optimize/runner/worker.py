@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -27,6 +28,8 @@ from optimize.search.pruning import is_hopeless
 from optimize.trial import Params
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -48,7 +51,6 @@ SINGLE_THREAD_ENV: Mapping[str, str] = dict.fromkeys(
     ),
     "1",
 )
-_PARENT_POLL_SECONDS = 0.5
 _MAX_ERROR_LENGTH = 500
 
 
@@ -144,20 +146,24 @@ class Rehearsal(NamedTuple):
     cell: str
 
 
-def start_worker(coordinator: int, rehearsal: Rehearsal) -> None:
-    """이 컴퓨터의 작업자가 시작할 때: 터미널의 신호를 무시하고, coordinator(부모의 pid)가 죽으면 따라
+def start_worker(lifeline: Connection, rehearsal: Rehearsal) -> None:
+    """이 컴퓨터의 작업자가 시작할 때: 터미널의 신호를 무시하고, coordinator가 죽으면(lifeline이 끊기면) 따라
     끝나며, 커널을 미리 읽는다.
     """
+    import numpy as np
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     divert_output()
-    threading.Thread(target=_follow, args=(coordinator,), daemon=True).start()
+    threading.Thread(target=_follow, args=(lifeline,), daemon=True).start()
+    # 한 원형에서 갈라진 작업자들이 같은 난수를 내지 않게 한다(씨앗을 정하지 않은 전략의 np.random).
+    np.random.seed()
     warm_up(rehearsal)
 
 
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_SECONDS)
+def _follow(lifeline: Connection) -> None:
+    with suppress(EOFError, OSError):
+        lifeline.recv_bytes()
     os._exit(1)
 
 

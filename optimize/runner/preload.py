@@ -1,0 +1,31 @@
+"""작업자의 원형이 읽어 두는 것(forkserver의 preload): 여기서 갈라져 나온 작업자는 다시 읽지 않는다.
+
+import하는 것만으로 일을 하므로 `processes`가 띄운 원형 말고는 import하지 않는다. thread를 띄우지 않고, 사용자의
+전략은 읽지 않는다(그것은 작업자의 몫이다: 파일이 바뀌거나 죽을 수 있다).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from contextlib import suppress
+
+# 읽는 동안 생긴 객체는 모두 남을 것이다: 훑어도 치울 것이 없다.
+gc.disable()
+
+import loky.process_executor  # noqa: E402, F401
+import numba  # noqa: E402, F401
+
+import optimize.cli  # noqa: E402 — 작업자가 `__main__`의 module로 다시 읽는 `optimize.run`이 쓴다
+import optimize.runner.worker  # noqa: E402, F401
+from optimize.runner.patience import TrialTimeout, limited  # noqa: E402
+from optimize.runner.rehearsal import TEMPLATE_ENV, rehearse_compiled  # noqa: E402
+
+# 표시가 옛 것이면(numba를 갈았거나 CPU가 다르다) 컴파일하게 된다: 그만두고 작업자들에게 맡긴다.
+_LOADING_SECONDS = 5.0
+
+with suppress(TrialTimeout), limited(_LOADING_SECONDS):
+    rehearse_compiled(*os.environ[TEMPLATE_ENV].split("|"))
+gc.enable()
+# 작업자의 수집이 이 객체들의 머리를 고쳐 쓰면 나누어 쓰던 메모리가 갈라진다.
+gc.freeze()
