@@ -16,6 +16,7 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from optimize.cli import command
+from optimize.memory import without_collection
 
 if TYPE_CHECKING:
     from optimize.settings.plan import Plan
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """명령을 실행하고 exit code를 준다. 실패는 WizardError."""
-    from optimize.settings.arguments import parse_run_arguments
-    from optimize.settings.plan import make_plan
+    with without_collection():
+        from optimize.settings.arguments import parse_run_arguments
+        from optimize.settings.plan import make_plan
 
-    arguments = parse_run_arguments(argv)
-    plan = make_plan(arguments)
+        arguments = parse_run_arguments(argv)
+        plan = make_plan(arguments)
     if arguments.plan_only:
         from optimize.report.plan import print_plan
 
@@ -36,7 +38,8 @@ def main(argv: list[str]) -> int:
             _check_search(plan)
         print_plan(plan.masked(), plan.command_line())
         return 0
-    from optimize.runner.launch import launch
+    with without_collection():
+        from optimize.runner.launch import launch
 
     return launch(plan, run_id=arguments.run_id, events=arguments.events)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from optimize import paths
 from optimize.errors import SettingsError, StorageError, WizardError
+from optimize.memory import without_collection
 from optimize.protocol import WarningEvent
 from optimize.runner.events import EventWriter
 from optimize.runner.fingerprint import (
@@ -208,6 +209,7 @@ def scheme_of(rules: Rules, ref: DatasetRef) -> Scheme:
     return make_scheme(rules, *utc_days(ref))
 
 
+@without_collection()
 def open_studies(
     plan: Plan,
     cells: Sequence[Sequence[DatasetRef]],

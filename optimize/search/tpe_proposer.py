@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from optimize.memory import return_freed_memory
+from optimize.memory import return_freed_memory, without_collection
 from optimize.search.pareto import losses_of
 from optimize.search.proposer import DistinctProposer
 from optimize.search.space import SearchSpace
@@ -47,6 +47,7 @@ class TpeProposer(DistinctProposer):
         self._loading = threading.Thread(target=self._load, name="tpe-load", daemon=True)
         self._loading.start()
 
+    @without_collection()
     def _load(self) -> None:
         from optimize.search.tpe_model import warm_up
 

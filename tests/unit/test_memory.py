@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from pathlib import Path
 
 import pytest
 
-from optimize.memory import return_freed_memory
+from optimize.memory import return_freed_memory, without_collection
 
 
 def _resident_mb() -> float:
@@ -27,3 +28,18 @@ def test_freed_blocks_below_a_live_one_are_returned() -> None:
     return_freed_memory()
     assert before - _resident_mb() > 30
     assert len(last) == 1000
+
+
+@without_collection()
+def _fail() -> None:
+    with without_collection():
+        assert not gc.isenabled()
+    assert not gc.isenabled()
+    raise ValueError("밖으로")
+
+
+def test_nothing_is_collected_meanwhile() -> None:
+    """안에서는 수집을 쉬고(겹쳐 불러도), 예외로 나와도 다시 수집한다."""
+    with pytest.raises(ValueError, match="밖으로"):
+        _fail()
+    assert gc.isenabled()
