@@ -20,7 +20,7 @@ import psutil
 from optimize.storage.url import StorageUrl
 
 SLUG = "demo_btcusdt_15m_1h"
-# 한 시행에 `seconds`초를 쉬고, 드물게 거래하는 전략. 표시 파일이 있으면 그 뜻대로 망가진다.
+# 한 시행에 `seconds`초를 쉬고(파일 `hurry`가 생길 때까지), 드물게 거래하는 전략. fault의 뜻대로 망가진다.
 STRATEGY = """
 import os, signal, time
 import numpy as np
@@ -29,6 +29,7 @@ from optimize.strategy.parameter import FloatParameter, IntParameter
 from optimize.strategy.protocol import Signals
 
 SECONDS = {seconds}
+HURRY = Path({hurry!r})
 FAULT = {fault!r}
 
 class Case:
@@ -40,7 +41,8 @@ class Case:
     )
 
     def signals(self, dataset, params):
-        time.sleep(SECONDS)
+        if not HURRY.exists():
+            time.sleep(SECONDS)
         if FAULT == "raise":
             raise ValueError("일부러 낸 오류")
         if FAULT == "kill" and params["every"] % 5 == 0:
@@ -69,7 +71,8 @@ class RunCase:
     def strategy(self, *, seconds: float = 0.0, fault: str = "", grid: int = 50) -> None:
         """전략 파일을 이 시험의 폴더에 (다시) 쓴다."""
         self.script = self.folder / "case.py"
-        text = STRATEGY.format(seconds=seconds, fault=fault, grid=grid)
+        hurry = str(self.folder / "hurry")
+        text = STRATEGY.format(seconds=seconds, hurry=hurry, fault=fault, grid=grid)
         self.script.write_text(text, encoding="utf-8")
 
     def copy(self, folder: Path) -> RunCase:
@@ -78,6 +81,10 @@ class RunCase:
         # 다른 시험이 읽는 동안에만 있는 파일이다.
         shutil.copytree(self.home, home, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
         return RunCase(folder, home, self.script)
+
+    def hurry(self) -> None:
+        """이제부터 시행이 쉬지 않는다."""
+        (self.folder / "hurry").touch()
 
     def command(self, *extra: str, n: int = 40, jobs: int = 1) -> list[str]:
         return [
