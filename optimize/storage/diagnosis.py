@@ -146,9 +146,10 @@ def _no_password(s: Situation, error: ProbeError) -> Outcome:
         "fail",
         "",
         "서버가 비밀번호를 요구하는데 비밀번호가 없습니다",
-        f"URL에: postgresql://{s.target.user}:비밀번호@{host}:{port}/{s.target.database}\n"
-        "또는: export PGPASSWORD='비밀번호'\n"
-        f"또는 ~/.pgpass(0600)에: {host}:{port}:{s.target.database}:{s.target.user}:비밀번호",
+        # 자리만 채운 비밀번호도 가려지므로(`mask_secrets`), 붙여 넣으면 물어보는 것을 먼저 댄다.
+        "붙여 넣고 비밀번호를 칩니다(보이지 않습니다): read -rs PGPASSWORD; export PGPASSWORD\n"
+        f"또는 ~/.pgpass(0600)에: {host}:{port}:{s.target.database}:{s.target.user}:비밀번호\n"
+        f"또는 URL에: postgresql://{s.target.user}:비밀번호@{host}:{port}/{s.target.database}",
     )
 
 
