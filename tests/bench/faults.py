@@ -178,7 +178,10 @@ def kills(
     longest: float = 6.0,
     expected: Values | None = None,
 ) -> None:
-    """kill -9를 times번, 띄운 지 0.3~longest초의 아무 때나. expected: 이미 아는 기준 값."""
+    """kill -9를 times번: 띄운 지 0.3~longest초의 아무 때와, 새 시행이 적히기 시작한 뒤의 아무 때를 번갈아.
+
+    expected: 이미 아는 기준 값.
+    """
     expected = expected or reference(folder / "reference", target, workers)
     bench = Bench(folder / "kills", target, workers, target)
     rng = random.Random()
@@ -187,10 +190,12 @@ def kills(
         moments = []
         for turn in range(times):
             process = bench.start(url.secret, 0.06)
-            # 짧으면 준비하는 동안에 죽는다.
-            time.sleep(rng.uniform(0.3, longest))
-            if turn == times - 1:
-                bench.wait_for(1, process)
+            if turn % 2:
+                bench.wait_for(moments[-1] + 1, process)
+                time.sleep(rng.uniform(0, longest / 4))
+            else:
+                # 짧으면 준비하는 동안에 죽는다.
+                time.sleep(rng.uniform(0.3, longest))
             assert process.poll() is None, process.communicate()[1]
             flock = psutil.Process(process.pid).children(recursive=True)
             process.kill()
