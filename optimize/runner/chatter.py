@@ -38,8 +38,14 @@ class Chatter(io.TextIOBase):
 
 
 def divert_output() -> None:
-    """작업자에서: stdout과 stderr를 모두, 한도가 있는 stderr로."""
+    """작업자에서: `print`의 글은 모두 한도가 있는 stderr로, 1번과 2번에 곧바로 쓰는 글(`os.write`, C의 printf)은 버린다.
+
+    곧바로 쓰는 것은 셀 수 없어 디스크(run.log)를 다 채울 수 있다.
+    """
     with suppress(OSError):
-        # C로 쓴 것이 곧바로 쓰는 글도 stdout에 섞이지 않게 한다.
-        os.dup2(2, 1)
-    sys.stdout = sys.stderr = Chatter(sys.stderr)
+        target = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        os.close(nowhere)
+        sys.stdout = sys.stderr = Chatter(target)

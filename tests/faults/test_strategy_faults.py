@@ -54,7 +54,8 @@ class Faulty:
                 raise OSError("둘이 되었다")
             case "chatty":
                 print("끝없는 글" * 100_000)
-                os.write(1, "곧바로 쓴 글".encode())
+                for number in (1, 2):
+                    os.write(number, ("곧바로 쓴 글" * 200_000).encode())
                 os.chdir("/")
                 raise RuntimeError("수다")
             case "sleep":
@@ -119,6 +120,7 @@ def test_each_faulty_trial_fails_with_its_reason_and_the_rest_are_right(case: Ru
     assert {json.loads(line)["v"] for line in done.stdout.splitlines()} == {1}
     assert "전략의 글" in done.stderr
     assert "더 보이지 않습니다" in done.stderr
+    assert "곧바로 쓴 글" not in done.stderr
     assert len(done.stderr) < 2_000_000
     assert "\x1b[31m" not in done.stdout + done.stderr
     trials = assert_nothing_lost(case, case.sqlite_url, TRIALS, "Faulty")
