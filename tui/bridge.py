@@ -176,6 +176,7 @@ def new_draft() -> Draft:
         dataset_jobs=params.search.dataset_jobs,
         sampler=params.search.sampler,
         seed=params.search.seed,
+        study_name=params.search.study_name or "",
         executor=params.search.executor,
         scheduler=params.search.dask_scheduler or "",
         configured_executor=params.search.executor,
@@ -326,7 +327,9 @@ def run_arguments(draft: Draft, run_id: str | None = None) -> list[str]:
     pairs += validation_pairs(draft.validation, draft.configured_validation)
     pairs += space_pairs(draft.space)
     pairs += [("--run-id", run_id)] if run_id else []
-    return [part for pair in pairs for part in pair]
+    # 이름은 `-`로 시작할 수 있다.
+    name = [f"--study-name={draft.study_name}"] if draft.study_name else []
+    return [*(part for pair in pairs for part in pair), *name]
 
 
 def shown_command(draft: Draft) -> str:

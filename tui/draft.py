@@ -36,6 +36,7 @@ class Draft:
     """아직 시작하지 않은 실행. 화면들이 함께 고친다.
 
     n_jobs: -1은 모든 코어. dataset_jobs: 0은 모든 칸. seed: None이면 매번 다르다.
+    study_name: 빈 글이면 심볼과 칸에서 정해진다. 여러 칸이면 칸마다 칸의 이름이 붙는다.
     start·end: UTC 날짜 `YYYY-MM-DD`, 빈 글이면 정해진 규칙. data_note: 캔들의 출처를 말하는 한 줄.
     offline: 거래소에 묻지 않기로 정해 두었는가. picked: 사용자가 고른 심볼(합성 데모로 바뀌기 전의 것).
     executor: local | dask, scheduler: dask면 그 주소. configured_executor: 설정 파일의 executor.
@@ -58,6 +59,7 @@ class Draft:
     dataset_jobs: int = 0
     sampler: str = "tpe"
     seed: int | None = None
+    study_name: str = ""
     executor: str = "local"
     scheduler: str = ""
     configured_executor: str = "local"

@@ -246,3 +246,21 @@ async def test_more_jobs_than_cores_do_not_shorten_the_estimate(
         await app.push_screen(ReviewScreen(draft))
         await until_text(pilot, "약 30초")
         assert "작업 100개" in shown(app)
+
+
+async def test_study_name_reaches_the_plan(tui_home: Path) -> None:
+    """설정을 바꾸어 다시 할 때: 이름을 적으면 새 스터디에 쌓인다. 쓸 수 없는 이름은 넘어가지 못한다."""
+    app, draft = WizardApp(), drafted()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await app.push_screen(ParallelScreen(draft))
+        await until_text(pilot, "스터디 이름")
+        app.screen.query_one("#study-name").focus()
+        await type_text(pilot, "-둘째/")
+        await pilot.press("enter")
+        await until_text(pilot, "200바이트")
+        assert screen_name(app) == "ParallelScreen"
+        await pilot.press("backspace", "enter")
+        await until(pilot, lambda: screen_name(app) == "ReviewScreen")
+        await until_text(pilot, "-둘째")
+    cells = bridge.make_plan(draft).cells
+    assert [cell.study_name for cell in cells] == ["-둘째_1m_15m", "-둘째_1m_1h"]

@@ -37,6 +37,8 @@ from tui.widgets.trial_table import TrialTable, sort_text
 _ALIVE_SECONDS = 1.0
 # 저장소에 닿지 못한 exit code.
 _STORAGE_EXIT = 3
+# 새 스터디의 이름을 권하는 해결에 있는 인자.
+_NEW_NAME = "--study-name"
 # 표 위의 한 줄에서 마지막 경고가 차지하는 칸.
 _WARNING_WIDTH = 44
 _TONES = {"failed": "bad", "dead": "bad", "interrupted": "warn", "done": "good"}
@@ -188,7 +190,9 @@ class RunScreen(TrialsScreen):
                 return ko.INTERRUPTED
             case "failed":
                 ways = ko.FAILED_MORE
-                ways += ko.FAILED_RESUME if self.plan_file() else ""
+                # 설정이 달라 이을 수 없는 것은 이어 실행해도 같다.
+                other = self.model.error is not None and _NEW_NAME in self.model.error.fix
+                ways += ko.FAILED_NAME if other else ko.FAILED_RESUME if self.plan_file() else ""
                 ways += ko.FAILED_CHECK if self.model.exit_code == _STORAGE_EXIT else ""
                 return f"{self._failure()}\n{ways}"
             case "dead":

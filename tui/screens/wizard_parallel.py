@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label, Static
 
-from tui import bridge
+from tui import bridge, bridge_studies
 from tui.bridge_validation import describe_validation
 from tui.cells import plain
 from tui.commands import Command
@@ -79,6 +79,7 @@ class ParallelScreen(StepScreen):
         yield from _row((ko.N_JOBS[0], jobs_hint), _number(str(draft.n_jobs), "n-jobs"))
         yield from _row(ko.DATASET_JOBS, _number(str(draft.dataset_jobs), "dataset-jobs"))
         yield from _row(ko.SEED, _number("" if draft.seed is None else str(draft.seed), "seed"))
+        yield from _row(ko.STUDY_NAME, TextField(draft.study_name, id="study-name"))
         yield from _row(ko.EXECUTOR, Choice(ko.EXECUTOR_NAMES, draft.executor, id="executor"))
         with Vertical(id="scheduler-row", classes="fields"):
             yield from _row(ko.SCHEDULER, TextField(draft.scheduler, id="scheduler"))
@@ -284,6 +285,9 @@ class ParallelScreen(StepScreen):
                 problems[name] = ko.BAD_RANGE.format(label=label, low=low, high=high)
             else:
                 found[name] = value
+        name = self._study_name
+        if name and (problem := bridge_studies.name_problem(name)):
+            problems["study-name"] = problem
         if self.query_one("#executor", Choice).value == "dask" and not self._scheduler:
             problems["scheduler"] = ko.BAD_SCHEDULER
         try:
@@ -293,12 +297,17 @@ class ParallelScreen(StepScreen):
             problems["validation"] = error.problem.title
         return found, problems
 
+    @property
+    def _study_name(self) -> str:
+        return self.query_one("#study-name", TextField).value.strip()
+
     def keep(self) -> str:
         """바른 칸을 모두 적는다. 틀린 칸이 있으면 첫 칸으로 가고 까닭을 준다."""
         found, problems = self._read()
         draft = self.draft
         for name, value in found.items():
             setattr(draft, name.replace("-", "_"), value)
+        draft.study_name = self._study_name
         draft.sampler = self.query_one("#sampler", Choice).value
         draft.executor = self.query_one("#executor", Choice).value
         draft.scheduler = self.query_one("#scheduler", TextField).value.strip()

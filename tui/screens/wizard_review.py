@@ -149,6 +149,7 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
         (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
         *([(ko.REVIEW_SPACE, narrowed, "")] if narrowed else []),
+        *([(ko.STUDY_NAME[0], draft.study_name, "")] if draft.study_name else []),
         (ko.REVIEW_TRIALS, trials, ""),
         *([(ko.REVIEW_VALIDATION, validation, "")] if validation else []),
         (ko.REVIEW_PARALLEL, _workforce(draft, together), ""),

@@ -153,6 +153,7 @@ SAMPLER = ("탐색 방법", "다음 파라미터를 고르는 방법")
 N_JOBS = ("작업 수", "-1은 모든 코어 ({cores}개)")
 DATASET_JOBS = ("동시 칸 수", "0은 모든 칸을 함께")
 SEED = ("seed", "비우면 매번 다릅니다")
+STUDY_NAME = ("스터디 이름", "비우면 심볼과 칸에서 정합니다")
 EXECUTOR = ("계산할 곳", "또는 dask로 이은 여러 컴퓨터")
 EXECUTOR_NAMES = {"local": "이 컴퓨터", "dask": "dask 클러스터"}
 SCHEDULER = ("scheduler", "예: tcp://192.168.0.10:8786")

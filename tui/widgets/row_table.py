@@ -24,7 +24,7 @@ from tui.commands import Command, bindings
 from tui.text import common as ko
 
 # 남는 너비를 차지하는 열도, 글이 더 길지 않으면 이보다 넓어지지 않는다.
-_READABLE = 40
+_READABLE = 48
 _COMMANDS = (
     Command("table.up", "up", "cursor_up", *ko.ROW_UP, in_footer=False, in_palette=False),
     Command("table.down", "down", "cursor_down", *ko.ROW_DOWN, in_footer=False, in_palette=False),
