@@ -63,6 +63,7 @@ def test_twice_ends_at_once_and_the_next_run_continues(case: RunCase) -> None:
     assert time.monotonic() - began < 5, "도는 시행을 기다렸다"
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+    assert "Warning" not in errors
     _, alive = psutil.wait_procs(flock, timeout=5)
     assert alive == []
     assert_nothing_lost(case, case.sqlite_url)
