@@ -22,7 +22,7 @@ from optimize.storage.url import StorageUrl
 SLUG = "demo_btcusdt_15m_1h"
 # 한 시행에 `seconds`초를 쉬고(파일 `hurry`가 생길 때까지), 드물게 거래하는 전략. fault의 뜻대로 망가진다.
 STRATEGY = """
-import os, signal, time
+import time
 import numpy as np
 from pathlib import Path
 from optimize.strategy.parameter import FloatParameter, IntParameter
@@ -45,8 +45,6 @@ class Case:
             time.sleep(SECONDS)
         if FAULT == "raise":
             raise ValueError("일부러 낸 오류")
-        if FAULT == "kill" and params["every"] % 5 == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
         n = len(dataset.ltf)
         start = int(params["shift"] * params["every"])
         entry = np.zeros(n, dtype=np.int8)
