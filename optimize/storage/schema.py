@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # 이 프로젝트의 스키마 잠금. 데이터베이스마다 따로이며 값은 임의로 정한 것이다.
 ADVISORY_LOCK = 0x6274_7769_7A61
+# 남이 만드는 동안 기다리는 초(SQLite의 파일 잠금과 같다). 바쁜 컴퓨터에서는 Optuna를 읽는 데만 10초가 넘기도 한다.
+_SCHEMA_WAIT_S = 60
 
 
 def ensure_schema(engine: Engine, url: StorageUrl, options: StorageOptions) -> str:
@@ -109,6 +111,8 @@ def _schema_lock(engine: Engine, url: StorageUrl, options: StorageOptions) -> It
         engine.url, poolclass=NullPool, connect_args=engine_kwargs(url, options)["connect_args"]
     )
     with locker.connect() as connection, connection.begin():
+        # 잠근 쪽도 곧 끝낼 우리의 것이다: lock_timeout(남의 잠금에 쓰는 한도)으로 포기하지 않는다.
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_WAIT_S}s'")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
         yield
 

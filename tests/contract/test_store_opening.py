@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -13,6 +15,8 @@ from store_kit import OPTIONS, SPACE, OpenStore, make_trial
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables
+from optimize.storage.engine import make_engine
+from optimize.storage.schema import ADVISORY_LOCK
 from optimize.storage.url import StorageUrl
 
 LoadOptuna = Callable[..., optuna.Study]
@@ -100,8 +104,6 @@ def test_other_schema_revisions_are_refused_with_the_way_on(
 
 def test_foreign_table_named_studies(storage_url: StorageUrl, open_store: OpenStore) -> None:
     """다른 프로그램의 studies 테이블이 있으면 그렇게 말하고 건드리지 않는다."""
-    from optimize.storage.engine import make_engine
-
     engine = make_engine(storage_url, OPTIONS)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE studies (id integer, title text)")
@@ -122,3 +124,24 @@ def test_several_coordinators_note_the_same_attribute_at_once(open_store: OpenSt
             list(pool.map(lambda store, note=note: store.set_user_attrs(note), stores))
     attrs = stores[0].user_attrs()
     assert [attrs[f"note-{turn}"] for turn in range(10)] == list(range(10))
+
+
+@pytest.mark.parametrize("storage_url", ["postgres15", "postgres18"], indirect=True)
+def test_another_process_may_take_long_to_make_the_schema(
+    storage_url: StorageUrl, open_store: OpenStore
+) -> None:
+    """바쁜 컴퓨터에서 남이 스키마를 만드는 데 lock_timeout보다 오래 걸려도 기다렸다가 연다."""
+    engine = make_engine(storage_url, OPTIONS)
+    patient = replace(OPTIONS, lock_timeout_ms=300)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as other:
+        other.execute(sa.select(sa.func.pg_advisory_lock(ADVISORY_LOCK)))
+        opening = pool.submit(open_store, options=patient)
+        waiting = sa.text(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        )
+        while other.scalar(waiting) == 0 and not opening.done():
+            time.sleep(0.02)
+        time.sleep(1.0)
+        other.execute(sa.select(sa.func.pg_advisory_unlock(ADVISORY_LOCK)))
+        assert opening.result().append([make_trial(1)]) == [0]
+    engine.dispose()
