@@ -19,7 +19,6 @@ from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
 from optimize.studies import present
 from optimize.studies.sources import Sources
-from optimize.studies.stream import write_events, write_listing
 from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ _UNITS = {"": "seconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "day
 def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """목록. 닿지 못한 저장소는 stderr에 알리고 나머지를 보인다."""
     if arguments.lines:
+        from optimize.studies.stream import write_listing
+
         write_listing(sources.stream(), sources.notes, sys.stdout)
         return 0
     listing = sources.listing()
@@ -49,6 +50,7 @@ def events_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """시행을 실행의 사건과 같은 NDJSON으로 stdout에 쓴다. 큰 스터디도 쪽마다 나누어 읽는다."""
     from optimize.storage.engine import reading
     from optimize.storage.reader import load_trials
+    from optimize.studies.stream import write_events
 
     info = sources.find(arguments.name, arguments.storage)
     with (
