@@ -35,6 +35,7 @@ import optuna
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from goals import against
+from kernel import GOAL_START_S
 from postgres import PostgresServer, embedded_binaries
 from process_meter import WARM_TRIALS, CpuMeter
 from sampler import suggest
@@ -185,7 +186,8 @@ def main() -> None:
         return
     print(f"{chosen.storage}, 작업자 {chosen.jobs}, {chosen.grid}, 시작 전 load {load:.1f}")
     print(
-        f"시행 {result['trials']}개, wall {result['wall_s']:.1f}초, 첫 시행까지 {result['first_trial_s']:.2f}초"
+        f"시행 {result['trials']}개, wall {result['wall_s']:.1f}초, 첫 시행까지 {result['first_trial_s']:.2f}초 "
+        f"({against(result['first_trial_s'], GOAL_START_S, '초')})"
     )
     print(
         f"커널 중앙값 {result['kernel_ms_median']:.1f} ms, overhead {result['overhead_ms']:.2f} ms/시행, 커널의 몫 {result['kernel_share']:.1%} "

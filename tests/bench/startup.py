@@ -26,6 +26,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from goals import against
+
 REPO = Path(__file__).resolve().parents[2]
 SIGN = "백테스트 마법사".encode()
 CTRL_Q = b"\x11"
@@ -111,7 +114,7 @@ def main() -> int:
         return 0
     names = {"first_paint": "./시작의 첫 화면", "plan": "optimize.run --plan"}
     for name, row in found.items():
-        print(f"{names[name]:<24} 최소 {row['min_s']:.2f}초  중앙값 {row['median_s']:.2f}초  (목표 ≤ {row['goal_s']:g}초)")  # fmt: skip
+        print(f"{names[name]:<24} 최소 {row['min_s']:.2f}초  중앙값 {row['median_s']:.2f}초  ({against(row['min_s'], row['goal_s'], '초')})")  # fmt: skip
     return 0
 
 

@@ -114,3 +114,12 @@ def test_the_curves_in_the_docs_are_drawn_from_the_saved_figures(load, tmp_path:
             "python tests/bench/curves.py 로 다시 그리세요"
         )
         assert path.name in (REPO / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_목표는_이룬_것과_넘긴_것을_가린다(load) -> None:
+    """경계는 이룬 것이고, 하한인 목표는 거꾸로다."""
+    against = load("goals").against
+    assert against(6.0, 6.0, " ms") == "목표 ≤ 6 ms: 이룸"
+    assert against(6.1, 6.0, " ms") == "목표 ≤ 6 ms: 넘김"
+    assert against(20.0, 20.0, "배", least=True) == "목표 ≥ 20배: 이룸"
+    assert against(19.9, 20.0, "배", least=True) == "목표 ≥ 20배: 못 미침"
