@@ -10,7 +10,10 @@
   맞춘다(Levenberg–Marquardt).
 - 찾기는 프로그램의 tpe 그대로다. 낸 조합의 값은 앞의 값들이 주어졌을 때의 조건부 정규에서 뽑는다: 전체 지형을 미리
   그리지 않아도 정확하다.
-- 최댓값의 꼬리는 Gumbel로 맞춘다(적률; Gumbel, "Statistics of Extremes", 1958): 정규보다 두꺼워 엄한 쪽이다.
+- 배운 지형이 실제와 어긋난 만큼은 견주어 뺀다(control variate): 정해진 시행들의 최댓값의 기대는 reality check가 정확히 알므로,
+  같은 시행들을 지형에서 뽑은 기대와의 차이를 되찾은 평균에서 뺀다.
+- 최댓값은 정규로 본다: Gauss 과정의 최댓값은 제 평균의 둘레에 정규보다 두껍지 않은 꼬리로 모인다(Borell–TIS 부등식;
+  Adler & Taylor, "Random Fields and Geometry", 2007, 정리 2.1.1). 되찾은 횟수가 적은 만큼은 예측의 t분포로 셈한다.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,17 +31,19 @@ from numpy.typing import NDArray
 from optimize.search.proposer import make_proposer
 from optimize.search.tpe_dimensions import KIND_CHOICE, Dimension
 from optimize.trial import FinishedTrial, Params
-from optimize.verdict.sharpe import EULER_MASCHERONI
+from optimize.verdict.luck import luck_of
+from optimize.verdict.sharpe import expected_maximum, normal_score, student_value, upper_tail
 
 if TYPE_CHECKING:
     from optimize.search.space import SearchSpace
 
 # 한 번의 되찾기가 이보다 길면 나머지는 따로 찾은 것으로 센다: 값의 셈이 시행 수의 세제곱으로 늘기 때문이다.
 MAX_TRIALS = 400
-_TOTAL_TRIALS = 6000
-_FEWEST, _MOST = 24, 64
+_TOTAL_TRIALS = 4000
+_FEWEST, _MOST = 16, 64
 _PAIRS = 4000
-_ROWS = 1000
+_ROWS = 400
+_DRAWS = 1000
 _ROUNDS = 60
 # 꺼진 파라미터의 자리. 어느 한 점이어야 공분산이 양의 준정부호다(꺼짐의 차이는 그것을 끄는 파라미터가 센다).
 _OFF = 0.5
@@ -50,32 +56,32 @@ _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """되찾은 최댓값들의 분포(정규 점수). trials: 한 번의 되찾기의 시행 수. searches: 되찾은 횟수. mode, scale: Gumbel의 자리와 크기."""
+    """되찾은 최댓값들의 평균과 표준편차(정규 점수). trials: 한 번의 되찾기의 시행 수. searches: 되찾은 횟수(둘 넘게)."""
 
     trials: int
     searches: int
-    mode: float
-    scale: float
+    mean: float
+    spread: float
 
     @property
-    def expected(self) -> float:
-        """되찾기 한 번의 최선의 기대."""
-        return self.mode + EULER_MASCHERONI * self.scale
+    def _reach(self) -> float:
+        """다음 최댓값 하나를 예측할 때의 표준편차: 평균을 모르는 만큼 넓다."""
+        return self.spread * math.sqrt(1.0 + 1.0 / self.searches)
 
     def expected_of(self, repeats: float) -> float:
-        """repeats번 따로 찾은 것의 최선의 기대(Gumbel의 최댓값은 자리만 옮긴 Gumbel이다)."""
-        return self.expected + self.scale * math.log(max(repeats, 1.0))
+        """repeats번 따로 찾은 것의 최선의 기대."""
+        return self.mean + self.spread * expected_maximum(repeats)
 
     def probability(self, score: float, repeats: float) -> float:
         """repeats번 찾은 최선이 score 이상일 확률."""
-        power = (score - self.mode) / self.scale - math.log(max(repeats, 1.0))
-        return -math.expm1(-math.exp(min(-power, 50.0)))
+        once = upper_tail(normal_score((score - self.mean) / self._reach, self.searches))
+        return -math.expm1(max(repeats, 1.0) * math.log1p(-min(once, 1.0 - 1e-12)))
 
     def score(self, level: float, repeats: float) -> float:
         """그 확률이 level인 정규 점수(`probability`의 역)."""
-        return self.mode + self.scale * (
-            math.log(max(repeats, 1.0)) - math.log(-math.log1p(-level))
-        )
+        once = -math.expm1(math.log1p(-level) / max(repeats, 1.0))
+        away = student_value(-NormalDist().inv_cdf(once), self.searches)
+        return self.mean + self._reach * away
 
 
 class _Places:
@@ -110,14 +116,16 @@ class Surface:
         return np.asarray(_NUGGET * (self.shared + (1.0 - self.shared) * near))
 
 
-def fit_surface(gaps: NDArray[np.float64], correlations: NDArray[np.float64]) -> Surface:
+def fit_surface(
+    gaps: NDArray[np.float64], correlations: NDArray[np.float64], noise: float
+) -> Surface:
     """짝들의 거리의 제곱(float64[n, D])과 표본 상관(float64[n])에 맞춘 지형.
 
-    차원이 짝보다 알려 주는 것이 적을 수 있어 log a_d에 느슨한 정규 사전(가운데 log 0.3)을 둔다.
+    noise: 표본 상관의 분산. 짝들이 말해 주지 않는 차원이 있을 수 있어 log a_d에 느슨한 정규 사전(가운데 log 0.3)을 둔다.
     """
     centre = math.log(_RATE)
     logs, shared, damping = np.full(gaps.shape[1], centre), 0.1, 1.0
-    pull = np.append(np.full(len(logs), 0.5 / _LOOSE**2), 0.0)
+    pull = np.append(np.full(len(logs), noise / _LOOSE**2), 0.0)
 
     def left(
         logs: NDArray[np.float64], shared: float
@@ -162,15 +170,27 @@ def replay(
     apart = first != second
     first, second = first[apart], second[apart]
     surface = fit_surface(
-        places.gaps(found[first], found[second]), (units[first] * units[second]).sum(axis=1)
+        places.gaps(found[first], found[second]),
+        (units[first] * units[second]).sum(axis=1),
+        1.0 / (units.shape[1] - 1),
     )
     length = min(max(trials, 2), MAX_TRIALS)
     count = min(max(_TOTAL_TRIALS // length, _FEWEST), _MOST)
     maxima = [_search(space, places, surface, length, rng) for _ in range(count)]
-    scale = float(np.std(maxima, ddof=1)) * math.sqrt(6.0) / math.pi
-    return Replayed(
-        length, count, float(np.mean(maxima)) - EULER_MASCHERONI * scale, max(scale, 1e-6)
-    )
+    spread = max(float(np.std(maxima, ddof=1)), 1e-6)
+    exact = luck_of(units)
+    astray = 0.0 if exact is None else _drawn_maximum(places, surface, found, rng) - exact.expected
+    return Replayed(length, count, float(np.mean(maxima)) - astray, spread)
+
+
+def _drawn_maximum(
+    places: _Places, surface: Surface, found: NDArray[np.float64], rng: np.random.Generator
+) -> float:
+    """정해진 조합들(float64[n, D])의 값을 지형에서 뽑은 최댓값의 기대."""
+    shape = np.stack([surface.correlation(places.gaps(one, found)) for one in found])
+    np.fill_diagonal(shape, 1.0)
+    values = np.linalg.cholesky(shape) @ rng.standard_normal((len(found), _DRAWS))
+    return float(values.max(axis=0).mean())
 
 
 def _search(

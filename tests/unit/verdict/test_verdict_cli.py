@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 from verdict_kit import trial
 
+from optimize.search.space import SearchSpace
 from optimize.storage.options import StorageOptions
 from optimize.storage.store import TrialStore
 from optimize.storage.url import sqlite_url
+from optimize.strategy.ma_cross import MaCross
 from optimize.studies.__main__ import main
 
 SPACE = {"a": IntDistribution(0, 1000), "b": FloatDistribution(0, 1)}
@@ -90,3 +93,42 @@ def test_the_korean_name_prints_sentences(home: Path, capsys: pytest.CaptureFixt
     assert "✕ 우연 확률: 잡음에서도 시행 20개(서로 무관한" in out
     assert "→ 같은 Sharpe가" in out
     assert "－ 표본 밖: 검증을 쓰지 않은 스터디입니다." in out
+
+
+def test_an_adaptive_search_is_replayed_on_its_own_space(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """저장된 시행만으로도, 스터디가 찾은 공간을 알면 되찾는다. 그 뒤로 공간이 달라졌으면 되찾지 않는다."""
+    chosen = {"fast_len": {"low": 5, "high": 60}, "slow_gap": {"low": 5, "high": 120}}
+    for name in ("use_htf", "use_stop", "use_target"):
+        chosen[name] = False
+    space = SearchSpace(MaCross.parameters, {**chosen, "average": "ema"})
+    rng = random.Random(1)
+    trials = [
+        trial(n, column + 0.004, params=space.draw(rng)) for n, column in enumerate(noise(5, 30).T)
+    ]
+    folder = home / "studies" / "one"
+    folder.mkdir(parents=True)
+    opened = TrialStore.open(
+        sqlite_url(folder / "one.db"),
+        StorageOptions(),
+        "one",
+        ["maximize"],
+        space.distributions,
+        {"wizard": {"cell": "1m@15m", "space": space.fingerprint}},
+    )
+    opened.append(trials)
+    opened.close()
+    for average, replayed in (("ema", True), ("sma", False)):
+        run = folder / "runs" / average
+        run.mkdir(parents=True)
+        params = {
+            "symbol": "DEMO:BTCUSDT",
+            "strategy": {"name": "ma_cross", "space": {**chosen, "average": average}},
+        }
+        cells = [{"cell": "1m@15m", "slug": "one", "study": "one", "storage": ""}]
+        (run / "plan.json").write_text(json.dumps({"cells": cells, "params": params}))
+        body = verdict(capsys, "one", "--stored-only")
+        assert (body["figures"]["luck"]["searches"] > 0) is replayed
+        assert ("다시 찾아 셈했습니다" in body["findings"][0]["text"]) is replayed
+        (run / "plan.json").unlink()
