@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.widgets import Static
+from textual.widgets import Label, Static
 from tui_kit import demo, screen_name, shown, type_text, until, until_text
 
 from tui import bridge, previews
@@ -264,3 +264,20 @@ async def test_study_name_reaches_the_plan(tui_home: Path) -> None:
         await until_text(pilot, "-둘째")
     cells = bridge.make_plan(draft).cells
     assert [cell.study_name for cell in cells] == ["-둘째_1m_15m", "-둘째_1m_1h"]
+
+
+async def test_only_the_focused_row_stands_out(tui_home: Path) -> None:
+    """초점이 옮겨 가면 그 줄의 이름표만 굵다: 어느 칸에 있는지 색 없이도 보인다."""
+
+    def bold(app: WizardApp) -> list[str]:
+        labels = app.screen.query(".field-label").results(Label)
+        return [str(label.render()) for label in labels if label.styles.text_style.bold]
+
+    app = WizardApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(ParallelScreen(drafted()))
+        await until(pilot, lambda: bold(app) == ["시행 수"])
+        await pilot.press("down")
+        await until(pilot, lambda: bold(app) == ["탐색 방법"])
+        await pilot.press("shift+tab", "shift+tab")
+        await until(pilot, lambda: bold(app) == ["전략"])
