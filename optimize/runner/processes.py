@@ -63,8 +63,8 @@ def _template(rehearsal: Rehearsal, env: Mapping[str, str]) -> BaseContext:
     chosen = f"{kernels_of(rehearsal.strategy)}|{rehearsal.cell}"
     try:
         # 이것을 띄우면 터미널의 신호를 막은 것이 풀린다(CPython). 원형보다 먼저 띄운다.
-        with _environment({"PYTHONWARNINGS": "ignore"}):
-            # 곧바로 끝낸 실행이 남긴 semaphore를 치우며 영어 경고를 쓰지 않게 한다.
+        with _environment({**env, "PYTHONWARNINGS": "ignore"}):
+            # 비밀번호를 물려주지 않고, 곧바로 끝낸 실행이 남긴 semaphore를 치우며 영어 경고를 쓰지 않게 한다.
             resource_tracker.ensure_running()
         forkserver.set_forkserver_preload(["optimize.runner.preload"])
         with terminal_signals_blocked(), _environment({**env, TEMPLATE_ENV: chosen}):

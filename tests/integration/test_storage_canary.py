@@ -1,7 +1,7 @@
 """비밀번호는 어디에도 남지 않는다: 진짜 서버로 실행·점검·복사·실패를 모두 지나며 온갖 곳을 뒤진다.
 
 뒤지는 곳: `studies/` 아래의 모든 파일, stdout과 stderr, 도는 동안의 모든 프로세스의 명령줄,
-작업자들의 환경 변수, 점검의 출력(글과 JSON). coordinator의 환경은 사용자가 준 그대로라 뒤지지 않는다.
+모든 자식의 환경 변수, 점검의 출력(글과 JSON). coordinator의 환경은 사용자가 준 그대로라 뒤지지 않는다.
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ def assert_processes_are_clean(process: subprocess.Popen[str], *, own_argv: bool
     assert workers(process.pid)
     for member in [*flock, *([] if own_argv else [psutil.Process(process.pid)])]:
         assert_clean(f"{member.pid}의 명령줄", " ".join(member.cmdline()))
-    for worker in workers(process.pid):
-        assert_clean(f"작업자 {worker.pid}의 환경", str(worker.environ()))
+    # 작업자만이 아니라 자식 모두(원형, semaphore를 치우는 것).
+    for member in flock:
+        assert_clean(f"자식 {member.pid}의 환경({member.cmdline()})", str(member.environ()))
 
 
 def assert_files_are_clean(home: Path) -> None:
