@@ -6,10 +6,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -31,8 +28,8 @@ from optimize.data.columns import (
     time_to_ms,
 )
 from optimize.data.dataset import Candles, FundingSchedule
-from optimize.data.file_reasons import file_reason
 from optimize.data.period import format_period
+from optimize.data.plain_file import file_digest, require_plain, unreadable
 from optimize.data.quality import Quality, assess, clean, detect_interval, take
 from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
@@ -58,22 +55,12 @@ class FileCandles:
     whole: tuple[int, int]
 
 
-def file_digest(path: Path) -> str:
-    """파일 내용의 sha256(hex). 없거나 읽을 수 없으면 DataError."""
-    _require_plain(path)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-
-
 def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Candles, Recognised]:
     """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것).
 
     곁에 `<파일>.CHECKSUM`(sha256sum 꼴)이 있으면 먼저 견준다. 다르거나 읽을 수 없으면 DataError.
     """
-    _require_plain(path)
+    require_plain(path)
     verified = _matches_checksum(path)
     table = _read_table(path)
     if not table.num_rows:
@@ -132,7 +119,7 @@ def read_candles(
 
 def read_funding(path: Path) -> FundingSchedule:
     """펀딩 기록을 읽는다. 몇 ms 늦은 시각은 분으로 반올림한다. 읽을 수 없으면 DataError."""
-    _require_plain(path)
+    require_plain(path)
     table = _read_table(path)
     if not table.num_rows:
         raise DataError(f"펀딩 파일이 비었습니다: {path}", "기록이 하나도 없습니다", "")
@@ -171,7 +158,7 @@ def _matches_checksum(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise _unreadable(sidecar, error) from error
+        raise unreadable(sidecar, error) from error
     wanted, found = (words[0].lower() if words else "", file_digest(path))
     if wanted == found:
         return True
@@ -197,31 +184,10 @@ def _read_table(path: Path) -> pa.Table:
         if name.endswith((".arrow", ".feather", ".ipc")):
             return _read_arrow(path)
     except (OSError, EOFError, zlib.error, pa.ArrowException, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     raise DataError(
         f"알 수 없는 형식의 파일입니다: {path.name}", "", f"쓸 수 있는 형식: {', '.join(SUFFIXES)}"
     )
-
-
-def _require_plain(path: Path) -> None:
-    """보통의 파일이 아니거나(폴더, 장치, 쓰는 이가 없는 pipe는 영영 기다린다), 다른 종류의 파일을 가리키는
-    링크면 DataError.
-    """
-    try:
-        plain = stat.S_ISREG(path.stat().st_mode)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    if not plain:
-        raise DataError(
-            f"파일이 아닙니다: {path}", "폴더, 장치, pipe는 읽지 않습니다", "캔들 파일을 주세요"
-        )
-    target = Path(os.path.realpath(path))
-    if path.is_symlink() and target.suffix.lower() != path.suffix.lower():
-        raise DataError(
-            f"다른 종류의 파일을 가리키는 링크(symlink)입니다: {path}",
-            f"가리키는 파일: {target}",
-            "캔들 파일이 맞으면 그 파일을 곧바로 주세요",
-        )
 
 
 def _open_csv(path: Path) -> IO[bytes]:
@@ -304,13 +270,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    if isinstance(error, FileNotFoundError):
-        return DataError(f"파일이 없습니다: {path}", "", "경로를 확인하세요")
-    return DataError(
-        f"파일을 읽을 수 없습니다: {path}",
-        file_reason(error),
-        "파일이 끝까지 내려받아졌는지, 형식과 확장자가 맞는지 확인하세요",
-    )

@@ -14,7 +14,6 @@ import numpy as np
 from optimize.data import clock
 from optimize.data.dataset import Candles, DatasetRef, FundingSchedule
 from optimize.data.demo import DEMO_START_MS, DEMO_VERSION, make_demo, price_decimals, start_price
-from optimize.data.files import file_digest, read_candles, read_funding
 from optimize.data.manifest import Manifest, MarketRules
 from optimize.data.period import (
     DAY_MS,
@@ -24,6 +23,7 @@ from optimize.data.period import (
     parse_end,
     parse_start,
 )
+from optimize.data.plain_file import file_digest
 from optimize.data.prepared import BaseSource, LoadedBase, prepare_cells
 from optimize.data.quality import MISSING_WARNING, assess, clean
 from optimize.data.store import SymbolStore
@@ -104,6 +104,8 @@ def _from_file(
     digest = file_digest(file)
 
     def load() -> LoadedBase:
+        from optimize.data.files import read_candles
+
         on_progress(f"{file.name} 읽기", 0, 1)
         read = read_candles(file, floor_off_grid=floor_off_grid, start_ms=start_ms, end_ms=end_ms)
         on_progress(f"{file.name} 읽기", 1, 1)
@@ -277,6 +279,8 @@ def _with_funding(source: BaseSource, store: SymbolStore, funding_file: Path | N
                 f"펀딩 기록 파일 {funding_file.name}을(를) 함께 주었습니다",
                 f"무기한 선물이면 심볼을 {store.symbol}.P 로 쓰고, 아니면 data.funding_file을 비우세요",
             )
+        from optimize.data.files import read_funding
+
         return replace(source, funding=read_funding(funding_file.expanduser()))
     return replace(source, funding=store.funding()) if store.symbol.is_perpetual else source
 

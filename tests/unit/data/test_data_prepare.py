@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -127,6 +129,13 @@ def test_진짜_1년_파일은_빠르게_마련되고_둘째부터는_읽지도_
     assert time.perf_counter() - began < 0.02
     assert dataset.htf is not None
     assert len(dataset.htf) == 8784
+
+
+def test_마련하기는_표를_읽는_것을_들이지_않는다() -> None:
+    """이미 읽어 둔 캔들을 여는 실행은 pyarrow.compute의 9 MB와 그 import를 쓰지 않는다."""
+    code = "import sys, optimize.data.prepare; print('pyarrow.compute' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_파일과_들여온_캐시는_같은_지문이고_오프라인에서_돈다(
