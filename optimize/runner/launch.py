@@ -262,6 +262,7 @@ def _open_cells(
                     search.space,
                     search.objective.directions,
                     fold_seed(settings.seed, fold),
+                    settings.n_trials,
                 )
                 for fold in range(max(len(scheme.splits), 1))
             ]

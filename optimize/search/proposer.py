@@ -49,8 +49,10 @@ def make_proposer(
     space: SearchSpace,
     directions: Sequence[str] = ("maximize",),
     seed: int | None = None,
+    target: int | None = None,
 ) -> Proposer:
     """이름으로 Proposer를 만든다. name: `SAMPLERS` 가운데 하나. directions: 목표마다의 방향.
+    target: 시행이 많아야 몇 개인지, 모르면 None.
 
     모르는 이름, 모르는 방향, 여러 목표를 다루지 못하는 `cmaes`면 ValueError(설정의 검증이 먼저 거른다).
     """
@@ -61,7 +63,7 @@ def make_proposer(
     if name == "tpe":
         from optimize.search.tpe_proposer import TpeProposer
 
-        return TpeProposer(space, directions, seed=seed)
+        return TpeProposer(space, directions, seed=seed, target=target)
     if name in ("nsga2", "cmaes", "tpe_optuna"):
         from optimize.search.optuna_proposer import OptunaProposer
 

@@ -33,7 +33,15 @@ class TpeProposer(DistinctProposer):
     알리면 끊었다 이어도 끊지 않은 것과 같다. 컴파일된 코드는 곁의 스레드가 불러온다.
     """
 
-    def __init__(self, space: SearchSpace, directions: Sequence[str], *, seed: int | None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        directions: Sequence[str],
+        *,
+        seed: int | None,
+        target: int | None = None,
+    ) -> None:
+        """target: 시행이 많아야 몇 개인지, 모르면 None. 모형에 닿지 않을 만큼 적으면 불러 두지 않는다."""
         super().__init__(space, seed)
         self._directions = tuple(directions)
         # 중간 값은 목표가 하나일 때만 있다.
@@ -43,9 +51,11 @@ class TpeProposer(DistinctProposer):
         self._out: dict[str, Coordinates | None] = {}
         self._model: TpeModel | None = None
         self._rng: np.random.Generator | None = None
-        # numba를 불러오는 1초 남짓을 처음 시행들이 도는 동안에 쓴다.
-        self._loading = threading.Thread(target=self._load, name="tpe-load", daemon=True)
-        self._loading.start()
+        self._loading: threading.Thread | None = None
+        if target is None or target > N_STARTUP:
+            # numba를 불러오는 1초 남짓을 처음 시행들이 도는 동안에 쓴다.
+            self._loading = threading.Thread(target=self._load, name="tpe-load", daemon=True)
+            self._loading.start()
 
     @without_collection()
     def _load(self) -> None:
@@ -89,7 +99,8 @@ class TpeProposer(DistinctProposer):
         self._rng = np.random.default_rng(rng.getrandbits(128))
 
     def _fed_model(self) -> TpeModel:
-        self._loading.join()
+        if self._loading is not None:
+            self._loading.join()
         from optimize.search.tpe_model import TpeModel
 
         if self._model is None:

@@ -9,6 +9,7 @@ from search_problem import MIXED, drive, failed, finished, pruned, score
 
 from optimize.search.proposer import SAMPLERS, make_proposer
 from optimize.search.space import SearchSpace
+from optimize.search.tpe_proposer import N_STARTUP, TpeProposer
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter
 from optimize.trial import params_key
 
@@ -216,3 +217,12 @@ def test_one_batch_spreads_wider_than_repeated_single_asks() -> None:
         spread([asked(100 * seed + i, 1) for i in range(12)]) for seed in range(9)
     )
     assert together > 1.15 * apart
+
+
+@pytest.mark.parametrize(("target", "loads"), [(N_STARTUP, False), (N_STARTUP + 1, True)])
+def test_tpe_loads_nothing_it_will_not_use(target: int, loads: bool) -> None:
+    """모형에 닿지 않을 만큼 짧은 실행은 numba를 불러 두지 않는다. 그래도 물음은 같다."""
+    proposer = make_proposer("tpe", SearchSpace(MIXED), seed=4, target=target)
+    assert isinstance(proposer, TpeProposer)
+    assert (proposer._loading is not None) == loads
+    assert proposer.ask(3, []) == make_proposer("tpe", SearchSpace(MIXED), seed=4).ask(3, [])
