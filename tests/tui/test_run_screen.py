@@ -348,3 +348,18 @@ def test_best_so_far_is_the_running_maximum() -> None:
         feed(model, trial_event(number, score, constraints=[1.0] if score == 9.0 else []))  # type: ignore[arg-type]
         best.update(model)
     assert best.steps == [(0, 3.0), (3, 7.0), (5, 8.0), (6, 10.0)]
+
+
+async def test_run_that_cannot_continue_points_to_a_new_study(tui_home: Path) -> None:
+    """설정이 달라 이을 수 없는 실패에는, 또 실패할 F6이 아니라 새 스터디의 이름을 적을 자리를 댄다."""
+    error = {
+        "type": "error",
+        "title": "스터디 's1'을(를) 이 설정으로 이을 수 없습니다",
+        "cause": "달라진 것",
+        "fix": "새 스터디를 만드세요:\n--study-name s1_2",
+    }
+    folder = write_run(tui_home, "r", [hello(1), study(), error, done(5, None)])
+    async with WizardApp().run_test(size=SIZE) as pilot:
+        await open_screen(pilot, folder)
+        await until_text(pilot, "새 실행의 4단계에서 스터디 이름을 적습니다")
+        assert "F6 이어서 실행" not in shown(pilot.app)
