@@ -143,10 +143,11 @@ class RowTable(ScrollView, can_focus=True):
             self.post_message(self.Highlighted(self, self.current))
 
     def _measure(self) -> list[int]:
-        """열마다 가장 긴 글의 칸 수."""
-        bodies = [row.cells for row in self.rows if not row.heading]
+        """열마다 (제목까지) 가장 긴 글의 칸 수."""
+        bodies = [tuple(column.title for column in self.columns)]
+        bodies += [row.cells for row in self.rows if not row.heading]
         return [
-            max((cell_len(cells[i]) for cells in bodies if i < len(cells)), default=0)
+            max(cell_len(cells[i]) for cells in bodies if i < len(cells))
             for i in range(len(self.columns))
         ]
 
@@ -303,7 +304,7 @@ class RowTable(ScrollView, can_focus=True):
         sizes = {i: self.columns[i].width for i in shown}
         if flexible:
             spare = max(0, width - fixed - gaps)
-            wanted = {i: max(self.columns[i].min_width, self._needs[i]) for i in flexible}
+            wanted = {i: self._needs[i] for i in flexible}
             left = max(0, spare - sum(wanted.values()))
             # 남는 너비는 먼저 글이 잘리는 열에 준다.
             for i in shown:
