@@ -188,6 +188,8 @@ def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> i
         exit_code = 0 if finished else EXIT_INTERRUPTED
         verdicts: list[Verdict] = []
         if not coordinator.killed:
+            for item in opened:
+                item.store.reread()
             gathered = write_results(plan, cells, [item.store for item in opened], events)
             return_freed_memory()
             # 사용자가 멈췄으면 기다리게 하지 않는다: 판정은 studies verdict로 언제든 낸다.

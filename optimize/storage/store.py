@@ -144,6 +144,14 @@ class TrialStore:
         """owner(실행마다 고유한 이름)의 자리 맡기."""
         return Claims(self.engine, self.url, self.study_id, owner, lease_s)
 
+    def reread(self) -> None:
+        """다음 물음이 저장된 것을 새로 읽게 한다.
+
+        SQLite의 연결은 읽은 것을 쥐고 있어, 그사이 남이 깨뜨린 파일도 성하게 보인다.
+        """
+        if self.url.backend == "sqlite":
+            self.engine.dispose()
+
     def close(self) -> None:
         """연결을 모두 닫는다."""
         self.engine.dispose()

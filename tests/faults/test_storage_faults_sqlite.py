@@ -158,6 +158,26 @@ def test_a_deleted_file_is_told_instead_of_writing_into_nothing(tmp_path: Path) 
     store.close()
 
 
+def test_reading_again_sees_the_file_and_not_the_memory(tmp_path: Path) -> None:
+    """연결이 쥔 것으로는 깨진 파일도 성하게 보인다: 끝나며 되읽기 전에 새로 읽게 한다."""
+    from datetime import UTC, datetime
+
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    path = tmp_path / "study.db"
+    space = {"x": FloatDistribution(0, 1)}
+    store = TrialStore.open(sqlite_url(path), StorageOptions(), "s", ["maximize"], space, {})
+    store.append([FinishedTrial("u", "COMPLETE", {"x": 0.5}, (0.5,), moment, moment)])
+    assert len(store.load()) == 1
+    for file in (path, Path(f"{path}-wal")):
+        with file.open("r+b") as opened:
+            opened.write(b"\xff" * file.stat().st_size)
+    assert len(store.load()) == 1
+    store.reread()
+    with pytest.raises(StorageError):
+        store.load()
+    store.close()
+
+
 def test_a_corrupt_file_is_told_at_once_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     body = b"not a database " * 999
