@@ -15,7 +15,8 @@ from optimize.verdict import replay as replaying
 from optimize.verdict.figures import Judge
 from optimize.verdict.judge import judge
 from optimize.verdict.luck import luck_of
-from optimize.verdict.replay import Replayed, fit_surface, replay
+from optimize.verdict.replay import Replayed, Surface, fit_surface, replay
+from optimize.verdict.sharpe import expected_maximum
 
 BLOCKS = 48
 # 차원 넷의 매끈한 공간: 조합이 가까우면 수익률도 가깝다.
@@ -62,6 +63,21 @@ def test_the_search_is_one_of_the_process(monkeypatch: pytest.MonkeyPatch):
     # 되찾은 64개의 평균의 오차는 0.06 남짓이고, 차원마다의 빠르기도 어림한 것이다.
     assert again.searches == 64
     assert again.mean == pytest.approx(luck.expected, abs=0.25)
+
+
+def test_a_surface_gone_astray_is_set_right_by_the_known_maximum(monkeypatch: pytest.MonkeyPatch):
+    """지형을 서로 무관한 것으로 잘못 배워도, 고르게 찾은 최댓값의 기대는 reality check의 것이다."""
+    params, units = draws(60, seed=6)
+    make = replaying.make_proposer
+    monkeypatch.setattr(
+        replaying, "make_proposer", lambda _name, space, seed: make("random", space, seed=seed)
+    )
+    rough = Surface(np.full(4, 1e4), 0.0)
+    monkeypatch.setattr(replaying, "fit_surface", lambda *_: rough)
+    luck = luck_of(units)
+    assert luck is not None
+    assert luck.expected < 2.0 < expected_maximum(60)
+    assert replay(SPACE, params, units, 60).mean == pytest.approx(luck.expected, abs=0.2)
 
 
 def test_an_adaptive_search_climbs_higher_than_the_same_number_of_draws():
