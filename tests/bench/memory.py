@@ -6,7 +6,8 @@
 `/proc/self/smaps_rollup`에서 Private_Clean + Private_Dirty를 열기 전과 뒤에 읽어 뺀다. 목표 ≤ 5 MB.
 coordinator: 진짜 `python -m optimize.run`으로 스터디를 만들고, 탐색 공간에서 뽑은 시행을 그 스터디에
 채운 뒤 같은 명령을 더 큰 `--n-trials`로 이어 돌리며 그 프로세스의 상주 메모리(RSS)의 최고를 잰다.
-목표 ≤ 300 MB(50,000 시행). 제 메모리(USS)는 라이브러리를 함께 쓰는 다른 프로세스가 있으면 줄어든다.
+목표 ≤ 300 MB(50,000 시행). 견주는 도구가 끌어온 scipy는 사용자의 설치에 없고 numba가 있으면 읽으므로 가린다.
+제 메모리(USS)는 라이브러리를 함께 쓰는 다른 프로세스가 있으면 줄어든다.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ from optimize.trial import FinishedTrial
 
 GOAL_WORKER_MB, GOAL_COORDINATOR_MB = 5.0, 300.0
 _MORE = 40
+# `python -m optimize.run`, scipy가 깔리지 않은 것처럼.
+_WITHOUT_SCIPY = (
+    "import runpy, sys; sys.modules['scipy'] = None; "
+    "runpy.run_module('optimize.run', run_name='__main__', alter_sys=True)"
+)
 _COLUMNS = ("open_time", "open", "high", "low", "close", "volume", "filled")
 
 
@@ -101,7 +107,7 @@ def coordinator(trials: int) -> dict[str, Any]:
         environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         environ |= {"BACKTEST_WIZARD_HOME": folder, "OPTUNA_STORAGE": url.secret}
         command = [
-            *(sys.executable, "-m", "optimize.run", "--symbol", "BINANCE:BTCUSDT"),
+            *(sys.executable, "-c", _WITHOUT_SCIPY, "--symbol", "BINANCE:BTCUSDT"),
             *("--data", str(REAL), "--timeframe-grid", "1m@15m", "--n-jobs", "1", "--n-trials"),
         ]
         quiet: dict[str, Any] = {"env": environ, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # fmt: skip
