@@ -1,17 +1,20 @@
 """시행 하나의 시간 제한. 멈춘 전략이 작업자를 영영 붙들지 않게 한다.
 
-두 겹이다. Python 코드(무한 반복, sleep)는 예외로 끊어 그 시행만 실패시킨다. 예외가 닿지 않는 컴파일된
-코드는 프로세스를 끝낸다(SIGVTALRM: 그 프로세스가 쓴 CPU 시간으로 센다). pool이 그 시행을 가려낸다.
+두 겹이다. Python 코드(무한 반복, sleep)는 예외로 끊어 그 시행만 실패시킨다. 예외가 닿지 않는 것(컴파일된 코드,
+신호를 듣지 않고 기다리기만 하는 C)은 GIL 없이 시계를 보는 faulthandler의 thread가 프로세스를 끝내고, pool이 그
+시행을 가려낸다.
 """
 
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 
 # 예외를 삼키는 코드에는 이만큼마다 다시 던진다.
@@ -33,20 +36,28 @@ def limited(seconds: float | None) -> Iterator[None]:
         yield
         return
     hard = seconds + min(seconds, _GRACE_SECONDS)
-    signal.setitimer(signal.ITIMER_VIRTUAL, hard)
+    faulthandler.dump_traceback_later(hard, exit=True, file=_nowhere())
     try:
         if threading.current_thread() is threading.main_thread():
-            with _by_alarm(seconds):
+            with interrupted(seconds):
                 yield
         else:
             with _by_timer(seconds, hard):
                 yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+
+
+@cache
+def _nowhere() -> int:
+    """faulthandler의 영어 글을 버릴 곳."""
+    return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
 
 @contextmanager
-def _by_alarm(seconds: float) -> Iterator[None]:
+def interrupted(seconds: float) -> Iterator[None]:
+    """안의 Python 코드가 seconds초를 넘으면 TrialTimeout. 프로세스는 끝내지 않는다. main thread에서만 쓴다."""
+
     def expire(_number: int, _frame: FrameType | None) -> None:
         raise _expired(seconds)
 

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
 from time import monotonic, time
-from typing import Any
+from typing import Any, NamedTuple
 
 from optimize.errors import RunError
 from optimize.runner.executors import ClusterLost, Workforce, stop_executor
@@ -30,8 +31,6 @@ from optimize.trial import Params
 MAX_LOSSES = 2
 RECONNECT_SECONDS = 300.0
 _RETRY_SECONDS = 2.0
-# 시간 제한을 넘긴 작업자가 끝나는 신호(`patience.limited`).
-_TIME_LIMIT_SIGNAL = "SIGVTALRM"
 _MAX_IDLE_BREAKS = 3
 
 
@@ -54,12 +53,13 @@ class Task:
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """한 번에 보낸 시행들. generation: 몇 번째 executor에 보냈는가."""
+    """한 번에 보낸 시행들. generation: 몇 번째 executor에 보냈는가. sent: 보낸 때(monotonic)."""
 
     tasks: list[Task]
     gates: Sequence[Gate]
     generation: int
     future: Future[list[Outcome]] | None = None
+    sent: float = field(default_factory=monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,14 @@ class Collected:
     cut: int = 0
 
 
+class _Registered(NamedTuple):
+    """작업자에게 보내 둘 `Job`. limit: 시행 하나의 시간 제한(초), 없으면 inf."""
+
+    key: str
+    packed: bytes
+    limit: float
+
+
 class WorkerPool:
     """main thread에서만 부른다. 끝난 묶음은 inbox에 `ChunkDone`으로 오고 `collect`가 푼다."""
 
@@ -97,7 +105,7 @@ class WorkerPool:
         self._look_ahead = look_ahead
         self._executor: Executor | None = None
         self._generation = 0
-        self._jobs: dict[int, tuple[str, bytes]] = {}
+        self._jobs: dict[int, _Registered] = {}
         self._in_flight: dict[int, Chunk] = {}
         self._suspects: deque[tuple[Task, Sequence[Gate]]] = deque()
         self._idle_breaks = 0
@@ -121,7 +129,8 @@ class WorkerPool:
         """칸의 `Job`을 알린다. 묶음마다 같은 bytes를 보내고 작업자는 한 번만 푼다."""
         packed = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
         fingerprints = ",".join(market.ref.fingerprint for market in job.markets)
-        self._jobs[cell] = (f"{cell}:{fingerprints}", packed)
+        limit = math.inf if job.trial_timeout is None else job.trial_timeout
+        self._jobs[cell] = _Registered(f"{cell}:{fingerprints}", packed, limit)
 
     def warm_up(self, rehearsal: Rehearsal) -> None:
         """작업자들을 띄우고 전략과 엔진을 읽게 한다. 기다리지 않는다."""
@@ -162,14 +171,14 @@ class WorkerPool:
         무리와 끊겨 있으면 쥐고 있다가 `resubmit`이 다시 보낸다.
         """
         chunk = Chunk(tasks, gates, self._generation)
-        key, packed = self._jobs[tasks[0].cell]
+        job = self._jobs[tasks[0].cell]
         batch = [Work(task.full, task.fold, task.symbol) for task in tasks]
         while True:
             with terminal_signals_blocked():
                 try:
                     executor = self._running()
                     chunk.generation = self._generation
-                    chunk.future = executor.submit(evaluate, key, packed, gates, batch)
+                    chunk.future = executor.submit(evaluate, job.key, job.packed, gates, batch)
                     break
                 except ClusterLost:
                     self._cut()
@@ -297,7 +306,8 @@ class WorkerPool:
             task.losses += 1
             if alone and task.losses >= MAX_LOSSES:
                 text = f"이 시행을 계산하던 작업자 프로세스가 {task.losses}번 죽었습니다: {reason}"
-                if _TIME_LIMIT_SIGNAL in reason:
+                # 혼자 보낸 시행이 제한보다 오래 돌다가 죽었으면 `patience.limited`가 끝낸 것이다.
+                if monotonic() - chunk.sent >= self._jobs[task.cell].limit:
                     text = "시행 하나의 시간 제한을 넘겨 작업자 프로세스를 끝냈습니다(search.trial_timeout)"
                 collected.done.append((task, Outcome(None, text, time(), 0.0, {}, False)))
             else:

@@ -18,13 +18,13 @@ import numba  # noqa: E402, F401
 
 import optimize.cli  # noqa: E402 — 작업자가 `__main__`의 module로 다시 읽는 `optimize.run`이 쓴다
 import optimize.runner.worker  # noqa: E402, F401
-from optimize.runner.patience import TrialTimeout, limited  # noqa: E402
+from optimize.runner.patience import TrialTimeout, interrupted  # noqa: E402
 from optimize.runner.rehearsal import TEMPLATE_ENV, rehearse_compiled  # noqa: E402
 
 # 표시가 옛 것이면(numba를 갈았거나 CPU가 다르다) 컴파일하게 된다: 그만두고 작업자들에게 맡긴다.
 _LOADING_SECONDS = 5.0
 
-with suppress(TrialTimeout), limited(_LOADING_SECONDS):
+with suppress(TrialTimeout), interrupted(_LOADING_SECONDS):
     rehearse_compiled(*os.environ[TEMPLATE_ENV].split("|"))
 gc.enable()
 # 작업자의 수집이 이 객체들의 머리를 고쳐 쓰면 나누어 쓰던 메모리가 갈라진다.

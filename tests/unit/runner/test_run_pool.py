@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from queue import SimpleQueue
@@ -12,7 +13,7 @@ import pytest
 from optimize.errors import RunError
 from optimize.runner.cargo import Kit
 from optimize.runner.executors import ClusterLost
-from optimize.runner.pool import MAX_LOSSES, ChunkDone, Task, WorkerPool
+from optimize.runner.pool import MAX_LOSSES, ChunkDone, Task, WorkerPool, _Registered
 from optimize.runner.worker import Outcome
 
 GOOD = Outcome({"sharpe": 1.0}, "", 0.0, 0.01, {}, False)
@@ -49,12 +50,12 @@ class FakeExecutor(Executor):
 class Bench:
     """시험이 부리는 무리(`Workforce`)와 그 pool."""
 
-    def __init__(self, workers: int = 2) -> None:
+    def __init__(self, workers: int = 2, limit: float = math.inf) -> None:
         self.made: list[FakeExecutor] = []
         self.count = workers
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.pool = WorkerPool(self, self.inbox)
-        self.pool._jobs[0] = ("k", b"")
+        self.pool._jobs[0] = _Registered("k", b"", limit)
 
     def connect(self) -> Executor:
         self.made.append(FakeExecutor())
@@ -133,6 +134,13 @@ def test_exactly_the_killers_fail(workers: int, killers: set[int]) -> None:
     assert {int(uid) for uid, outcome in done.items() if outcome.metrics is None} == killers
     assert set(done) == set("123456")
     assert all("번 죽었습니다" in done[str(x)].error for x in killers)
+
+
+def test_a_trial_that_died_past_its_limit_is_called_too_slow() -> None:
+    bench = Bench(1, limit=0.0)
+    bench.send(1)
+    done = bench.work_off({1})
+    assert "시간 제한을 넘겨" in done["1"].error
 
 
 def test_a_result_that_arrived_before_the_collapse_is_kept() -> None:
