@@ -33,15 +33,15 @@ def environment() -> "dict[str, str]":
     return clean
 
 
-def answer(*command: str) -> "str | None":
-    """명령의 stdout. 실행할 수 없거나 실패하면 None."""
+def answer(*command: str, seconds: "float | None" = 60) -> "str | None":
+    """명령의 stdout. 실행할 수 없거나 실패하거나 seconds초를 넘으면 None."""
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=60,
+            timeout=seconds,
             env=environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -62,7 +62,8 @@ def venv_site() -> "str | None":
         f"import sys, sysconfig; assert sys.version_info >= {OLDEST_PYTHON};"
         "print(sysconfig.get_path('purelib'))"
     )
-    site = answer(PYTHON, "-c", code)
+    # 늦는 것을 깨진 것으로 보고 지우지 않도록 끝까지 기다린다: 바쁜 컴퓨터에서는 1분도 넘는다.
+    site = answer(PYTHON, "-c", code, seconds=None)
     inside = site and os.path.realpath(site).startswith(os.path.realpath(VENV) + os.sep)
     return site if inside else None
 
