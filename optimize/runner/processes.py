@@ -2,7 +2,8 @@
 
 numba를 import하고 커널을 읽는 데 작업자마다 CPU 0.6초가 든다. 원형(`preload`를 읽어 둔 forkserver)이 한 번
 치르면, 작업자는 fork로 수십 ms에 뜨고 읽어 둔 것의 메모리도 나누어 쓴다. 죽은 작업자도 그렇게 다시 뜬다.
-macOS의 Accelerate(numpy의 행렬 곱)는 fork를 견디지 못하므로 거기서는 loky가 하나씩 새로 띄운다.
+macOS의 Accelerate(numpy의 행렬 곱)는 fork를 견디지 못하므로 거기서는 loky가 하나씩 새로 띄운다. 임시 폴더의
+경로가 길어 원형의 소켓을 둘 수 없을 때도 그렇다.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -26,6 +28,9 @@ from optimize.runner.rehearsal import TEMPLATE_ENV, kernels_of
 from optimize.runner.signals import terminal_signals_blocked
 from optimize.runner.worker import Rehearsal, start_worker
 
+# 소켓의 이름(`/pymp-xxxxxxxx/listener-xxxxxxxx`)까지 108바이트를 넘지 않는다.
+_LONGEST_TEMP = 70
+
 
 def start_processes(
     workers: int, rehearsal: Rehearsal, lifeline: Connection, env: Mapping[str, str]
@@ -39,11 +44,15 @@ def start_processes(
     return _Processes(
         workers,
         timeout=None,
-        context=None if sys.platform == "darwin" else _template(rehearsal, env),
+        context=_template(rehearsal, env) if _may_fork() else None,
         initializer=start_worker,
         initargs=(lifeline, rehearsal),
         env=dict(env),
     )
+
+
+def _may_fork() -> bool:
+    return sys.platform != "darwin" and len(os.fsencode(tempfile.gettempdir())) <= _LONGEST_TEMP
 
 
 class _Processes(ProcessPoolExecutor):  # type: ignore[misc]
@@ -73,7 +82,7 @@ def _template(rehearsal: Rehearsal, env: Mapping[str, str]) -> BaseContext:
         raise RunError(
             "작업자 프로세스를 띄우지 못했습니다",
             os_reason(error),
-            "임시 폴더에 쓸 수 있고 그 경로가 70자보다 짧아야 합니다: TMPDIR=/tmp 을 앞에 붙여 보세요",
+            "임시 폴더에 쓸 수 있어야 합니다: TMPDIR=/tmp 을 앞에 붙여 보세요",
         ) from error
     return multiprocessing.get_context("forkserver")
 

@@ -64,6 +64,22 @@ def test_workers_share_one_template(executor: Executor) -> None:
     assert os.environ["TEST_SECRET"] == "비밀"
 
 
+def test_a_long_temporary_folder_still_gets_workers(
+    workforce: LocalWorkforce, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """소켓의 이름이 너무 길면 작업자는 하나씩 뜬다(macOS에서와 같이). 비밀은 역시 물려주지 않는다."""
+    long = tmp_path / ("긴" * 30)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    executor = workforce.connect()
+    try:
+        found = executor.submit(look).result(60)
+    finally:
+        stop_executor(executor)
+    assert found.parent == os.getpid()
+    assert found.secret == ""
+
+
 def test_workers_end_when_the_coordinator_is_gone(
     workforce: LocalWorkforce, executor: Executor
 ) -> None:
