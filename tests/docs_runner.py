@@ -226,11 +226,12 @@ class Sandbox:
             return self._start_server(text)
         if text.startswith(("./시작 웹", "./시작 web")):
             return self._open_web(command)
-        if text.strip() in ("./시작 테스트", "./시작 test"):
+        if text.startswith(("./시작 테스트", "./시작 test")):
             # 시험 속에서 시험을 또 돌리지 않는다. 모두 모으고 돌리는 것은 지금 이 명령이 하고 있다.
-            text += f" --collect-only -q {COLLECTED}"
+            chosen = shlex.split(text, comments=True)[2:] or [COLLECTED]
+            text = shlex.join(["./시작", "테스트", "--collect-only", "-q", *chosen])
         if text.startswith(("./시작 벤치", "./시작 bench")):
-            text += " --dry-run"  # 재는 데 몇 분이 걸린다
+            text = shlex.join([*shlex.split(text, comments=True), "--dry-run"])  # 몇 분이 걸린다
         if "pip install " in text:
             text = text.replace("pip install ", f"{_pip()} install --dry-run --no-deps ")
         self._make_candles(text)
