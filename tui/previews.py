@@ -15,6 +15,10 @@ from tui.processes import Finished, json_lines
 from tui.studies_commands import parse_problem
 from tui.text import wizard as ko
 
+# 켜지고 끝에 판정하는 시간과, 시행 하나를 고르고 적는 coordinator의 시간(docs/benchmarks.md의 처음부터 끝까지).
+_START_SECONDS = 2.0
+_CHOOSE_MS = 2.5
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -53,5 +57,9 @@ async def cluster_hosts(scheduler: str) -> dict[str, int]:
 
 
 def expected_seconds(measured: list[Measured], n_trials: int, jobs: int) -> float:
-    """모든 칸의 시행을 jobs개로 나누어 도는 초. 시행을 고르고 적는 시간은 넣지 않는다."""
-    return sum(item.ms for item in measured) / 1000.0 * n_trials / max(1, jobs)
+    """모든 칸의 시행을 jobs개로 나누어 도는 초: 켜지는 것, 고르고 적는 것, 백테스트.
+
+    고르고 적는 일은 coordinator 하나가 하므로, 작업자를 아무리 늘려도 그보다 짧지 않다.
+    """
+    each = [max(_CHOOSE_MS, (item.ms + _CHOOSE_MS) / max(1, jobs)) for item in measured]
+    return _START_SECONDS + sum(each) * n_trials / 1000.0

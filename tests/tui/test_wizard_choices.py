@@ -184,9 +184,12 @@ async def test_real_trials_are_measured(tui_home: Path) -> None:
     assert all(0 < item.ms < 60_000 for item in found)
 
 
-def test_expected_time_divides_by_the_jobs() -> None:
+def test_expected_time_divides_by_the_jobs_down_to_the_coordinator() -> None:
+    """2초에 켜지고, 시행마다 고르고 적는 2.5 ms는 작업자가 많아도 coordinator 하나의 몫이다."""
     measured = [Measured("a", 10.0), Measured("b", 30.0)]
-    assert previews.expected_seconds(measured, 1000, 4) == pytest.approx(10.0)
+    assert previews.expected_seconds(measured, 1000, 1) == pytest.approx(2.0 + 12.5 + 32.5)
+    assert previews.expected_seconds(measured, 1000, 4) == pytest.approx(2.0 + 12.5 / 4 + 32.5 / 4)
+    assert previews.expected_seconds(measured, 1000, 1000) == pytest.approx(2.0 + 2 * 2.5)
 
 
 async def test_left_review_shows_nothing_late(tui_home: Path) -> None:
