@@ -1,6 +1,6 @@
 """잡음의 판정: 예측할 수 없는 시장에서 진짜 엔진으로 찾은 최선이 '과최적화 의심'을 받는 비율.
 
-    python tests/bench/noise.py [--seeds 200] [--trials 40] [--days 365] [--sampler random|tpe] [--strategy NAME] [--signal X] [--json]
+    python tests/bench/noise.py [--seeds 2000] [--trials 40] [--days 365] [--sampler random|tpe] [--strategy NAME] [--signal X] [--json]
 
 시장은 앞날의 평균 수익률이 늘 0인 1시간봉의 무작위 걸음, 전략은 ma_cross나 squeeze_momentum(비용 없음)이다. 고르게 뽑은 조합(random)이면
 이론은 우연 확률이 [0, 1]에서 고르다는 것이다: 의심받는 비율은 95 %, PBO의 평균은 50 %다. 지난 시행을 보고 고르는 tpe도 5 %만
@@ -72,7 +72,7 @@ def measure(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="잡음이 과최적화 의심을 받는 비율")
-    parser.add_argument("--seeds", type=int, default=200, help="시장의 수")
+    parser.add_argument("--seeds", type=int, default=2000, help="시장의 수")
     parser.add_argument("--trials", type=int, default=40, help="시장마다의 시행 수")
     parser.add_argument("--days", type=int, default=365, help="기간(일)")
     parser.add_argument("--sampler", choices=("random", "tpe"), default="random")

@@ -293,27 +293,29 @@ def time_command(label: str, home: Path, url: StorageUrl | None = None) -> None:
     )
 
 
+# 이름, 누가 쓴 것인가, 우리가 쓴 것인가, 시행마다 제약이 적혀 있는가
+SHAPES = (
+    ("ours", "우리가 쓴", True, True),
+    ("foreign", "다른 도구가 쓴", False, True),
+    ("plain", "다른 도구가 제약 없이 쓴", False, False),
+)
+
+
 def bench_command(folder: Path, postgres: StorageUrl) -> None:
     """목록 명령의 벽시계, 모양마다."""
-    for ours in (True, False):
-        who = "우리가 쓴" if ours else "다른 도구가 쓴"
-        name = "ours" if ours else "foreign"
+    admin = make_engine(postgres, OPTIONS)
+    for name, who, ours, constrained in SHAPES:
         home = folder / f"{name}-sqlite"
         url = sqlite_url(home / "studies" / "x" / "x.db")
-        fill_many_studies(url, 1000, 1000, ours=ours)
+        fill_many_studies(url, 1000, 1000, ours=ours, constrained=constrained)
         time_command(f"{who} SQLite", home)
-        admin = make_engine(postgres, OPTIONS)
         with admin.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql(f"CREATE DATABASE {name}_list TEMPLATE template0")
-        admin.dispose()
         url = replace(postgres, database=f"{name}_list")
-        fill_many_studies(url, 1000, 1000, ours=ours)
+        fill_many_studies(url, 1000, 1000, ours=ours, constrained=constrained)
         time_command(f"{who} PostgreSQL", folder / f"{name}-pg", url)
-    home = folder / "plain"
-    url = sqlite_url(home / "studies" / "x" / "x.db")
-    fill_many_studies(url, 1000, 1000, ours=False, constrained=False)
-    time_command("다른 도구가 쓴 SQLite, 제약 없음", home)
+    admin.dispose()
     bench_files(folder / "files")
 
 
