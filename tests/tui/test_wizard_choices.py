@@ -160,7 +160,7 @@ async def test_estimate_arrives_without_blocking(
         await until(pilot, lambda: screen_name(app) == "HelpScreen")
         await pilot.press("escape")
         go.set()
-        await until_text(pilot, "약 60초 (시행 하나에 6.0 ms")
+        await until_text(pilot, "약 2분 (시행 하나에 6.0 ms")
         await pilot.press("escape")
         await until(pilot, ended.is_set)
 
@@ -249,7 +249,7 @@ async def test_more_jobs_than_cores_do_not_shorten_the_estimate(
     async with app.run_test(size=SIZES[1]) as pilot:
         draft = demo(n_trials=1000, n_jobs=100, storage=StorageChoice("sqlite"))
         await app.push_screen(ReviewScreen(draft))
-        await until_text(pilot, "약 30초")
+        await until_text(pilot, "약 33초")
         assert "작업 100개" in shown(app)
 
 
