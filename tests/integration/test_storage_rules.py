@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,23 +67,37 @@ def test_every_rule_is_named_by_the_plan(case: RunCase, monkeypatch: pytest.Monk
     assert rule("--storage-url-env", "MINE", "--storage-url", "sqlite:///c.db")[0] == "cli_url"
 
 
-def test_an_unreachable_storage_names_its_rule(
-    case: RunCase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for arguments, environ, said in (
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
         ((), {}, "정한 것이 없어 기본 PostgreSQL을 씁니다"),
         ((), {"OPTUNA_STORAGE": DEAD}, "환경 변수 OPTUNA_STORAGE"),
         (("--storage-url", DEAD), {}, "--storage-url 인자"),
-    ):
-        with monkeypatch.context() as patch:
-            for name, value in environ.items():
-                patch.setenv(name, value)
-            refused = case.run(*arguments, n=2, jobs=1)
-        if refused.returncode == 0:
-            pytest.skip("이 컴퓨터의 5432에 서버가 있다")
-        assert refused.returncode == 3
-        assert f"저장소를 정한 규칙: {said}" in refused.stderr
-        assert "canary-4c7" not in refused.stderr
+    ],
+    ids=["default", "env", "url"],
+)
+def test_an_unreachable_storage_names_its_rule(
+    case: RunCase,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    environ: dict[str, str],
+    said: str,
+) -> None:
+    """닿지 못하면 다른 저장소로 옮겨 가지 않고 3으로 끝나며, 어느 규칙이 정했는지 말한다."""
+    if not arguments and not environ and listens(5432):
+        pytest.skip("이 컴퓨터의 5432에 서버가 있어 기본 PostgreSQL이 닿는다")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    refused = case.run(*arguments, n=2, jobs=1)
+    assert refused.returncode == 3
+    assert f"저장소를 정한 규칙: {said}" in refused.stderr
+    assert "canary-4c7" not in refused.stderr
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("fallback", ["embedded", "sqlite"])
