@@ -71,7 +71,6 @@ _OS_REASONS = {
     errno.EEXIST: "이미 있습니다",
     errno.ENOSPC: "디스크가 가득 찼습니다",
     errno.EDQUOT: "디스크의 할당량을 넘었습니다",
-    errno.ELOOP: "symbolic link가 자기에게 되돌아옵니다",
     errno.ENAMETOOLONG: "이름이 너무 깁니다",
     errno.EMFILE: "연 파일이 너무 많습니다(ulimit -n)",
     errno.ENOMEM: "메모리가 모자랍니다",
@@ -87,3 +86,10 @@ def os_reason(error: OSError) -> str:
     if error.errno is None:
         return str(error)
     return _OS_REASONS.get(error.errno) or os.strerror(error.errno)
+
+
+def unreadable_reason(error: OSError | UnicodeDecodeError) -> str:
+    """읽지 못한 까닭, 한 줄."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"UTF-8 글이 아닙니다({error.start + 1:,}번째 바이트)"
+    return os_reason(error)

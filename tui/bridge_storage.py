@@ -26,7 +26,7 @@ def translated(work: Callable[[], ResultT]) -> ResultT:
 
 def require_variable(name: str) -> None:
     """고른 변수가 없으면 다음 규칙으로 조용히 넘어가지 않게 한다. 없으면 ProblemError."""
-    from optimize.settings.load import read_dotenv
+    from optimize.settings.dotenv_file import read_dotenv
     from tui.text import wizard as ko
 
     if not name:

@@ -36,7 +36,6 @@ SAMPLERS = ("tpe", "random", "nsga2", "cmaes", "tpe_optuna")
 PRUNERS = ("none", "median", "percentile")
 VALIDATIONS = ("hold_out", "walk_forward", "purged_kfold", "cpcv", "none")
 _MAX_SPLITS = 100
-ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 # 이름은 파일과 폴더의 이름이 된다(255바이트). 칸(`_1m_15m`)과 `.db.lock` 따위가 붙을 자리를 남긴다.
 _MAX_NAME_BYTES = 200
 

@@ -18,8 +18,10 @@ from optimize.data.symbols import Symbol
 from optimize.data.timeframes import Cell, parse_grid
 from optimize.masking import mask_secrets
 from optimize.settings.arguments import RunArguments
-from optimize.settings.load import load_params, read_dotenv
-from optimize.settings.model import Params, SearchSection
+from optimize.settings.dotenv_file import read_dotenv
+from optimize.settings.load import load_params
+from optimize.settings.model import Params
+from optimize.settings.storage_part import storage_options
 from optimize.settings.symbols import symbols_slug
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import Pointer, pointer_path, read_pointer
@@ -161,20 +163,6 @@ def make_plan(arguments: RunArguments, environ: Mapping[str, str] | None = None)
 def resolved_file(file: str) -> Path:
     """설정의 파일 경로. 상대 경로는 뿌리 폴더에서 잰다."""
     return paths.home() / paths.expanded(file)
-
-
-def storage_options(search: SearchSection) -> StorageOptions:
-    """설정의 `search.storage_*`를 연결 설정값으로."""
-    return StorageOptions(
-        pool_size=search.storage_pool_size,
-        max_overflow=search.storage_max_overflow,
-        pool_timeout=search.storage_pool_timeout,
-        pool_recycle=search.storage_pool_recycle,
-        connect_timeout=search.storage_connect_timeout,
-        statement_timeout_ms=search.storage_statement_timeout_ms,
-        isolation_level=search.storage_isolation_level,
-        lock_timeout_ms=search.storage_lock_timeout_ms,
-    )
 
 
 def study_names(name: str | None, slugs: tuple[str, ...], cells: tuple[Cell, ...]) -> list[str]:

@@ -1,12 +1,10 @@
-"""YAML 읽개와 운영 체제의 영어 까닭을 한국어로."""
+"""YAML 읽개의 영어 까닭을 한국어로."""
 
 from __future__ import annotations
 
 import re
 
 import yaml
-
-from optimize.errors import os_reason
 
 _PROBLEMS = (
     (r"^found character '(.*)' that cannot start any token", "{0} 글자로 시작할 수 없습니다"),
@@ -54,10 +52,3 @@ def _korean(problem: str) -> str:
                 text = text.replace(english, korean)
             return text
     return problem
-
-
-def unreadable_reason(error: OSError | UnicodeDecodeError) -> str:
-    """읽지 못한 까닭, 한 줄."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"UTF-8 글이 아닙니다({error.start + 1:,}번째 바이트)"
-    return os_reason(error)

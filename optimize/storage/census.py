@@ -191,14 +191,20 @@ def _count_together(
     db: Rows, changed: Mapping[int, int], heads: Sequence[Head] | None
 ) -> dict[int, tuple[Head, Summary]]:
     """두 연결로 반씩 센다. 연결을 더 얻지 못하면 하나로."""
-    with db.twin() as other, ThreadPoolExecutor(1) as pool:
-        if other is None:
-            return _count(db, changed, None, heads)
-        first, second = _halves(changed)
-        if heads is None and db.backend == "postgresql":
-            heads = read_heads(db, None)
-        half = pool.submit(_count, other, second, sorted(second), heads)
-        return _count(db, first, sorted(first), heads) | half.result()
+    if heads is None and db.backend == "postgresql":
+        heads = read_heads(db, None)
+    twin = db.twin()
+    first, second = _halves(changed)
+
+    def count_second() -> dict[int, tuple[Head, Summary]] | None:
+        with twin as other:
+            return None if other is None else _count(other, second, sorted(second), heads)
+
+    with ThreadPoolExecutor(1) as pool:
+        half = pool.submit(count_second)
+        mine = _count(db, first, sorted(first), heads)
+        rest = half.result()
+    return mine | (_count(db, second, sorted(second), heads) if rest is None else rest)
 
 
 def _halves(changed: Mapping[int, int]) -> tuple[Mapping[int, int], Mapping[int, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from optimize.storage.census_heads import Head
-from optimize.storage.census_likely import likely_bests
+from optimize.storage.census_likely import likely_bests, ways_to_list
 from optimize.storage.census_sql import constraint_texts, feasible, is_violated, value_of, where
 from optimize.storage.dbapi import Rows
 
@@ -33,8 +33,9 @@ def find_bests(
         if count == 1 and study_id in counted
     }
     gathered = [counted[key] for key in maximize if _is_gathered(counted[key])]
-    constrained = bool(constraint_texts(db, [head.last for head in counted.values()]))
-    found, unsure = likely_bests(db, gathered, maximize, constrained=constrained)
+    ways = ways_to_list(db, list(counted.values()))
+    constrained = ways[-1].bounded
+    found, unsure = likely_bests(db, gathered, maximize, ways)
     unsure |= maximize.keys() - {head.study_id for head in gathered}
     if unsure:
         rows = sum(counted[key].rows for key in unsure)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from optimize.cli import KoreanArgumentParser, print_error
 from optimize.errors import SettingsError, StorageError
-from optimize.settings.load import load_params, read_dotenv
-from optimize.settings.plan import storage_options
+from optimize.settings.dotenv_file import read_dotenv
+from optimize.settings.storage_part import load_storage_settings
 from optimize.storage.copy_report import CopyReport
 from optimize.storage.copy_rows import Transform
 from optimize.storage.copy_source import Source, SourceStudy, open_source, source_zone
@@ -34,8 +34,8 @@ def copy_command(argv: list[str]) -> int:
         raise SettingsError(
             "원본과 대상이 같습니다", source_url.masked, "--to 에 다른 저장소를 주세요"
         )
-    search = load_params(args.config).search
-    options = replace(storage_options(search), application_name="backtest-wizard copy")
+    settings = load_storage_settings(args.config)
+    options = replace(settings.options, application_name="backtest-wizard copy")
     with storage_errors(source_url, "원본을 조회"), open_source(source_url, options) as source:
         studies = _select(source.studies(), args)
         transform = Transform(source_zone(source, args.source_timezone))

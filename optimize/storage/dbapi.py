@@ -51,7 +51,8 @@ class Rows:
     """열린 연결. `rows(sql)`은 모든 행이며 시각은 SQLite면 글, PostgreSQL이면 datetime이다.
 
     문장에는 값의 자리(`?`, `%s`)를 두지 않는다: 수만 글로 넣는다.
-    `rows.twin()`은 같은 모습을 보는 또 하나의 연결이다(다른 thread에서 함께 센다). 얻지 못하면 None.
+    `rows.twin()`은 같은 모습을 보는 또 하나의 연결이다(다른 thread에서 함께 센다). 블록에 들어갈 때
+    연결하며(그 thread에서), 얻지 못하면 None이다.
     """
 
     backend: Backend
@@ -88,18 +89,11 @@ def _reading_server(url: StorageUrl, options: StorageOptions, snapshot: str = ""
             found: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
             return found
 
-        @contextmanager
-        def twin() -> Iterator[Rows | None]:
+        def twin() -> AbstractContextManager[Rows | None]:
             # standby는 모습을 나누어 줄 수 없다.
             exported = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_export_snapshot() END"
             name = run(exported)[0][0]
-            with ExitStack() as stack:
-                other = None
-                # 연결 자리가 없으면 하나로 센다: 느릴 뿐이다.
-                with suppress(_driver(url).OperationalError):
-                    if name is not None:
-                        other = stack.enter_context(_reading_server(url, options, name))
-                yield other
+            return nullcontext() if name is None else _reading_twin(url, options, name)
 
         run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         if snapshot:
@@ -107,6 +101,16 @@ def _reading_server(url: StorageUrl, options: StorageOptions, snapshot: str = ""
         # 집계는 한 번 하고 마는 문장이라, JIT로 옮기는 데 세는 시간의 몇 배가 든다. PostgreSQL 11부터 있다.
         run("SELECT set_config('jit', 'off', true) FROM pg_settings WHERE name = 'jit'")
         yield Rows("postgresql", run, twin)
+
+
+@contextmanager
+def _reading_twin(url: StorageUrl, options: StorageOptions, snapshot: str) -> Iterator[Rows | None]:
+    with ExitStack() as stack:
+        other = None
+        # 연결 자리가 없으면 하나로 센다: 느릴 뿐이다.
+        with suppress(_driver(url).OperationalError):
+            other = stack.enter_context(_reading_server(url, options, snapshot))
+        yield other
 
 
 @contextmanager

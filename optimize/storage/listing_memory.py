@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,8 @@ from optimize.storage.dbapi import Rows
 from optimize.storage.listing_cache import ListingCache, file_stamp
 from optimize.storage.overview import Found, server_place
 from optimize.storage.url import StorageUrl
+
+_SUMMARY_FIELDS = tuple(field.name for field in fields(Summary))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,10 @@ class Memory:
             "place": self._place,
             "studies": [_study_json(study) for study in studies] if stamp else [],
             "counts": {
-                key: [_summary_json(item.summary), astuple(item.mark)]
+                key: [
+                    _summary_json(item.summary),
+                    (item.mark.count, item.mark.last_id, item.mark.rows),
+                ]
                 for key, item in counts.items()
                 if item.mark
             },
@@ -113,9 +118,10 @@ def _study_json(study: Found) -> list[Any]:
     ]
 
 
-def _summary_json(summary: Summary) -> list[Any]:
-    moment = summary.last_activity
-    return [*astuple(summary)[:-1], moment.isoformat() if moment else None]
+def _summary_json(found: Summary) -> list[Any]:
+    # dataclasses.astuple은 모두를 깊이 베껴 천 개에 50 ms가 든다.
+    *numbers, moment = (getattr(found, name) for name in _SUMMARY_FIELDS)
+    return [*numbers, moment.isoformat() if moment else None]
 
 
 def _summary(values: Sequence[Any]) -> Summary:

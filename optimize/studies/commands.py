@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimize.errors import SettingsError
-from optimize.settings.model import study_name_problem
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
 from optimize.studies import present
 from optimize.studies.sources import Sources
-from optimize.trial import FinishedTrial
 
 if TYPE_CHECKING:
     from optimize.storage.admin import StudyAdmin
+    from optimize.trial import FinishedTrial
 
 _AGE = re.compile(r"(\d+)\s*([smhd]?)")
 _PAGE = 2000
@@ -142,6 +141,8 @@ def export_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
 def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
     """이름을 바꾼다. 다시 실행할 수 없는 이름이면 SettingsError."""
+    from optimize.settings.model import study_name_problem
+
     if problem := study_name_problem(arguments.new_name):
         raise SettingsError(
             f"'{arguments.new_name}'(으)로 바꿀 수 없습니다", problem, "다른 이름을 고릅니다"

@@ -6,19 +6,21 @@ import math
 import sys
 from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
 from optimize.masking import printable
 from optimize.storage.listing import STATE_LABELS, StudyInfo
-from optimize.trial import FinishedTrial
+from optimize.storage.url import StorageUrl
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from optimize.search.winners import Winners
+    from optimize.trial import FinishedTrial
 
 _LIST_TITLES = ("이름", "상태", "완료", "가지치기", "실패", "최선", "마지막", "저장소")
 _DIRECTIONS = {"MAXIMIZE": "최대화", "MINIMIZE": "최소화"}
@@ -30,6 +32,7 @@ def print_list(studies: Sequence[StudyInfo]) -> None:
         print("스터디가 없습니다. ./시작 으로 첫 최적화를 실행해 보세요.")
         return
     rows = [_LIST_TITLES]
+    place = cache(_place)
     for info in studies:
         s = info.summary
         rows.append(
@@ -41,7 +44,7 @@ def print_list(studies: Sequence[StudyInfo]) -> None:
                 f"{s.n_failed:,}",
                 "파레토" if len(info.directions) > 1 else _number(s.best_value),
                 _moment(s.last_activity),
-                printable(_place(info)),
+                printable(place(info.url)),
             )
         )
     print("\n".join(_aligned(rows, right=range(2, 6))))
@@ -198,9 +201,9 @@ def finite(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _place(info: StudyInfo) -> str:
+def _place(url: StorageUrl) -> str:
     """SQLite는 파일 이름이면 알아볼 수 있다: 폴더는 `--json`과 show가 보인다."""
-    return info.url.path.name if info.url.path else info.url.masked
+    return url.path.name if url.path else url.masked
 
 
 def _number(value: float | None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from optimize import paths
 from optimize.errors import SettingsError, StorageError
-from optimize.settings.load import load_params, read_dotenv
-from optimize.settings.plan import storage_options
+from optimize.settings.dotenv_file import read_dotenv
+from optimize.settings.storage_part import load_storage_settings
 from optimize.storage.listing import (
     Listing,
     StudyInfo,
@@ -46,22 +46,19 @@ class Sources:
     @classmethod
     def collect(cls, config: Path | None, url: str | None, env_name: str | None) -> Sources:
         """저장소들을 모은다. SettingsError: 설정이나 URL이 틀렸다."""
-        search = load_params(config).search
-        options = storage_options(search)
+        settings = load_storage_settings(config)
         if url or env_name:
-            return cls([_chosen(url, env_name)], options, chosen=True)
+            return cls([_chosen(url, env_name)], settings.options, chosen=True)
         notes: list[str] = []
         dotenv = read_dotenv()
         found = [*sqlite_files(), *_pointed(dotenv, notes)]
-        configured = resolve(
-            None, None, search.storage_url_env, search.storage_url, None, os.environ, dotenv
-        )
+        configured = resolve(None, None, settings.url_env, settings.url, None, os.environ, dotenv)
         found += [configured.url] if configured.url else []
         ours = embedded_url()
         found += [ours] if ours else []
         return cls(
             distinct(found),
-            options,
+            settings.options,
             assumed=configured.url if configured.rule == "default" else None,
             notes=notes,
         )

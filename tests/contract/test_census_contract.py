@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from store_kit import OPTIONS
 
 from optimize.storage import census_heads, tables
 from optimize.storage.census import Summary, count_studies, utc
+from optimize.storage.census_sql import is_violated, plainly_violated, violated_places
 from optimize.storage.dbapi import Rows, reading_rows
 from optimize.storage.engine import make_engine
 from optimize.storage.schema import create_optuna_schema
@@ -125,6 +127,93 @@ def test_counts_equal_reading_one_by_one(
     with reading_rows(storage_url, OPTIONS) as db:
         assert count_studies(db, sorted(expected)) == expected
         assert count_studies(db, [2]) == {2: expected[2]}
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 1, 2)])
+def test_plainly_violated_rows_are_violated(
+    database: Connection, storage_url: StorageUrl, places: tuple[int, ...]
+) -> None:
+    """글의 차례로 솎은 것은 모두 정말 어긴 것이고, 살핀 자리의 0보다 큰 수는 하나도 놓치지 않는다."""
+    r = random.Random(7)
+    odd = [
+        0,
+        0.0,
+        -0.0,
+        1,
+        -1,
+        5e-324,
+        1e-05,
+        0.0001,
+        0.00099,
+        0.05,
+        1e22,
+        -1e-05,
+        math.inf,
+        -math.inf,
+    ]
+    numbers = [*odd, math.nan, *(r.choice([-1, 1]) * 10 ** r.uniform(-6, 6) for _ in range(60))]
+    shapes: list[Any] = [*numbers, *([number] for number in numbers)]
+    shapes += [[r.choice(numbers) for _ in range(r.randint(2, 3))] for _ in range(400)]
+    written = dict(enumerate(shapes, 1))
+    fill(database, {1: list(written)}, "shapes")
+    database.execute(sa.delete(tables.trial_system_attributes))
+    rows = [
+        {
+            "trial_id": trial_id,
+            "key": "constraints" if isinstance(shape, list) else "constraints:이름",
+            "value_json": json.dumps(shape),
+        }
+        for trial_id, shape in written.items()
+    ]
+    insert(database, tables.trial_system_attributes, rows)
+    database.commit()
+    if storage_url.backend == "sqlite":
+        places = (0,)
+    with reading_rows(storage_url, OPTIONS) as db:
+        weeded = {row[0] for row in db(f"SELECT a.trial_id {plainly_violated(db, places)}")}
+        texts = {row["trial_id"]: row["value_json"] for row in rows}
+        assert weeded <= {key for key, text in texts.items() if is_violated([text])}
+    listed = {key: shape if isinstance(shape, list) else [shape] for key, shape in written.items()}
+    plain = {
+        key
+        for key, values in listed.items()
+        if any(0 < value < math.inf for value in (values[k] for k in places if k < len(values)))
+    }
+    assert plain <= weeded
+    for key, values in listed.items():
+        assert violated_places([texts[key]]) == {k for k, v in enumerate(values) if not v <= 0}
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_best_when_only_one_constraint_is_ever_violated(
+    database: Connection, storage_url: StorageUrl, where: int
+) -> None:
+    """어긴 제약이 몇째든, 좋은 것이 모두 그것을 어긴 스터디에서도 만족하는 최선을 찾는다."""
+    studies = {k: list(range(200 * k, 200 * k + 150)) for k in range(1, 6)}
+    fill(database, studies, "one")
+    database.execute(sa.update(tables.trials).values(state="COMPLETE"))
+    database.execute(sa.delete(tables.trial_values))
+    database.execute(sa.delete(tables.trial_system_attributes))
+    values, limits = [], []
+    for study_id, trial_ids in studies.items():
+        for number, trial_id in enumerate(trial_ids):
+            good = number / 150 if study_id % 2 else -number / 150
+            values.append(
+                {"trial_id": trial_id, "objective": 0, "value": good, "value_type": "FINITE"}
+            )
+            row = [-1.0, 0.0, -0.5]
+            row[where] = 0.003 if number > 100 else row[where]
+            limits.append(
+                {"trial_id": trial_id, "key": "constraints", "value_json": json.dumps(row)}
+            )
+    insert(database, tables.trial_values, values)
+    insert(database, tables.trial_system_attributes, limits)
+    database.commit()
+    with reading_rows(storage_url, OPTIONS) as db:
+        found = count_studies(db, sorted(studies))
+    for study_id, summary in found.items():
+        sign = 1 if study_id % 2 else -1
+        assert (summary.best_value, summary.best_number) == (sign * 100 / 150, 100)
 
 
 @pytest.mark.parametrize("storage_url", ["sqlite"], indirect=True)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from optimize import paths
 from optimize.errors import SettingsError
-from optimize.settings.load import load_params, parse_assignment, parse_yaml, read_yaml, validate
+from optimize.settings.load import load_params, parse_assignment, validate
 from optimize.settings.messages import all_keys
 from optimize.settings.model import Params
+from optimize.settings.yaml_file import parse_yaml, read_yaml
 
 SHIPPED = paths.default_config()
 

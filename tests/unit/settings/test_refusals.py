@@ -7,13 +7,9 @@ from pathlib import Path
 import pytest
 
 from optimize.errors import SettingsError
-from optimize.settings.load import (
-    load_params,
-    parse_assignment,
-    parse_yaml,
-    read_dotenv,
-    validate,
-)
+from optimize.settings.dotenv_file import read_dotenv
+from optimize.settings.load import load_params, parse_assignment, validate
+from optimize.settings.yaml_file import parse_yaml
 
 _TWO_SYMBOLS = ["DEMO:BTCUSDT", "DEMO:ETHUSDT"]
 _TWO_GOALS = {"mode": "pareto", "goals": ["sharpe", "max_drawdown_pct"]}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from optimize.errors import SettingsError, StorageError
-from optimize.settings.load import read_dotenv
+from optimize.settings.dotenv_file import read_dotenv
 from optimize.settings.model import SearchSection
-from optimize.settings.plan import storage_options
+from optimize.settings.storage_part import storage_options
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import Pointer, make_pointer, read_pointer, write_pointer
 from optimize.storage.resolve import ResolvedStorage, resolve
