@@ -26,7 +26,7 @@ from optimize.storage.dbapi import Rows
 _LISTED = 4
 # 제약을 만족하는 것을 찾아 구간에서 고르게 이만큼을 먼저 본다.
 _SAMPLED = 24
-# 제약의 꼴을 알아보려고 스터디들에서 적어도 이만큼의 시행을 본다.
+# 제약의 꼴을 알아보려고 스터디들에서 이만큼의 시행을 본다(스터디마다 적어도 하나).
 _SHAPES = 256
 
 # 어긴 제약이 이보다 많은 자리에 있으면 솎는 것이 남는 장사가 아니다.
@@ -61,7 +61,9 @@ class _Trial(NamedTuple):
 
 def ways_to_list(db: Rows, heads: Sequence[Head]) -> tuple[Way, ...]:
     """써 볼 차례: 구간에서 고르게 본 제약들이 어디를 어겼는지에 따라 정한다."""
-    each = max(1, _SHAPES // max(1, len(heads)))
+    # 시행이 적으면 잘못 골라도 잃을 것이 적으므로 조금만 본다.
+    worth = min(_SHAPES, sum(head.rows for head in heads) // 1000)
+    each = max(1, worth // max(1, len(heads)))
     ids = {
         head.last - (head.last - head.first) * step // each
         for head in heads

@@ -10,8 +10,9 @@ from __future__ import annotations
 import glob
 import math
 import os
+import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any, Literal
 from optimize import paths
 from optimize.errors import StorageError, WizardError
 from optimize.storage.census import Counted, Summary, check_marks, count_changed
-from optimize.storage.dbapi import reading_rows
+from optimize.storage.dbapi import Rows, reading_quiet_file, reading_rows
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing_cache import ListingCache
 from optimize.storage.listing_memory import Memory
@@ -185,6 +186,15 @@ def _attempt(
         yield StorageError(error.title, error.cause, error.fix)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """다 읽은 저장소. counts: 이번에 센 것, 지난 목록 그대로면 None. now: 그 저장소의 지금, epoch 초."""
+
+    studies: list[Found]
+    counts: dict[int, Counted] | None
+    now: float
+
+
 def _read(
     url: StorageUrl, options: StorageOptions, cache: ListingCache | None
 ) -> Iterator[list[StudyInfo]]:
@@ -193,30 +203,61 @@ def _read(
     if (unchanged := memory.unchanged()) is not None:
         yield [_info(url, study, time.time()) for study in unchanged]
         return
-    with reading_rows(url, options) as db:
-        memory.look(db)
-        if (unchanged := memory.unchanged()) is not None:
-            now = server_time(db)
-            yield [_info(url, study, now) for study in unchanged]
-            return
-        studies = read_overview(db)
-        stale = [study.study_id for study in studies if study.summary is None]
-        counts: dict[int, Counted] = {}
-        now = server_time(db)
-        if stale:
-            scope = None if len(stale) == len(studies) else stale
-            check = check_marks(db, scope, memory.counts())
-            if check.n_changed >= _WORTH_WAITING:
-                yield [
-                    _waiting(url, study, check.changed[study.study_id])
-                    if study.study_id in check.changed
-                    else _info(url, _counted(study, check.same), now)
-                    for study in studies
-                ]
-            counts = check.same | count_changed(db, check)
-    studies = [_counted(study, counts) for study in studies]
-    memory.keep(studies, counts)
-    yield [_info(url, study, now) for study in studies]
+    reading = _read_quiet(url, memory)
+    if reading is None:
+        with reading_rows(url, options) as db:
+            reading = yield from _read_open(url, db, memory)
+    if reading.counts is not None:
+        memory.keep(reading.studies, reading.counts)
+    yield [_info(url, study, reading.now) for study in reading.studies]
+
+
+def _read_quiet(url: StorageUrl, memory: Memory) -> _Reading | None:
+    """한동안 아무도 쓰지 않은 작은 파일을 잠그지 않고. 그런 파일이 아니거나 읽는 사이 바뀌었으면 None."""
+    if url.path is None or not memory.is_settled():
+        return None
+    try:
+        with reading_quiet_file(url.path) as db:
+            if db is None:
+                return None
+            reading = _drain(_read_open(url, db, memory))
+    except sqlite3.DatabaseError:
+        return None  # 바뀌는 중이었거나 깨졌다: 잠그고 읽어 가린다
+    return reading if memory.is_untouched() else None
+
+
+def _drain(steps: Generator[Any, None, _Reading]) -> _Reading:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: _Reading = end.value
+            return found
+
+
+def _read_open(
+    url: StorageUrl, db: Rows, memory: Memory
+) -> Generator[list[StudyInfo], None, _Reading]:
+    """열린 저장소. 오래 셀 것이면 counting인 줄들을 먼저 준다."""
+    memory.look(db)
+    if (unchanged := memory.unchanged()) is not None:
+        return _Reading(unchanged, None, server_time(db))
+    studies = read_overview(db)
+    stale = [study.study_id for study in studies if study.summary is None]
+    counts: dict[int, Counted] = {}
+    now = server_time(db)
+    if stale:
+        scope = None if len(stale) == len(studies) else stale
+        check = check_marks(db, scope, memory.counts())
+        if check.n_changed >= _WORTH_WAITING:
+            yield [
+                _waiting(url, study, check.changed[study.study_id])
+                if study.study_id in check.changed
+                else _info(url, _counted(study, check.same), now)
+                for study in studies
+            ]
+        counts = check.same | count_changed(db, check)
+    return _Reading([_counted(study, counts) for study in studies], counts, now)
 
 
 def _counted(study: Found, counts: Mapping[int, Counted]) -> Found:

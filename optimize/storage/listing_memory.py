@@ -60,15 +60,22 @@ class Memory:
             return self._entry.counts
         return {}
 
+    def is_settled(self) -> bool:
+        """처음 본 때에 한동안 바뀌지 않은 파일이었는가."""
+        return self._file is not None and self._file.settled
+
+    def is_untouched(self) -> bool:
+        """파일의 표식이 처음 본 그대로인가."""
+        after = file_stamp(self._path) if self._path else None
+        return after is not None and after == self._file
+
     def keep(self, studies: Sequence[Found], counts: Mapping[int, Counted]) -> None:
         """읽은 것을 적는다. 읽는 동안 바뀌었거나 방금 바뀐 파일은 표식 없이."""
         if self._cache is None:
             return
         stamp = self._stamp
         if self._path is not None:
-            after = file_stamp(self._path)
-            fixed = self._file and self._file.settled and after and after.text == stamp
-            stamp = stamp if fixed else ""
+            stamp = stamp if self.is_settled() and self.is_untouched() else ""
         body = {
             "place": self._place,
             "studies": [_study_json(study) for study in studies] if stamp else [],

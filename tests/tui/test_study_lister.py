@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -21,28 +21,31 @@ from tui.screens import studies as studies_screen
 ECHO = "import sys; line = sys.stdin.readline(); print('{\"line\": %d}' % len(line), flush=True)"
 
 
-def children() -> list[psutil.Process]:
-    found = psutil.Process().children()
-    return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+Spawned = Callable[[], list[psutil.Process]]
 
 
 @pytest.fixture(autouse=True)
-def no_leftovers() -> Iterator[None]:
-    """시험이 띄운 자식이 남지 않는다."""
-    before = {child.pid for child in children()}
-    yield
+def spawned() -> Iterator[Spawned]:
+    """이 시험이 띄운 자식들(같은 프로세스의 다른 시험이 띄운 서버는 뺀다). 끝나면 하나도 남지 않는다."""
+    before = {child.pid for child in psutil.Process().children()}
+
+    def children() -> list[psutil.Process]:
+        found = [child for child in psutil.Process().children() if child.pid not in before]
+        return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+
+    yield children
     deadline = time.monotonic() + 20
-    while left := [child for child in children() if child.pid not in before]:
+    while left := children():
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
 
 
-async def test_prepared_child_waits_and_is_used_once(tmp_path: Path) -> None:
+async def test_prepared_child_waits_and_is_used_once(tmp_path: Path, spawned: Spawned) -> None:
     """미리 띄운 것이 답하고, 그다음에는 새 자식이 답한다. 두 번 띄워도 하나만 기다린다."""
     child = WaitingChild([sys.executable, "-c", ECHO])
     await child.prepare(os.environ, tmp_path)
     await child.prepare(os.environ, tmp_path)
-    (waiting,) = children()
+    (waiting,) = spawned()
     for _ in range(2):
         found = [item async for item in child.lines(os.environ, tmp_path)]
         assert found == [{"line": 1}, Finished(0, "")]
@@ -51,11 +54,11 @@ async def test_prepared_child_waits_and_is_used_once(tmp_path: Path) -> None:
     await child.close()
 
 
-async def test_dead_waiting_child_is_replaced(tmp_path: Path) -> None:
+async def test_dead_waiting_child_is_replaced(tmp_path: Path, spawned: Spawned) -> None:
     """기다리던 자식이 죽었으면 새로 띄워 읽는다."""
     child = WaitingChild([sys.executable, "-c", ECHO])
     await child.prepare(os.environ, tmp_path)
-    (waiting,) = children()
+    (waiting,) = spawned()
     waiting.kill()
     while waiting.pid in psutil.pids():
         await asyncio.sleep(0.02)
