@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -118,6 +119,7 @@ def servers() -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description="연결 점검의 오류마다 출력을 남긴다").parse_args()
     print("## 소켓")
     sockets()
     servers()
