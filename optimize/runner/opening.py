@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from optimize.validation.splits import Rules, Scheme
 
 _TRIALS_PER_SPLIT = 50
-_UNREACHABLE_FIX = (
-    "다음 가운데 하나를 고르세요:\n"
-    "서버 켜기: docker start optuna-postgres\n"
+_START_SERVER = "서버 켜기: docker start optuna-postgres"
+_OTHER_WAYS = (
     "어디서 막혔는지 보기: python -m optimize.storage check\n"
     "내장 PostgreSQL: python -m optimize.storage embedded start  또는  --set search.storage_fallback=embedded\n"
     "SQLite: --storage-url sqlite:///studies/이름.db  또는  --set search.storage_fallback=sqlite"
 )
+# 여기서 막히면 서버는 켜져 있고, 대답도 했다.
+_ANSWERED = ("auth", "database", "identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +80,7 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
         except StorageError as error:
             fallback = plan.params.search.storage_fallback
             if fallback == "none":
-                raise StorageError(
-                    "PostgreSQL에 연결하지 못했습니다",
-                    f"{error.cause}\n저장소를 정한 규칙: {plan.storage_rule}",
-                    _ways_on(error.fix),
-                ) from error
+                raise _unreachable(url, plan, error) from error
             plan = _fall_back(plan, fallback)
             events.emit(
                 WarningEvent(
@@ -96,9 +93,23 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
     return plan
 
 
-def _ways_on(fix: str) -> str:
-    """원인에 맞춘 해결을 앞에, 이미 든 명령은 두 번 적지 않는다."""
-    return f"{fix}\n{_UNREACHABLE_FIX}" if fix and fix not in _UNREACHABLE_FIX else _UNREACHABLE_FIX
+def _unreachable(url: StorageUrl, plan: Plan, error: StorageError) -> StorageError:
+    """닿지 못한 까닭과 길들. 드라이버의 글로는 까닭을 모르면 점검에게 묻는다."""
+    from optimize.storage.check import first_failure
+    from optimize.storage.failures import CHECK
+
+    cause, fixes = error.cause, [error.fix, _START_SERVER]
+    # 시간 초과는 드라이버가 제 글로 알린다: 다시 물어 두 배로 기다리지 않는다.
+    found = first_failure(url, plan.storage_options) if error.fix == CHECK else None
+    if found is not None and found.name in _ANSWERED:
+        cause, fixes = f"{url.masked} — {found.cause_ko}", [found.fix_ko]
+    elif error.fix == CHECK:
+        fixes = [_START_SERVER]
+    return StorageError(
+        "PostgreSQL에 연결하지 못했습니다",
+        f"{cause}\n저장소를 정한 규칙: {plan.storage_rule}",
+        "\n".join(["다음 가운데 하나를 고르세요:", *fixes, _OTHER_WAYS]),
+    )
 
 
 def _wake_embedded(plan: Plan) -> Plan:

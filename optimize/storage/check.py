@@ -8,7 +8,7 @@ from optimize.storage.check_step import CheckStep
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 
-__all__ = ["CheckStep", "run_check"]
+__all__ = ["CheckStep", "first_failure", "run_check"]
 
 
 def run_check(
@@ -34,3 +34,12 @@ def run_check(
     from optimize.storage.check_postgres import check_postgres
 
     yield from check_postgres(url, options, needed, rule, quick=quick)
+
+
+def first_failure(url: StorageUrl, options: StorageOptions) -> CheckStep | None:
+    """연결을 막은 단계와 그 까닭, 막히지 않았으면 None.
+
+    드라이버의 연결 오류에는 SQLSTATE가 없고 글은 서버의 언어다. 점검은 서버와 직접 말해 까닭을 가린다.
+    """
+    steps = run_check(url, options, quick=True)
+    return next((step for step in steps if step.status == "fail"), None)

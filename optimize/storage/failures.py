@@ -25,7 +25,8 @@ _SQLITE_TRANSIENT = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
     | {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
 )
-_CHECK = "python -m optimize.storage check"
+# 오류의 글만으로는 까닭을 모를 때의 해결.
+CHECK = "python -m optimize.storage check"
 _CONNECTION_ERRORS = (
     "sqlalchemy.exc.OperationalError",
     "psycopg2.OperationalError",
@@ -66,7 +67,7 @@ _CONNECTION_TEXTS = (
 
 _CAUSES: dict[str, tuple[str, str]] = {
     "28P01": ("사용자 이름이나 비밀번호가 틀렸습니다", "URL의 사용자와 비밀번호를 확인합니다"),
-    "28000": ("서버가 이 접속을 허락하지 않습니다(pg_hba.conf)", _CHECK),
+    "28000": ("서버가 이 접속을 허락하지 않습니다(pg_hba.conf)", CHECK),
     "3D000": ("그 이름의 데이터베이스가 없습니다", 'psql -c "CREATE DATABASE optuna"'),
     "42501": ("이 사용자에게 권한이 없습니다", "GRANT ALL ON SCHEMA public TO 사용자;"),
     "25006": ("서버가 읽기 전용입니다", "쓰기 서버의 주소로 바꿉니다"),
@@ -83,7 +84,7 @@ _CAUSES: dict[str, tuple[str, str]] = {
         "문장이 시간 제한을 넘었습니다",
         "storage_statement_timeout_ms를 늘리거나 0으로 끕니다",
     ),
-    "55P03": ("다른 프로세스의 잠금을 기다리다 포기했습니다", _CHECK),
+    "55P03": ("다른 프로세스의 잠금을 기다리다 포기했습니다", CHECK),
     "57P01": ("서버가 연결을 끊었습니다(정지 또는 재시작)", "서버를 다시 켭니다"),
     "57P02": ("서버가 비정상 종료했습니다", "서버를 다시 켭니다"),
     "57P03": ("서버가 켜지는 중이거나 꺼지는 중입니다", "잠시 뒤 다시 합니다"),
@@ -134,7 +135,7 @@ def diagnose(error: BaseException) -> Diagnosis:
     for item in chain:
         sqlstate = getattr(item, "pgcode", None) or getattr(item, "sqlstate", None)
         if sqlstate:
-            cause, fix = _CAUSES.get(sqlstate, (f"{_line(item)} ({sqlstate})", _CHECK))
+            cause, fix = _CAUSES.get(sqlstate, (f"{_line(item)} ({sqlstate})", CHECK))
             retryable = sqlstate.startswith(_TRANSIENT_CLASSES) or sqlstate in _TRANSIENT_CODES
             return Diagnosis(sqlstate, retryable, cause, fix)
         if isinstance(item, sqlite3.Error):
@@ -149,8 +150,8 @@ def diagnose(error: BaseException) -> Diagnosis:
             _is_a(item, *_CONNECTION_ERRORS) or getattr(item, "connection_invalidated", False)
         ):
             origin = getattr(item, "orig", None) or item
-            return Diagnosis("", True, _connection_cause(origin), _CHECK)
-    return Diagnosis("", False, f"{type(chain[0]).__name__}: {_line(chain[0])}", _CHECK)
+            return Diagnosis("", True, _connection_cause(origin), _connection_fix(origin))
+    return Diagnosis("", False, f"{type(chain[0]).__name__}: {_line(chain[0])}", CHECK)
 
 
 @contextmanager
@@ -208,6 +209,12 @@ def _connection_cause(error: BaseException) -> str:
         if english in text:
             return f"서버에 닿지 못했습니다: {korean}"
     return f"서버에 닿지 못했습니다(연결되지 않았거나 거절됨): {_line(error)}"
+
+
+def _connection_fix(error: BaseException) -> str:
+    if "timeout expired" not in str(error):
+        return CHECK
+    return "느린 길이면 늘립니다: --set search.storage_connect_timeout=20  아니면 주소와 방화벽을 봅니다"
 
 
 def _line(error: BaseException) -> str:
