@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from optimize.storage.dbapi import Rows
 
-# 제약 JSON에 0보다 큰 값이나 NaN이 있는가. 값은 Python json의 글이라 0이 아닌 수는 1-9를 담는다.
-_VIOLATED = r"(^|[\[,])\s*(Infinity|NaN|[0-9.]*[1-9])"
+# 제약 JSON에 0보다 큰 값이나 NaN이 있는가. 값은 Python json의 글이라 0이 아닌 수는 1-9를 담는다. true는 1이다
+# (constraints_func가 `x > 3`을 준 것).
+_VIOLATED = r"(^|[\[,])\s*(Infinity|NaN|true|[0-9.]*[1-9])"
 _IS_CONSTRAINT = "(a.key = 'constraints' OR substr(a.key, 1, 12) = 'constraints:')"
 # 글의 차례만 견주어도 제약을 어긴 것(0보다 큰 수)을 안다: 0.1 이상 0.9…까지, 1부터 9…까지(':'는 '9'의 다음
 # 글자), 0.01 이상 0.09…까지. Python은 0.0001보다 작은 수를 1e-05처럼 쓴다. 0은 어느 구간에도 없다.
@@ -53,8 +54,8 @@ def feasible(db: Rows, alias: str, *, gather: bool) -> str:
         return f" AND (SELECT count(*) {test}{mine}) = 0"
     # 정규식은 Python을 부른다: 꼴만 보고 알 수 있는 것은 부르지 않는다. '0.0'을 지워도 0이 아닌 수는 남는다.
     text = "' ' || replace(a.value_json, '0.0', '')"
-    surely = f"{text} GLOB '*[[ ][1-9IN]*' OR {text} GLOB '*[[ ]0.[1-9]*'"
-    maybe = f"{text} GLOB '*[[, ][0-9NI]*' AND a.value_json REGEXP '{_VIOLATED}'"
+    surely = f"{text} GLOB '*[[ ][1-9INt]*' OR {text} GLOB '*[[ ]0.[1-9]*'"
+    maybe = f"{text} GLOB '*[[, ][0-9INt]*' AND a.value_json REGEXP '{_VIOLATED}'"
     test = f"{rows}{surely} OR {maybe})"
     if gather:
         return f" AND {alias}.trial_id NOT IN (SELECT a.trial_id {test})"

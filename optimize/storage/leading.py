@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from optimize.storage import tables as t
-from optimize.storage.reader import CONSTRAINTS, load_numbers
+from optimize.storage.reader import constraint_values, load_numbers
 from optimize.trial import FinishedTrial
 
 # 값의 차례로 볼 시행의 수. 앞의 것들이 제약을 어겼으면 다음 토막까지 본다.
@@ -66,9 +65,6 @@ def violated_trials(connection: Connection, trial_ids: Sequence[int]) -> set[int
         part = trial_ids[start : start + _PAGES[-1]]
         query = sa.select(a.trial_id, a.key, a.value_json).where(a.trial_id.in_(part))
         for trial_id, key, text in connection.execute(query):
-            if key == CONSTRAINTS:
-                limits[trial_id] += json.loads(text)
-            elif key.startswith(f"{CONSTRAINTS}:"):
-                limits[trial_id].append(json.loads(text))
+            limits[trial_id] += constraint_values(key, text)
     # NaN은 만족한 것이 아니다(`FinishedTrial.feasible`과 같다).
     return {key for key, values in limits.items() if not all(value <= 0 for value in values)}

@@ -145,17 +145,28 @@ class _Parts:
         for trial_id, key, text in rows(
             s.trial_system_attribute_id, s.trial_id, s.key, s.value_json
         ):
-            if key == CONSTRAINTS:
-                self.constraints[trial_id] += json.loads(text)
-            elif key.startswith(f"{CONSTRAINTS}:"):
-                self.constraints[trial_id].append(json.loads(text))
+            if limits := constraint_values(key, text):
+                self.constraints[trial_id] += limits
+
+
+def constraint_values(key: str, text: str) -> list[float]:
+    """시행의 system attribute 하나에 적힌 제약 값들. 제약이 아니면 빈 목록.
+
+    Optuna는 `constraints_func`가 NaN을 주거나 실패하면 null을 적고, 제약이 없는 시행으로 읽는다.
+    """
+    if key == CONSTRAINTS:
+        return [float(value) for value in json.loads(text) or ()]
+    return [float(json.loads(text))] if key.startswith(f"{CONSTRAINTS}:") else []
 
 
 def _build(head: Any, parts: _Parts) -> FinishedTrial:
     trial_id, number, state, started, finished = head
-    user = parts.user.get(trial_id, {})
-    ours = json.loads(user.get(ATTRIBUTE, "{}"))
-    checked = json.loads(user.get(VALIDATION, "{}"))
+    user = {key: json.loads(text) for key, text in parts.user.get(trial_id, {}).items()}
+    ours = user.get(ATTRIBUTE)
+    if not isinstance(ours, dict) or "uid" not in ours:
+        # 다른 도구가 넣은 시행: 이름이 같은 attribute(`validation` 따위)도 우리의 것이 아니다.
+        ours = user = {}
+    checked = user.get(VALIDATION, {})
     finished_at = _utc(finished) or _utc(started) or _EPOCH
     return FinishedTrial(
         uid=ours.get("uid") or f"optuna-{trial_id}",
@@ -174,7 +185,7 @@ def _build(head: Any, parts: _Parts) -> FinishedTrial:
         in_sample_constraints=tuple(checked.get("in_sample_constraints", ())),
         out_of_sample=tuple(checked.get("out_of_sample", ())),
         out_of_sample_metrics=checked.get("out_of_sample_metrics", {}),
-        blocks=json.loads(user.get(BLOCKS, '""')),
+        blocks=user.get(BLOCKS, ""),
         by_symbol=ours.get("by_symbol", {}),
     )
 
