@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shlex
@@ -14,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimize.errors import SettingsError
+from optimize.masking import printable
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
 from optimize.studies import present
+from optimize.studies.json_text import json_text
 from optimize.studies.sources import Sources
 
 if TYPE_CHECKING:
@@ -73,13 +74,12 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
     items = param_importances(info)
     if arguments.json:
         body = [{"name": i.name, "share": i.share, "trials": i.trials} for i in items]
-        json.dump({"type": "importance", "items": body}, sys.stdout, ensure_ascii=False)
-        print()
+        print(json_text({"type": "importance", "items": body}))
         return 0
     if not items:
         print(f"제약을 지킨 시행이 {MIN_TRIALS}개는 있어야 잽니다", file=sys.stderr)
     for item in items:
-        print(f"{item.share:7.2%}  {item.name}  (시행 {item.trials:,})")
+        print(f"{item.share:7.2%}  {printable(item.name)}  (시행 {item.trials:,})")
     return 0
 
 
@@ -152,7 +152,8 @@ def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
 
     with _admin(info, sources) as admin:
         notes = rename_study(info, arguments.new_name, admin, sources.options)
-    print(f"'{arguments.name}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
+    before = printable(arguments.name)
+    print(f"'{before}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
     for note in notes:
         print(f"  {note}", file=sys.stderr)
     print(f"  이어 돌리기: --study-name '{arguments.new_name}'", file=sys.stderr)
@@ -168,7 +169,7 @@ def delete_command(arguments: argparse.Namespace, sources: Sources) -> int:
         return 2
     with _admin(info, sources) as admin:
         removed = admin.delete(arguments.name)
-    print(f"'{arguments.name}'과(와) 시행 {removed:,}개를 지웠습니다", file=sys.stderr)
+    print(f"'{printable(info.name)}'과(와) 시행 {removed:,}개를 지웠습니다", file=sys.stderr)
     return 0
 
 
@@ -182,7 +183,7 @@ def clean_command(arguments: argparse.Namespace, sources: Sources) -> int:
     for info in chosen:
         with _admin(info, sources) as admin:
             count = admin.clean(info.name, age)
-        print(f"{info.name}: RUNNING {count}개를 FAIL로 바꿨습니다", file=sys.stderr)
+        print(f"{printable(info.name)}: RUNNING {count}개를 FAIL로 바꿨습니다", file=sys.stderr)
     if not chosen:
         print("정리할 시행이 없습니다", file=sys.stderr)
     return 0
@@ -213,7 +214,7 @@ def _confirmed(info: StudyInfo, total: int) -> bool:
             f"python -m optimize.studies delete --yes -- {shlex.quote(info.name)}",
         )
     print(
-        f"{info.url.masked}의 '{info.name}'과(와) 시행 {total:,}개를 지웁니다. 되돌릴 수 없습니다.",
+        f"{info.url.masked}의 '{printable(info.name)}'과(와) 시행 {total:,}개를 지웁니다. 되돌릴 수 없습니다.",
         file=sys.stderr,
     )
     print("지우려면 스터디 이름을 그대로 입력하세요: ", end="", file=sys.stderr, flush=True)
@@ -233,5 +234,4 @@ def _age(text: str) -> timedelta:
 
 
 def _write_json(body: object) -> None:
-    json.dump(body, sys.stdout, ensure_ascii=False, indent=2)
-    print()
+    print(json_text(body, indent=2))

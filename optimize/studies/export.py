@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Container, Iterable, Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ from optimize.report.trials import (
     validation_cells,
     validation_columns,
 )
+from optimize.studies.json_text import json_text
 from optimize.studies.present import trial_json
 from optimize.trial import FinishedTrial
 
@@ -98,8 +98,7 @@ def _write_text(
             {**trial_json(trial), **({"front": trial.uid in front} if several else {})}
             for trial in trials
         ]
-        json.dump(bodies, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+        file.write(json_text(bodies, indent=1) + "\n")
         return
     table = rows(trials, n_objectives, front)
     header = list(table[0]) if table else ["number", "state", "score"]

@@ -104,7 +104,7 @@ def print_study(
         console.print(f"{label}: {printable(text)}")
     if front:
         console.print()
-        print_front(info.name, study_goals(info), front, sys.stdout)
+        print_front(printable(info.name), study_goals(info), front, sys.stdout)
     if winners is not None:
         console.print()
         console.print(_winners(winners))
@@ -113,7 +113,7 @@ def print_study(
     best = front[0] if front else top[0]
     console.print("\n최선의 파라미터:" if best.feasible else "\n상위 시행의 파라미터:")
     for name, value in best.params.items():
-        console.print(f"  {name}: {value}")
+        console.print(f"  {printable(name)}: {printable(str(value))}")
     if best.metrics:
         checked = best.out_of_sample_metrics
         sides = "학습 → 검증" if winners is None else "모든 split의 학습 → 제 split의 검증"

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from optimize.search.pareto import Leaders
 from optimize.storage.listing import StudyInfo
 from optimize.storage.url import StorageUrl
 from optimize.studies.front import study_goals
+from optimize.studies.json_text import json_text
 from optimize.trial import FinishedTrial
 
 
@@ -130,5 +130,5 @@ def _done(info: StudyInfo, leaders: Leaders) -> Event:
 
 
 def _write(out: TextIO, bodies: Iterable[Mapping[str, Any]]) -> None:
-    out.write("".join(json.dumps(body, ensure_ascii=False) + "\n" for body in bodies))
+    out.write("".join(json_text(body) + "\n" for body in bodies))
     out.flush()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimize import paths
 from optimize.errors import WizardError
+from optimize.masking import printable
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
 from optimize.studies.sources import Sources
@@ -56,7 +57,7 @@ def verdict_command(arguments: argparse.Namespace, sources: Sources) -> int:
         json.dump(verdict.as_json(), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        print("\n".join(verdict.lines()))
+        print("\n".join(map(printable, verdict.lines())))
     return 0
 
 

@@ -9,6 +9,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import pty
 import sqlite3
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -341,3 +343,43 @@ def test_listing_imports_neither_optuna_nor_numpy(home: Path) -> None:
     )
     assert done.stderr.strip() == "[]"
     assert time.monotonic() - began < 10
+
+
+def test_foreign_studies_are_shown_safely_and_as_strict_json(home: Path, run: Run) -> None:
+    """다른 도구의 이름·선택지가 터미널을 다스리지 못하고, 무한대와 NaN이 든 것도 JSON으로 읽힌다."""
+    name, param, choice = "붉은\x1b[31m", "종\x1b]0;제목\x07류", "\x1b[2J가"
+    url = sqlite_url(home / "studies" / "a" / "a.db")
+    space = {param: CategoricalDistribution([choice, math.inf]), "x": FloatDistribution(0, 9)}
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    store = TrialStore.open(url, StorageOptions(), name, ["maximize"], space, {})
+    store.set_user_attrs({"한계": {"위": math.inf, "아래": [-math.inf, math.nan]}})
+    store.append(
+        [
+            FinishedTrial(
+                uid=str(k),
+                state="COMPLETE",
+                params={param: choice if k else math.inf, "x": float(k)},
+                values=(float(k),),
+                started_at=moment,
+                finished_at=moment,
+            )
+            for k in range(9)
+        ]
+    )
+    store.close()
+    for arguments in (["list"], ["show", name], ["importance", name], ["verdict", name], ["clean"]):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout + done.stderr, arguments
+    assert "붉은\\x1b[31m" in run("show", name).stdout
+
+    def strict(*arguments: str) -> Any:
+        return json.loads(run(*arguments).stdout, parse_constant=pytest.fail)
+
+    (listed,) = strict("list", "--json")
+    assert listed["attrs"]["한계"] == {"위": "inf", "아래": ["-inf", "nan"]}
+    assert strict("list", "--lines")["attrs"] == listed["attrs"]
+    assert strict("show", name, "--json")["top"][-1]["params"][param] == "inf"
+    assert strict("export", name, "--format", "json")[0]["params"][param] == "inf"
+    removed = run("delete", "--yes", name)
+    assert (removed.returncode, "\x1b" in removed.stderr) == (0, False)
