@@ -43,6 +43,8 @@ class LineFile:
             self._descriptor = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
             )
+            # 열 때의 길이: 앞선 실행이 적은 것의 끝.
+            self.start = os.fstat(self._descriptor).st_size
             self._torn = _ends_torn(self._descriptor)
             self._named = os.fstat(self._descriptor).st_nlink > 0
         except OSError as error:
@@ -85,7 +87,7 @@ class EventWriter:
     """한 실행의 사건을 기록 파일, `--events`, 듣는 쪽(화면)에 차례로 보낸다.
 
     run_dir: `studies/<slug>/runs/<run_id>/`. 만들어 둔다(0700). mirror: `--events`의 값.
-    secrets: 어떤 사건에도 남지 않아야 할 값들.
+    secrets: 어떤 사건에도 남지 않아야 할 값들. start: 이 실행의 첫 사건이 놓이는 바이트(같은 이름으로 앞서 돈 실행의 끝).
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class EventWriter:
         self._secrets = tuple(secrets)
         self._listeners = tuple(listeners)
         self._file = LineFile(self.path)
+        self.start = self._file.start
         self._mirror = _open_mirror(mirror)
 
     def emit(self, *events: Event) -> None:

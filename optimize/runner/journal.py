@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,13 +27,15 @@ from optimize.trial import FinishedTrial
 WAL_FILE = "wal.json"
 LOCK_FILE = "lock"
 _VERSION = 1
+_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
 class JournalStudy:
     """한 실행이 시행을 적는 스터디 하나.
 
-    storage: 저장소의 이름(가린 URL, 내장 서버면 `embedded`). fingerprint: 스터디의 지문. target: 그 실행의 목표 총수.
+    storage: 저장소의 이름(`portable_storage`, 내장 서버면 `embedded`). fingerprint: 스터디의 지문. target: 그 실행의
+    목표 총수.
     settled: 적은 시행이 모두 저장되었다.
     """
 
@@ -50,6 +52,12 @@ class JournalStudy:
             other.storage,
             other.fingerprint,
         )
+
+
+def portable_storage(masked: str) -> str:
+    """가린 URL을, 프로젝트 안의 SQLite 파일이면 뿌리에서의 상대 경로로: 옮기거나 복사한 폴더에서도 같은 이름이다."""
+    inside = f"{_SQLITE}{paths.home().as_posix().rstrip('/')}/"
+    return f"{_SQLITE}{masked.removeprefix(inside)}" if masked.startswith(inside) else masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +134,30 @@ def is_running(run_dir: Path) -> bool:
 
 
 def dead_journals(study: JournalStudy, own: Path) -> Iterator[Journal]:
-    """study에 시행을 적다가 settled 없이 죽은 실행들, 이름순. own: 지금 실행의 폴더(뺀다)."""
+    """study에 시행을 적다가 settled 없이 죽은 실행들, 이름순.
+
+    own: 지금 실행의 폴더. 제 기록을 쓰기 전에 부르면, 거기 있는 것은 같은 이름(`--run-id`)으로 앞서 죽은 실행의 것이다.
+    """
     for path in sorted(paths.studies_dir().glob(f"*/runs/*/{WAL_FILE}")):
-        journal = None if path.parent == own else read_journal(path)
+        journal = read_journal(path)
         if journal is None or _is_linked(path):
             continue
         wanted = any(item.same_study(study) and not item.settled for item in journal.studies)
-        if wanted and not is_running(path.parent):
+        if wanted and (path.parent == own or not is_running(path.parent)):
             yield journal
+
+
+def begin_journal(run_dir: Path, owner: str, studies: Sequence[JournalStudy]) -> Journal:
+    """지금 실행의 기록을 쓴다. 같은 이름으로 앞서 죽은 실행이 다른 스터디에 남긴 것은 지우지 않는다."""
+    before = read_journal(run_dir / WAL_FILE)
+    left = [
+        item
+        for item in (() if before is None else before.studies)
+        if not item.settled and not any(item.same_study(mine) for mine in studies)
+    ]
+    journal = Journal(run_dir, owner, (*studies, *left))
+    journal.write()
+    return journal
 
 
 def _is_linked(path: Path) -> bool:
@@ -151,9 +175,12 @@ def read_journal(path: Path) -> Journal | None:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["version"] != _VERSION:
             return None
-        studies = tuple(JournalStudy(**item) for item in body["studies"])
+        studies = tuple(
+            JournalStudy(**{**item, "storage": portable_storage(item["storage"])})
+            for item in body["studies"]
+        )
         return Journal(path.parent, str(body["owner"]), studies)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -169,16 +196,18 @@ def unstored_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
     return list(found.values())
 
 
-def written_trials(run_dir: Path, study: str) -> list[FinishedTrial]:
-    """사건 기록에 적힌 그 스터디의 모든 시행, 적힌 차례로."""
-    return [item for item in _entries(run_dir, study) if isinstance(item, FinishedTrial)]
+def written_trials(run_dir: Path, study: str, start: int) -> list[FinishedTrial]:
+    """사건 기록의 start번째 바이트부터(`EventWriter.start`) 적힌 그 스터디의 모든 시행, 적힌 차례로."""
+    return [item for item in _entries(run_dir, study, start) if isinstance(item, FinishedTrial)]
 
 
-def _entries(run_dir: Path, study: str) -> Iterator[FinishedTrial | StoredEvent]:
+def _entries(run_dir: Path, study: str, start: int = 0) -> Iterator[FinishedTrial | StoredEvent]:
     """사건 기록의 그 스터디의 시행과 `stored`들. 반 줄과, 칸의 값이 틀린(깨졌거나 판이 다른) 줄은 건너뛴다."""
     try:
-        with (run_dir / EVENTS_FILE).open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
+        with (run_dir / EVENTS_FILE).open("rb") as lines:
+            lines.seek(start)
+            for raw in lines:
+                line = raw.decode("utf-8", "replace")
                 # 거의 모든 줄이 시행이다. 다른 사건은 풀지 않고 지나간다.
                 if '"type":"trial"' not in line and '"type":"stored"' not in line:
                     continue

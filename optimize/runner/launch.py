@@ -8,6 +8,7 @@ import re
 import shlex
 import socket
 import sys
+import uuid
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from optimize.runner.coordinator import Coordinator, Limits
 from optimize.runner.dask_cluster import DaskCluster
 from optimize.runner.events import PLAN_FILE, EventWriter
 from optimize.runner.executors import LocalWorkforce, Workforce
-from optimize.runner.journal import Journal, run_lock, write_private, written_trials
+from optimize.runner.journal import begin_journal, run_lock, write_private, written_trials
 from optimize.runner.keeper import StoreKeeper
 from optimize.runner.opening import (
     OpenedStudy,
@@ -171,10 +172,11 @@ def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> i
         refs = [[market.ref for market in symbols] for symbols in markets]
         kit = workforce.equip([ref for cell in refs for ref in cell], plan.params.strategy.name)
         opened = open_studies(plan, refs, search.space, search.objective, search.code)
-        journal = Journal(events.run_dir, run_id, tuple(item.journal for item in opened))
-        journal.write()
         recover(opened, events, events.run_dir)
-        keeper = StoreKeeper(inbox, run_id)
+        # 실행의 이름(--run-id)은 다시 쓸 수 있다: 앞서 죽은 실행이 맡은 자리를 내 것으로 보지 않게 한다.
+        owner = uuid.uuid4().hex
+        journal = begin_journal(events.run_dir, owner, [item.journal for item in opened])
+        keeper = StoreKeeper(inbox, owner)
         cells = _open_cells(plan, search, markets, schemes, kit, opened, pool, keeper, events)
         coordinator = Coordinator(cells, pool, keeper, events, inbox, _limits(plan))
         return_freed_memory()
@@ -304,7 +306,7 @@ def _open_cells(
             settings.n_trials,
             cell.stored,
             cell.last_number,
-            partial(written_trials, events.run_dir, cell.study),
+            partial(written_trials, events.run_dir, cell.study, events.start),
         )
         events.emit(_study_event(cell, first.ref, item))
         cells.append(cell)

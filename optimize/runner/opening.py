@@ -25,6 +25,7 @@ from optimize.runner.journal import (
     JournalStudy,
     dead_journals,
     note_stored,
+    portable_storage,
     unstored_trials,
 )
 from optimize.storage.budget import BudgetError, require_connections
@@ -275,11 +276,11 @@ def _storage_name(url: StorageUrl) -> str:
     """기록이 저장소를 알아보는 이름. 내장 서버는 포트가 바뀌어도 같은 저장소다."""
     from optimize.storage.local_server import is_embedded
 
-    return "embedded" if is_embedded(url) else url.masked
+    return "embedded" if is_embedded(url) else portable_storage(url.masked)
 
 
 def recover(opened: Sequence[OpenedStudy], events: EventWriter, run_dir: Path) -> None:
-    """죽은 실행의 기록에서 저장되지 못한 시행을 넣고, 그 실행이 맡았던 자리를 푼다."""
+    """죽은 실행의 기록에서 저장되지 못한 시행을 넣고, 그 실행이 맡았던 자리를 푼다. run_dir: 지금 실행의 폴더."""
     for item in opened:
         for journal in dead_journals(item.journal, run_dir):
             count = _recover_one(item, journal)

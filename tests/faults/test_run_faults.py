@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -53,14 +54,15 @@ def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
 def test_kill_9_of_the_coordinator_loses_nothing_postgresql(
     case: RunCase, postgres_url: StorageUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """여러 번 죽는 일은 `test_run_disturbed`가 아무 때나 죽이며 본다."""
+    """여러 번 죽는 일은 `test_run_disturbed`가 아무 때나 죽이며 본다. 이름은 쓸 수 있는 가장 긴 것이다."""
     monkeypatch.setenv("OPTUNA_STORAGE", postgres_url.secret)
     case.strategy(seconds=0.005)
-    process = case.start(n=100)
+    named = ("--run-id", "n" * 100)
+    process = case.start(*named, n=100)
     case.wait_for_trials(50)
     process.kill()
     process.wait()
-    done = case.run(n=100)
+    done = case.run(*named, n=100)
     assert done.returncode == 0, done.stderr
     assert_nothing_lost(case, postgres_url, 100)
 
@@ -86,6 +88,51 @@ def test_a_trial_written_but_not_stored_is_recovered_once(case: RunCase) -> None
     again = case.run("--storage-url", case.sqlite_url, n=12)
     assert "되살렸습니다" not in again.stderr
     assert_nothing_lost(case, case.sqlite_url, 12)
+
+
+def test_a_killed_run_is_resumed_under_its_own_run_id(case: RunCase) -> None:
+    """같은 `--run-id`로 다시: 적고 저장하지 못한 시행을 되살리고, 죽은 실행이 맡은 자리를 기다리지 않는다."""
+    case.strategy(seconds=0.01)
+    named = ("--run-id", "nightly", "--storage-url", case.sqlite_url)
+    process = case.start(*named, n=60, jobs=2)
+    case.wait_for_trials(20)
+    process.kill()
+    process.wait()
+    (folder,) = case.run_dirs()
+    log = folder / "events.ndjson"
+    last = [event for event in case.events() if event["type"] == "trial"][-1]
+    # 하나를 더 적고, 저장하기 전에 죽은 것으로 한다.
+    params = {**last["params"], "grid": last["params"]["grid"] % 50 + 1}
+    unstored = {**last, "uid": "f" * 32, "params": params}
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(unstored, separators=(",", ":")) + "\n")
+    case.hurry()
+    began = time.monotonic()
+    done = case.run(*named, n=60, jobs=2)
+    assert done.returncode == 0, done.stderr
+    assert "되살렸습니다" in done.stderr
+    assert params in [one.params for one in load(case.sqlite_url).get_trials()]
+    assert time.monotonic() - began < 40
+    assert_nothing_lost(case, case.sqlite_url, 60)
+
+
+def test_what_a_killed_run_left_is_recovered_in_a_copied_folder(case: RunCase) -> None:
+    """프로젝트의 폴더를 통째로 옮기거나 복사해도, 죽은 실행이 저장하지 못한 시행은 그 사본의 저장소로 간다."""
+    assert case.run("--storage-url", case.sqlite_url, n=10).returncode == 0
+    (first,) = case.run_dirs()
+    log, wal = first / "events.ndjson", first / "wal.json"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text(
+        "".join(line for line in lines if '"type":"stored"' not in line), encoding="utf-8"
+    )
+    wal.write_text(wal.read_text(encoding="utf-8").replace("true", "false"), encoding="utf-8")
+    case.sqlite.unlink()
+    moved = case.copy(case.folder)
+    done = moved.run("--storage-url", moved.sqlite_url, n=10)
+    assert done.returncode == 0, done.stderr
+    assert "10개를 되살렸습니다" in done.stderr
+    assert_nothing_lost(moved, moved.sqlite_url, 10)
+    assert not case.sqlite.exists()
 
 
 def test_kill_9_of_a_worker_only_costs_a_retry(case: RunCase) -> None:

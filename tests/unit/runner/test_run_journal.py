@@ -19,13 +19,16 @@ from optimize.runner.cell import trial_event
 from optimize.runner.journal import (
     Journal,
     JournalStudy,
+    begin_journal,
     dead_journals,
     finished_trial,
     is_running,
     note_stored,
+    portable_storage,
     read_journal,
     run_lock,
     unstored_trials,
+    written_trials,
 )
 from optimize.trial import FinishedTrial, ParamValue
 
@@ -117,7 +120,7 @@ def test_only_what_was_not_stored_and_belongs_to_the_study(wizard_home: Path) ->
 
 
 def test_dead_runs_of_the_same_study_are_found_and_others_are_left(wizard_home: Path) -> None:
-    mine = make_run("mine")
+    mine = paths.run_dir("slug", "mine")
     dead = make_run("dead")
     make_run("settled", studies=(JournalStudy("s", STUDY.storage, "f00", 10, settled=True),))
     make_run("storage", studies=(JournalStudy("s", "sqlite:////y.db", "f00", 10),))
@@ -135,6 +138,38 @@ def test_dead_runs_of_the_same_study_are_found_and_others_are_left(wizard_home: 
     again = read_journal(dead / "wal.json")
     assert again is not None
     assert again.studies[0].settled
+
+
+def test_a_run_under_a_used_name_finds_what_its_namesake_left(wizard_home: Path) -> None:
+    other = JournalStudy("elsewhere", STUDY.storage, "f00", 10)
+    folder = make_run("nightly", written(trial("old")), studies=(STUDY, other))
+    with run_lock(folder):
+        assert [j.owner for j in dead_journals(STUDY, folder)] == ["nightly"]
+        start = (folder / "events.ndjson").stat().st_size
+        journal = begin_journal(folder, "again", [STUDY])
+    assert [item.study for item in journal.studies] == ["s", "elsewhere"]
+    assert read_journal(folder / "wal.json") == journal
+    with (folder / "events.ndjson").open("a", encoding="utf-8") as file:
+        file.write(written(trial("new")) + "\n")
+    assert [t.uid for t in written_trials(folder, "s", 0)] == ["old", "new"]
+    assert [t.uid for t in written_trials(folder, "s", start)] == ["new"]
+    # 제 것이 끝나도 남의 스터디의 것은 남는다.
+    assert not begin_journal(folder, "x", [STUDY]).settle(STUDY).studies[1].settled
+    assert [item.study for item in begin_journal(folder, "x", [other]).studies] == ["elsewhere"]
+
+
+def test_a_file_inside_the_project_keeps_its_name_in_a_copy(
+    wizard_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = f"sqlite:///{wizard_home}/studies/x.db"
+    assert portable_storage(inside) == "sqlite:///studies/x.db"
+    for outside in ("sqlite:////y.db", f"sqlite:///{wizard_home}2/x.db", "postgresql://u:***@h/x"):
+        assert portable_storage(outside) == outside
+    # 앞 판이 절대 경로로 적은 기록도 제자리에서는 알아본다.
+    old = JournalStudy("s", inside, "f00", 10)
+    folder = make_run("old", studies=(old,))
+    now = JournalStudy("s", portable_storage(inside), "f00", 10)
+    assert [j.run_dir for j in dead_journals(now, tmp_path)] == [folder]
 
 
 def test_one_run_id_runs_once_at_a_time(wizard_home: Path) -> None:
