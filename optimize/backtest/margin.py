@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimize import paths
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, unreadable_reason
 
 if TYPE_CHECKING:
     from optimize.data.dataset import DatasetRef
@@ -102,7 +102,9 @@ def _read_file(name: str) -> object:
     path = paths.home() / Path(name).expanduser()
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise _refusal(f"파일 {path}을(를) 읽지 못했습니다: {unreadable_reason(error)}") from None
+    except yaml.YAMLError as error:
         raise _refusal(f"파일 {path}을(를) 읽지 못했습니다: {error}") from None
 
 

@@ -27,7 +27,7 @@ from optimize.data.http import Cancelled, UnreachableError, server_time_ms
 from optimize.data.manifest import MarketRules
 from optimize.data.quality import from_rows
 from optimize.data.reasons import is_lasting, known_reason
-from optimize.data.symbols import Symbol
+from optimize.data.symbols import Symbol, likely_symbol
 from optimize.data.timeframes import MINUTE_MS
 from optimize.errors import DataError
 
@@ -51,8 +51,13 @@ def load_ccxt(symbol: Symbol, fix: str) -> Any:
             f"{symbol.exchange}의 캔들은 ccxt로 받는데 ccxt가 설치되어 있지 않습니다",
             "내려받기를 스스로 다루는 거래소는 BINANCE와 UPBIT이고, 나머지는 ccxt를 씁니다"
             + ("" if isinstance(error, ModuleNotFoundError) else f"\n{error}"),
-            f"설치: {_install_command()}\n{fix}",
+            f"{_typo_hint(symbol)}설치: {_install_command()}\n{fix}",
         ) from None
+
+
+def _typo_hint(symbol: Symbol) -> str:
+    likely = likely_symbol(symbol)
+    return f"혹시 {likely}인가요?\n" if likely else ""
 
 
 def _install_command() -> str:
@@ -70,7 +75,7 @@ def open_exchange(symbol: Symbol, fix: str) -> tuple[Any, Any]:
         raise DataError(
             f"{symbol.exchange}에서는 내려받을 수 없습니다",
             f"ccxt {ccxt.__version__}이(가) 모르는 거래소입니다",
-            f"거래소의 이름을 확인하세요. 예: BYBIT, OKX, BITGET, KUCOIN\n{fix}",
+            f"{_typo_hint(symbol)}거래소의 이름을 확인하세요. 예: BYBIT, OKX, BITGET, KUCOIN\n{fix}",
         )
     exchange = getattr(ccxt, name)({"enableRateLimit": True, "timeout": 20_000})
     exchange.requests_trust_env = True  # HTTPS_PROXY를 따른다

@@ -210,9 +210,18 @@ def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     except pa.ArrowException as error:
         raise DataError(
             f"'{name}' 열에 수가 아닌 값이 있습니다",
-            file_reason(error),
+            _not_a_number(column) or file_reason(error),
             "그 줄을 고치거나 지우세요",
         ) from error
+
+
+def _not_a_number(column: pa.ChunkedArray) -> str:
+    """수가 아닌 첫 글과 그 자리. 글의 열이 아니거나 찾지 못하면 빈 글."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return ""
+    number = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^(?i:[+-]?inf(inity)?|nan)$"
+    row = pc.index(pc.match_substring_regex(column, number), False).as_py()
+    return "" if row < 0 else f"{row + 1:,}번째 봉의 값 '{column[row].as_py()[:40]}'"
 
 
 _Value = TypeVar("_Value", bound=np.generic)

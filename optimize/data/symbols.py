@@ -6,6 +6,7 @@ TradingView처럼 쓴다: `BINANCE:BTCUSDT` 현물, `BINANCE:BTCUSDT.P` 무기�
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -58,7 +59,23 @@ def parse_symbol(text: str) -> Symbol:
     """
     match = _PATTERN.fullmatch(text.strip().upper())
     if match is None:
-        raise SymbolError(
-            f"'{text.strip()}'은(는) 심볼이 아닙니다. 예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, DEMO:BTCUSDT"
-        )
+        raise SymbolError(f"'{text.strip()}'은(는) 심볼이 아닙니다{_hint(text.strip().upper())}")
     return Symbol(match[1], match[2], match[3] is not None)
+
+
+def _hint(text: str) -> str:
+    """무엇이 틀렸는지 알면 그것을, 모르면 예를."""
+    bare = re.sub(r"[-/_]", "", text)
+    if _PATTERN.fullmatch(f"BINANCE:{bare}"):
+        return f": 앞에 거래소가 없습니다. 예: BINANCE:{bare}"
+    if bare != text and _PATTERN.fullmatch(bare):
+        return f": 종목은 이어 씁니다. 혹시 {bare}인가요?"
+    return ". 예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, DEMO:BTCUSDT"
+
+
+def likely_symbol(symbol: Symbol) -> Symbol | None:
+    """거래소의 이름이 오타로 보이면 바로잡은 심볼. `BINANCEUS`처럼 더 긴 이름은 다른 거래소다."""
+    if symbol.exchange.startswith(EXCHANGES):
+        return None
+    close = difflib.get_close_matches(symbol.exchange, EXCHANGES, n=1, cutoff=0.75)
+    return Symbol(close[0], symbol.ticker, symbol.is_perpetual) if close else None

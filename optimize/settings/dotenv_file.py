@@ -32,7 +32,7 @@ def read_dotenv() -> dict[str, str]:
         if line.error and "=" in line.original.string:
             raise SettingsError(
                 ".env의 줄을 읽을 수 없습니다",
-                f"{path}의 {line.original.line}째 줄",
+                f"{path}의 {line.original.line}번째 줄",
                 '이렇게 적습니다: OPTUNA_STORAGE="postgresql://…" (따옴표는 짝을 맞춥니다)',
             )
     return {line.key: line.value for line in lines if line.key and line.value is not None}

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from optimize.errors import SettingsError
 from optimize.masking import MASK, mask_secrets
 
+_KEYS_SHOWN = 4
 _TEMPLATES = {
     "missing": "꼭 있어야 하는 키입니다",
     "int_type": "정수여야 합니다",
@@ -24,10 +25,10 @@ _TEMPLATES = {
     "bool_parsing": "true 또는 false여야 합니다",
     "string_type": "글이어야 합니다(필요하면 따옴표로 감싸세요)",
     "string_too_short": "비어 있을 수 없습니다",
-    "tuple_type": "목록이어야 합니다",
+    "tuple_type": "목록이어야 합니다(대괄호로 감쌉니다: [값, 값])",
     "too_short": "항목이 {min_length}개 이상이어야 합니다",
     "dict_type": "키: 값 꼴이어야 합니다",
-    "model_type": "키: 값 꼴이어야 합니다",
+    "model_type": "그 아래에 키를 적습니다: {keys}",
     "greater_than": "{gt}보다 커야 합니다",
     "greater_than_equal": "{ge} 이상이어야 합니다",
     "less_than": "{lt}보다 작아야 합니다",
@@ -67,11 +68,13 @@ def _line(item: ErrorDetails, model: type[BaseModel]) -> str:
         hint = f" — 혹시 '{likely}'인가요?" if likely else ""
         return f"{path}: 모르는 키입니다{hint}"
     context = {key: _plain(value) for key, value in item.get("ctx", {}).items()}
+    if item["type"] == "model_type":
+        context["keys"] = _section_keys(item["loc"], model)
     template = _TEMPLATES.get(item["type"], "값을 읽을 수 없습니다 ({type})")
     reason = template.format_map({"type": item["type"], **context})
     if item["type"] == "literal_error":
         reason = reason.replace(" or ", ", ")
-    whole = item["type"] == "value_error" and isinstance(item["input"], Mapping)
+    whole = item["type"] == "value_error" and isinstance(item["input"], (Mapping, list, tuple))
     if not path:
         return reason
     if item["type"] == "missing" or whole:
@@ -90,6 +93,16 @@ def _shown(path: str, value: Any) -> str:
         return MASK
     text = mask_secrets(repr(value))
     return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def _section_keys(loc: Sequence[int | str], model: type[BaseModel]) -> str:
+    """그 자리의 묶음에 쓰는 키들(많으면 앞의 몇 개)."""
+    item: Any = model
+    for part in loc:
+        # 목록의 항목이면 `tuple[항목, ...]`의 항목이다.
+        item = get_args(item)[0] if isinstance(part, int) else item.model_fields[part].annotation
+    names = [dotted((*loc, name)) for name in item.model_fields]
+    return ", ".join(names[:_KEYS_SHOWN]) + (" …" if len(names) > _KEYS_SHOWN else "")
 
 
 def dotted(loc: Sequence[int | str]) -> str:

@@ -65,7 +65,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
         raise SettingsError(
             "설정 파일의 YAML이 틀렸습니다",
             f"{source}: {yaml_problem(error)}",
-            "들여쓰기는 빈칸으로, '키: 값' 사이에는 빈칸을 하나 두세요",
+            "들여쓰기는 빈칸으로, '키: 값' 사이에는 빈칸을 하나 두고, 같은 키는 한 번만 적으세요",
         ) from None
     if loaded is None:
         return {}

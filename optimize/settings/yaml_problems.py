@@ -37,7 +37,7 @@ def yaml_problem(error: Exception) -> str:
         return "묶음이 너무 깊이 겹쳤습니다"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
-        return f"{mark.line + 1}째 줄 {mark.column + 1}째 칸: {_korean(error.problem or '')}"
+        return f"{mark.line + 1}번째 줄 {mark.column + 1}번째 칸: {_korean(error.problem or '')}"
     return " ".join(str(error).split())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,4 +78,18 @@ def test_심볼의_표기() -> None:
 )
 def test_심볼이_아닌_것은_거절한다(text: str) -> None:
     with pytest.raises(SymbolError):
+        parse_symbol(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("btcusdt", "앞에 거래소가 없습니다. 예: BINANCE:BTCUSDT"),
+        ("BTC/USDT", "앞에 거래소가 없습니다. 예: BINANCE:BTCUSDT"),
+        ("BINANCE:BTC-USDT", "혹시 BINANCE:BTCUSDT인가요?"),
+        ("BINANCE:", "예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P"),
+    ],
+)
+def test_흔한_표기에는_바로잡은_것을_댄다(text: str, hint: str) -> None:
+    with pytest.raises(SymbolError, match=re.escape(hint)):
         parse_symbol(text)

@@ -198,7 +198,7 @@ def test_구간은_목록이나_파일로_준다(tmp_path: Path) -> None:
     ("given", "cause"),
     [
         ([], "받은 것"),
-        ("없는파일.yaml", "읽지 못했습니다"),
+        ("없는파일.yaml", "읽지 못했습니다: 파일이나 폴더가 없습니다"),
         ([{"notional_cap": 1000, "max_leverage": 20}], "maintenance_margin_rate"),
         ([{"cap": 1000}], "모르는 키: cap"),
         ([{"notional_cap": 1e3, "max_leverage": 200, "maintenance_margin_rate": 0.01}], "200"),

@@ -270,8 +270,21 @@ def test_ccxt가_모르는_거래소는_이름을_댄다(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ccxt", CCXT)  # type: ignore[arg-type]
     store = SymbolStore(tmp_path, parse_symbol("NASDAQ:AAPL"))
-    with pytest.raises(DataError, match="NASDAQ에서는 내려받을 수 없습니다"):
+    with pytest.raises(DataError, match="NASDAQ에서는 내려받을 수 없습니다") as caught:
         download(store, START, START + MINUTE, lambda *_: None, fix="길")
+    assert "인가요" not in caught.value.fix
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_거래소의_오타는_바로잡은_심볼을_묻는다(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ccxt를 설치하거나 다른 거래소를 고르게 하기 전에."""
+    monkeypatch.setitem(sys.modules, "ccxt", CCXT if installed else None)  # type: ignore[arg-type]
+    store = SymbolStore(tmp_path, parse_symbol("BINACE:BTCUSDT.P"))
+    with pytest.raises(DataError) as caught:
+        download(store, START, START + MINUTE, lambda *_: None, fix="길")
+    assert caught.value.fix.startswith("혹시 BINANCE:BTCUSDT.P인가요?\n")
 
 
 class BybitHandler(BaseHTTPRequestHandler):

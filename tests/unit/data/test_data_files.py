@@ -263,8 +263,10 @@ def test_수가_아닌_형의_열은_거절한다(tmp_path: Path, volume: pa.Arr
     path = tmp_path / "a.parquet"
     odd = table().slice(0, 3).set_column(5, "volume", volume)
     pa_parquet.write_table(odd, path)
-    with pytest.raises(DataError, match="수가 아닌 값"):
+    with pytest.raises(DataError, match="수가 아닌 값") as caught:
         read_candles(path)
+    if pa.types.is_string(volume.type):
+        assert caught.value.cause == "2번째 봉의 값 'x'"
 
 
 def test_봉이_너무_많은_파일은_거절한다(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,15 @@ def _cause(tree: dict[str, object]) -> str:
             "search.pruner = 'median': objective.mode가 pareto면",
         ),
         ({"objective": _TWO_GOALS, "search": {"sampler": "cmaes"}}, "search.sampler = 'cmaes'"),
-        ({"symbols": ["DEMO:BTCUSDT", "demo:btcusdt"]}, "symbols = "),
-        ({"symbols": ["BTC"]}, "symbols.0.symbol = 'BTC'"),
+        (
+            {"symbols": [{"symbol": "DEMO:BTCUSDT"}, {"symbol": "demo:btcusdt"}]},
+            "symbols: 같은 심볼이 두 번 있습니다: DEMO:BTCUSDT",
+        ),
+        ({"symbols": ["BTC"]}, "앞에 거래소가 없습니다. 예: BINANCE:BTC"),
+        ({"strategy": "ma_cross"}, "그 아래에 키를 적습니다: strategy.name, strategy.space"),
+        ({"search": 5}, "search.n_jobs …"),
+        ({"objective": {"goals": [3]}}, "objective.goals.0.metric, objective.goals.0.weight"),
+        ({"objective": {"goals": "sharpe"}}, "목록이어야 합니다(대괄호로"),
         (
             {"symbols": [{"symbl": "DEMO:BTCUSDT", "symbol": "DEMO:A1"}]},
             "'symbols.0.symbol'인가요?",
@@ -94,7 +101,7 @@ def test_yaml의_까닭은_한국어다(text: str, expected: str) -> None:
     with pytest.raises(SettingsError) as caught:
         parse_yaml(text, "x.yaml")
     assert expected in caught.value.cause
-    assert "x.yaml: 1째 줄" in caught.value.cause
+    assert "x.yaml: 1번째 줄" in caught.value.cause
 
 
 def test_set의_까닭도_한국어다() -> None:

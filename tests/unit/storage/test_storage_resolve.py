@@ -257,7 +257,7 @@ def test_a_broken_dotenv_line_is_not_skipped(
     (tmp_path / ".env").write_text(f'A=1\nOPTUNA_STORAGE="{A}\n')
     with pytest.raises(SettingsError) as caught:
         read_dotenv()
-    assert "2째 줄" in caught.value.cause
+    assert "2번째 줄" in caught.value.cause
     assert "secret" not in str(caught.value)
 
 
