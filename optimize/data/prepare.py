@@ -187,7 +187,7 @@ def _from_cache(
     if period is None:
         raise DataError(
             f"{store.symbol}의 캔들이 캐시에 없습니다",
-            "거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
+            "거래소에 묻지 않고 캐시만 봅니다(설정 data.offline, 또는 전략의 검증)",
             fix,
         )
     asked = start_ms, end_ms
@@ -243,10 +243,12 @@ def choose_period(
     check_order(start_ms, end_ms)
     if offline and (manifest.period is None or manifest.missing(start_ms, end_ms)):
         raise DataError(
-            "고른 기간이 캐시에 없고, 거래소에 접속하지 않도록 정해져 있습니다 (data.offline)",
+            "고른 기간이 캐시에 없습니다",
+            "거래소에 묻지 않고 캐시만 봅니다(설정 data.offline, 또는 전략의 검증)\n"
             f"고른 기간 {format_period(start_ms, end_ms)}\n캐시에 있는 기간: "
             + (", ".join(format_period(*span) for span in manifest.covered) or "없음"),
-            "--start 와 --end 를 비우거나 캐시의 기간으로 고르세요. 내려받으려면 --set data.offline=false",
+            "--start 와 --end 를 비우거나 캐시의 기간으로 고르세요. 내려받기: "
+            f"python -m optimize.data fetch --symbol {manifest.symbol}",
         )
     return start_ms, end_ms
 

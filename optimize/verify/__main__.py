@@ -74,7 +74,8 @@ def _test_cell(
 
     from optimize.backtest.altered import window
     from optimize.backtest.costs import CostModel
-    from optimize.backtest.engine import run_backtest
+    from optimize.backtest.engine import make_signals, simulate
+    from optimize.strategy.protocol import Workspace
     from optimize.verify.report import TestedCell
 
     dataset = ref.open()
@@ -86,7 +87,9 @@ def _test_cell(
         first = int(rng.integers(0, ref.bars - bars + 1))
         part = window(dataset, first, bars)
         # 신호의 모양과 값이 규약에 맞는지부터 본다.
-        run_backtest(part, strategy, params, costs)
+        signals = make_signals(part, strategy, params, Workspace())
+        simulate(part, signals, costs, Workspace())
+        entries = int(np.count_nonzero(signals.entry))
         label = f"무작위 {number}" if number else "기본값"
         seed = int(rng.integers(2**32))
         done = number * arguments.rounds
@@ -96,7 +99,7 @@ def _test_cell(
             on_progress(f"{ref.symbol} {ref.cell} 시험", done + round_, total)
 
         item = _test_set(part, strategy, again, label, params, arguments.rounds, seed, first, step)
-        tested.append(item)
+        tested.append(replace(item, entries=entries))
     return TestedCell(ref, tuple(tested))
 
 

@@ -67,7 +67,7 @@ def build_parser() -> KoreanArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="설정 키 바꾸기",
+        help="설정 키 바꾸기. 예: --set data.floor_off_grid=true",
     )
     add("--json", action="store_true", help="JSON으로 씁니다")
     return parser
@@ -84,7 +84,9 @@ def parse_arguments(argv: list[str]) -> VerifyArguments:
     ):
         if value < low:
             raise SettingsError(
-                "명령의 인자가 틀렸습니다", f"{name} {value}: {low} 이상이어야 합니다", ""
+                "명령의 인자가 틀렸습니다",
+                f"{name} {value}: {low} 이상이어야 합니다",
+                f"{name} 을(를) 고치거나 빼세요(빼면 기본값을 씁니다)",
             )
     if parsed.data is not None:
         parsed.data = str(Path(parsed.data).expanduser().absolute())

@@ -18,7 +18,10 @@ _LISTED = 12
 
 @dataclass(frozen=True, slots=True)
 class TestedSet:
-    """파라미터 한 묶음의 시험. label: `기본값`이나 `무작위 3`. first_bar, bars: 본 LTF 봉. leaks: 찾은 것."""
+    """파라미터 한 묶음의 시험. label: `기본값`이나 `무작위 3`. first_bar, bars: 본 LTF 봉. leaks: 찾은 것.
+
+    entries: 그 봉들에서 나온 진입 신호의 수.
+    """
 
     label: str
     params: Params
@@ -26,6 +29,7 @@ class TestedSet:
     bars: int
     rounds: int
     leaks: tuple[Leak, ...]
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def to_json(strategy: str, seed: int, cells: list[TestedCell]) -> dict[str, Any]
                         "first_bar": item.first_bar,
                         "bars": item.bars,
                         "rounds": item.rounds,
+                        "entries": item.entries,
                         "leaks": [_leak_json(leak) for leak in item.leaks],
                     }
                     for item in cell.sets
@@ -95,6 +100,7 @@ def lines(strategy: str, cells: list[TestedCell]) -> list[str]:
             f"          {format_period(ref.start_ms, ref.end_ms)} · LTF {ref.bars:,}봉",
             f"시험      파라미터 {len(cell.sets)}묶음, 봉 {rounds:,}곳마다 뒤를 자르고 뒤의 값을 바꿈",
         ]
+        body += _silence(cell)
     found = [(cell, item, leak) for cell in cells for item in cell.sets for leak in item.leaks]
     if not found:
         body.append("결과      미래를 보는 곳을 찾지 못했습니다.")
@@ -112,3 +118,15 @@ def lines(strategy: str, cells: list[TestedCell]) -> list[str]:
         if item.params
     ]
     return body
+
+
+def _silence(cell: TestedCell) -> list[str]:
+    """신호가 없던 묶음의 알림: 움직일 신호가 없으면 새는 것도 보이지 않는다."""
+    silent = sum(not item.entries for item in cell.sets)
+    if not silent:
+        return []
+    which = "모든 묶음" if silent == len(cell.sets) else f"{silent}묶음"
+    return [
+        f"알림      {which}에서 진입 신호가 한 번도 나오지 않았습니다. 새는 곳이 있어도 보이지 않을 수 "
+        "있으니 더 긴 캔들을 주거나 --bars 를 늘리세요"
+    ]

@@ -193,6 +193,20 @@ def test_shipped_strategies_pass_on_demo_candles(
     assert "DEMO:BTCUSDT 5m@1h 시험" in err
 
 
+def test_a_pass_without_any_signal_is_said_to_prove_little(
+    home: Path, candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """신호가 없으면 새는 것도 보이지 않는다: 통과라고만 하지 않는다."""
+    options = ("--data", candles, "--timeframe-grid", "1m", "--rounds", 2, "--param-sets", 2)
+    spec = mine(home, "        entry = np.zeros(n)\n")
+    code, out, _ = verify(capsys, "--strategy", spec, *options)
+    assert code == 0
+    assert "모든 묶음에서 진입 신호가 한 번도 나오지 않았습니다" in out
+    code, out, _ = verify(capsys, "--strategy", mine(home, SAFE), *options)
+    assert code == 0
+    assert "알림" not in out
+
+
 def test_every_symbol_of_the_settings_is_tested(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,13 +252,17 @@ def test_same_seed_same_report(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--rounds", "0"], 2, "1 이상"),
+        (["--rounds", "0"], 2, "--rounds 을(를) 고치거나 빼세요"),
         (["--strategy", "ma_crosss"], 2, "ma_cross"),
         (["--timeframe-grid", "1m@1m"], 2, "HTF"),
         (["--set", "strategy.space.fast_lenn=3", "--strategy", "ma_cross"], 2, "fast_len"),
         (["--data", "없는파일.csv"], 4, "파일이 없습니다"),
-        (["--symbol", "BINANCE:ETHUSDT"], 4, "캐시에 없"),
-        (["--start", "2024-01-01"], 4, "캐시에 없"),
+        (
+            ["--symbol", "BINANCE:ETHUSDT"],
+            4,
+            "거래소에 묻지 않고 캐시만 봅니다(설정 data.offline, 또는",
+        ),
+        (["--start", "2024-01-01"], 4, "optimize.data fetch --symbol BINANCE:BTCUSDT"),
     ],
 )
 def test_refusals_have_their_exit_codes(

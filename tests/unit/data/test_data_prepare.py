@@ -314,7 +314,7 @@ def test_캐시를_벗어난_기간은_오프라인에서_거절한다(ready: Pr
     candles = make_demo("ETHUSDT", 1, DEMO_START_MS, 1440)
     store = SymbolStore(tmp_path / "data", parse_symbol("BINANCE:ETHUSDT"))
     store.merge(candles, MINUTE, (DEMO_START_MS, DEMO_START_MS + DAY), "파일 a")
-    with pytest.raises(DataError, match="고른 기간이 캐시에 없고") as caught:
+    with pytest.raises(DataError, match="고른 기간이 캐시에 없습니다") as caught:
         ready("BINANCE:ETHUSDT", "1m", start="2024-01-01", end="2024-02-01")
     assert "2024-01-01 00:00 ~ 2024-01-02 00:00" in caught.value.cause
 

@@ -143,8 +143,19 @@ def test_donchian_breakout이_참조와_같다(
     compare("donchian_breakout", data, p, plain_donchian(data, p))
 
 
-def test_문서의_예제_전략이_거래하고_미래를_보지_않는다() -> None:
-    strategy = load_strategy(f"{EXAMPLE}:RsiReversal")
+def first_strategy_of_the_document(folder: Path) -> str:
+    """문서에 적힌 가장 짧은 전략을 그대로 파일로."""
+    text = (ROOT / "docs" / "strategy.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import numpy.*?)```", text, re.DOTALL)
+    path = folder / "above_mean.py"
+    path.write_text(code, encoding="utf-8")
+    return f"{path}:AboveMean"
+
+
+@pytest.mark.parametrize("name", ["예제", "글"])
+def test_문서의_전략이_거래하고_미래를_보지_않는다(name: str, tmp_path: Path) -> None:
+    spec = f"{EXAMPLE}:RsiReversal" if name == "예제" else first_strategy_of_the_document(tmp_path)
+    strategy = load_strategy(spec)
     data = dataset(random_candles(11, 4000), "1m@15m")
     params = {p.name: p.default for p in strategy.parameters}
     result = run_backtest(data, strategy, params, CostModel())
