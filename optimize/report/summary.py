@@ -79,11 +79,19 @@ def print_summary(summaries: Sequence[StudySummary], out: IO[str]) -> None:
 
 
 def plain_console(out: IO[str]) -> Console:
-    """꾸밈 글을 읽지 않는 console. 단말기가 아니면 폭을 넉넉히 잡는다(줄이 잘리지 않게)."""
+    """꾸밈 글을 읽지 않는 console. 단말기가 아니면 폭을 넉넉히 잡는다(줄이 잘리지 않게).
+
+    받는 쪽이 닫혔으면 BrokenPipeError다(rich는 exit code 1로 프로세스를 끝낸다).
+    """
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            # rich가 BrokenPipeError를 잡은 자리에서 부른다.
+            raise
+
     width = None if out.isatty() else _PLAIN_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False)
+    return Plain(file=out, width=width, highlight=False, markup=False)
 
 
 def _title(name: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from rich.console import Console
 from rich.table import Table
 
-_PLAIN_WIDTH = 140
+from optimize.report.summary import plain_console
+
 # split이 더 많으면 표의 가운데를 줄인다. 모두는 validation.json에 있다.
 _MAX_ROWS = 20
 
@@ -18,8 +18,7 @@ def print_validation(study: str, body: Mapping[str, Any], out: IO[str]) -> None:
     splits = body["splits"]
     if not splits:
         return
-    width = None if out.isatty() else _PLAIN_WIDTH
-    console = Console(file=out, width=width, highlight=False, markup=False)
+    console = plain_console(out)
     table = Table(title=f"{study} · {body['label']}")
     titles = ("split", "학습", "검증", "시행", "이긴 시행", "학습 점수", "검증 점수",
               "검증 순이익 (%)", "검증 낙폭 (%)")  # fmt: skip

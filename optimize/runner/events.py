@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -70,7 +69,7 @@ class LineFile:
             self._torn = False
 
     def close(self) -> None:
-        """디스크까지 내리고 닫는다. 두 번 불러도 된다."""
+        """디스크까지 내리고 닫는다. 두 번 불러도 된다. 내리지 못하면 RunError."""
         with self._lock:
             if self._descriptor is None:
                 return
@@ -79,6 +78,8 @@ class LineFile:
                 # FIFO나 /dev/stdout은 fsync를 받지 않는다.
                 if self.path.is_file():
                     os.fsync(descriptor)
+            except OSError as error:
+                raise _write_error(self.path, error) from error
             finally:
                 os.close(descriptor)
 
@@ -114,7 +115,7 @@ class EventWriter:
         lines = [self._line(event) for event in events]
         self._file.write(lines)
         if self._mirror is not None:
-            self._mirror(lines)
+            self._mirror.write(lines)
         for listener in self._listeners:
             for event in events:
                 listener(event)
@@ -135,24 +136,58 @@ class EventWriter:
 
     def close(self) -> None:
         """기록 파일을 디스크까지 내리고 닫는다."""
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            if self._mirror is not None:
+                self._mirror.close()
 
 
-def _open_mirror(target: str | None) -> Callable[[Sequence[str]], None] | None:
-    """`--events FILE|-`의 쓰는 함수. `-`는 stdout, 없으면 None. 열 수 없으면 SettingsError."""
+class _Stream:
+    """stdout의 사건들."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, lines: Sequence[str]) -> None:
+        """줄들을 쓰고 내보낸다. 쓰지 못하면(받는 쪽이 닫혔다) RunError."""
+        try:
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
+        except OSError as error:
+            silence(self._stream)
+            raise RunError(
+                "사건을 stdout에 쓰지 못했습니다",
+                os_reason(error),
+                "받는 프로그램이나 디스크를 보고 같은 명령을 다시 실행하면 이어집니다",
+            ) from error
+
+    def close(self) -> None:
+        """stdout은 우리 것이 아니다."""
+
+
+def silence(stream: TextIO) -> None:
+    """쓸 수 없게 된 stdout을 버린다: 버퍼에 남은 것을 끝낼 때 다시 쓰다가 exit code를 바꾸지 않게 한다."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _open_mirror(target: str | None) -> LineFile | _Stream | None:
+    """`--events FILE|-`의 자리. `-`는 stdout, 없으면 None. 열 수 없으면 SettingsError."""
     if target is None:
         return None
     if target == "-":
-        return partial(_write_lines, sys.stdout)
+        return _Stream(sys.stdout)
     path = Path(target).expanduser()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = LineFile(path)
+        return LineFile(path)
     except (OSError, RunError) as error:
+        cause = error.cause if isinstance(error, RunError) else f"{path}: {os_reason(error)}"
         raise SettingsError(
-            "--events 파일을 열 수 없습니다", str(error), "쓸 수 있는 경로나 `-`를 주세요"
+            "--events 파일을 열 수 없습니다", cause, "쓸 수 있는 경로나 `-`를 주세요"
         ) from error
-    return file.write
 
 
 def _mask_texts(value: Any, secrets: Sequence[str]) -> Any:
@@ -164,11 +199,6 @@ def _mask_texts(value: Any, secrets: Sequence[str]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_mask_texts(item, secrets) for item in value]
     return value
-
-
-def _write_lines(stream: TextIO, lines: Sequence[str]) -> None:
-    stream.write("".join(f"{line}\n" for line in lines))
-    stream.flush()
 
 
 def _write_all(descriptor: int, body: bytes) -> None:

@@ -10,7 +10,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,9 +51,9 @@ from optimize.runner.opening import (
     warn_thin_splits,
 )
 from optimize.runner.pool import WorkerPool
-from optimize.runner.results import cell_goals, print_results, write_results, write_verdicts
+from optimize.runner.results import cell_goals, show_results, write_results, write_verdicts
 from optimize.runner.signals import interruptible
-from optimize.runner.terminal import make_terminals
+from optimize.runner.terminal import listening
 from optimize.runner.worker import Job, Market, Rehearsal
 
 if TYPE_CHECKING:
@@ -79,6 +79,15 @@ class _Search:
     rules: Rules
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """끝난 실행. cells, verdicts: 사용자에게 보일 결과, 없으면 비었다."""
+
+    exit_code: int
+    cells: Sequence[CellRun] = ()
+    verdicts: Sequence[Verdict] = ()
+
+
 def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
     """계획을 실행하고 exit code를 준다. 실패는 `error`와 `done` 사건을 낸 뒤 WizardError로 올린다.
 
@@ -93,18 +102,18 @@ def launch(plan: Plan, *, run_id: str | None, events: str | None) -> int:
         )
     run_dir = paths.run_dir(plan.cells[0].slug, name)
     _make_run_dir(run_dir)
-    terminals = make_terminals(run_dir, quiet=events == "-")
+    quiet = events == "-"
+    out = sys.stderr if quiet else sys.stdout
     with run_lock(run_dir), interruptible():
-        writer = EventWriter(run_dir, events, plan.secrets, terminals)
-        out = sys.stderr if events == "-" else sys.stdout
-        try:
-            # 전략이 이 프로세스에서 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
-            with redirect_stdout(sys.stderr):
-                return _guarded(plan, name, writer, out)
-        finally:
-            writer.close()
-            for terminal in reversed(terminals):
-                terminal.close()
+        # 전략이 이 프로세스에서 쓰는 글이 stdout의 자료에 섞이지 않게 한다.
+        with (
+            listening(run_dir, quiet=quiet) as terminals,
+            closing(EventWriter(run_dir, events, plan.secrets, terminals)) as writer,
+            redirect_stdout(sys.stderr),
+        ):
+            ended = _guarded(plan, name, writer)
+        show_results(ended.cells, ended.verdicts, out)
+    return ended.exit_code
 
 
 def _make_run_dir(run_dir: Path) -> None:
@@ -120,17 +129,17 @@ def _make_run_dir(run_dir: Path) -> None:
         ) from error
 
 
-def _guarded(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+def _guarded(plan: Plan, run_id: str, events: EventWriter) -> _Ended:
     """실패를 사건으로 남기고 다시 올린다. 멈추라는 신호는 130."""
     try:
-        return _execute(plan, run_id, events, out)
+        return _execute(plan, run_id, events)
     except WizardError as error:
         _emit_last(events, ErrorEvent(error.title, error.cause, error.fix), error.exit_code)
         raise
     except Stopped:
         _emit_last(events, None, EXIT_INTERRUPTED)
         print(STOPPED, file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return _Ended(EXIT_INTERRUPTED)
     except Exception as error:
         title = "프로그램 안에서 예상하지 못한 오류가 났습니다"
         _emit_last(events, ErrorEvent(title, f"{type(error).__name__}: {error}"), 5)
@@ -145,14 +154,14 @@ def _emit_last(events: EventWriter, error: ErrorEvent | None, exit_code: int) ->
         return
 
 
-def _execute(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+def _execute(plan: Plan, run_id: str, events: EventWriter) -> _Ended:
     from optimize.strategy.registry import pinned_strategy
 
     with pinned_strategy(plan.params.strategy.name):
-        return _execute_pinned(plan, run_id, events, out)
+        return _execute_pinned(plan, run_id, events)
 
 
-def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> int:
+def _execute_pinned(plan: Plan, run_id: str, events: EventWriter) -> _Ended:
     events.emit(Hello(run_id, os.getpid(), _version(), socket.gethostname()))
     search = _prepare_search(plan)
     inbox: SimpleQueue[Any] = SimpleQueue()
@@ -197,9 +206,7 @@ def _execute_pinned(plan: Plan, run_id: str, events: EventWriter, out: Any) -> i
             # 사용자가 멈췄으면 기다리게 하지 않는다: 판정은 studies verdict로 언제든 낸다.
             verdicts = write_verdicts(cells, gathered, events) if finished else []
         events.emit(DoneEvent(_results(cells), exit_code))
-        if not coordinator.killed:
-            print_results(cells, verdicts, out)
-        return exit_code
+        return _Ended(exit_code, () if coordinator.killed else cells, verdicts)
     finally:
         pool.shutdown()
         for item in opened:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from optimize import paths
-from optimize.errors import WizardError, os_reason
+from optimize.errors import RunError, WizardError, os_reason
 from optimize.interrupt import Stopped
 from optimize.protocol import WarningEvent
 from optimize.runner.cell import CellRun
-from optimize.runner.events import EventWriter
+from optimize.runner.events import EventWriter, silence
 from optimize.runner.worker import Market
 from optimize.trial import FinishedTrial, Params
 
@@ -120,8 +120,29 @@ def write_verdicts(
     return verdicts
 
 
-def print_results(cells: Sequence[CellRun], verdicts: Sequence[Verdict], out: IO[str]) -> None:
-    """스터디마다 한 줄인 표와, 있으면 그 판정을 out에 쓴다."""
+def show_results(cells: Sequence[CellRun], verdicts: Sequence[Verdict], out: TextIO) -> None:
+    """스터디마다 한 줄인 표와, 있으면 그 판정을 out에 쓴다. 쓰지 못하면 RunError.
+
+    받는 쪽(head 따위)이 먼저 닫았으면 그만둔다: 결과는 파일에도 있다.
+    """
+    if not cells:
+        return
+    try:
+        _print_results(cells, verdicts, out)
+        out.flush()
+    except OSError as error:
+        silence(out)
+        if isinstance(error, BrokenPipeError):
+            return
+        folder = paths.results_dir(cells[0].slug, cells[0].study)
+        raise RunError(
+            "결과의 표를 쓰지 못했습니다",
+            os_reason(error),
+            f"탐색은 끝났고 결과는 파일에 있습니다: {folder}",
+        ) from error
+
+
+def _print_results(cells: Sequence[CellRun], verdicts: Sequence[Verdict], out: IO[str]) -> None:
     from optimize.report.candles import candle_lines
     from optimize.report.summary import print_summary
     from optimize.report.validation_table import print_validation

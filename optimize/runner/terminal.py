@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -54,6 +55,17 @@ def make_terminals(run_dir: Path, *, quiet: bool) -> list[Terminal]:
     if not quiet and sys.stderr.isatty():
         return [log, BarTerminal()]
     return [log, LineTerminal(quiet=quiet)]
+
+
+@contextmanager
+def listening(run_dir: Path, *, quiet: bool) -> Iterator[list[Terminal]]:
+    """`make_terminals`의 것들. 어떻게 나가든 화면을 되돌린다."""
+    terminals = make_terminals(run_dir, quiet=quiet)
+    try:
+        yield terminals
+    finally:
+        for terminal in reversed(terminals):
+            terminal.close()
 
 
 def _is_stderr(path: Path) -> bool:
@@ -225,6 +237,8 @@ class BarTerminal:
             Remaining(),
             console=Console(stderr=True),
             expand=True,
+            # stdout은 자료의 것이다: 막대의 화면(stderr)으로 끌어오지 않는다.
+            redirect_stdout=False,
         )
         self._tasks: dict[str, TaskID] = {}
         self._best = BestScores()
