@@ -237,8 +237,6 @@ class BarTerminal:
             Remaining(),
             console=Console(stderr=True),
             expand=True,
-            # stdout은 자료의 것이다: 막대의 화면(stderr)으로 끌어오지 않는다.
-            redirect_stdout=False,
         )
         self._tasks: dict[str, TaskID] = {}
         self._best = BestScores()
