@@ -1,4 +1,8 @@
-"""복사의 원본 열기: 바꾸지 않고 읽는다. 옛 스키마의 SQLite 파일은 사본을 올려서 읽는다."""
+"""복사의 원본 열기: 바꾸지 않고 읽는다. 옛 스키마의 SQLite 파일은 사본을 올려서 읽는다.
+
+WAL이 아닌 SQLite 파일(다른 도구의 것)도 사본을 읽는다: 읽는 동안은 쓸 수 없는 파일이라, 복사하는 내내 열어 두면
+그 파일에 쓰던 최적화가 `database is locked`로 죽는다(Optuna는 5초만 기다린다).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage import tables as t
-from optimize.storage.dbapi import open_readonly
+from optimize.storage.dbapi import is_wal, open_readonly
 from optimize.storage.engine import reading
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, sqlite_url
@@ -86,7 +90,11 @@ def open_source(url: StorageUrl, options: StorageOptions) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix="backtest-wizard-copy-") as scratch:
         revision, library = _version(url, options)
         upgraded = revision != t.SUPPORTED_REVISION
-        opened = _upgraded_copy(url, options, Path(scratch), revision) if upgraded else url
+        opened = url
+        if upgraded:
+            opened = _upgraded_copy(url, options, Path(scratch), revision)
+        elif url.path is not None and not is_wal(url.path):
+            opened = _scratch_copy(url.path, options, Path(scratch))
         with reading(opened, options) as connection:
             _begin_snapshot(connection)
             names = set(sa.inspect(connection).get_table_names())
@@ -159,16 +167,21 @@ def _upgraded_copy(
             "백업(pg_dump)한 뒤 원본을 올리세요: "
             "python -m optimize.storage check --storage-url 원본 --fix upgrade_schema",
         )
-    copy = scratch / "upgraded.db"
-    with (
-        closing(open_readonly(url.path, options.sqlite_timeout)) as old,
-        closing(sqlite3.connect(copy)) as new,
-    ):
-        old.backup(new)
-    copied = sqlite_url(copy)
+    copied = _scratch_copy(url.path, options, scratch)
     storage = open_rdb_storage(copied, options)
     try:
         upgrade_quietly(storage)
     finally:
         storage.engine.dispose()
     return copied
+
+
+def _scratch_copy(path: Path, options: StorageOptions, scratch: Path) -> StorageUrl:
+    """한 순간의 모습의 사본. 100 MB에 0.2초쯤만 잠근다."""
+    copy = scratch / "copy.db"
+    with (
+        closing(open_readonly(path, options.sqlite_timeout)) as old,
+        closing(sqlite3.connect(copy)) as new,
+    ):
+        old.backup(new)
+    return sqlite_url(copy)

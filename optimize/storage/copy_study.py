@@ -119,7 +119,7 @@ def copy_study(
                 f"대상에 스터디 '{wanted}'이(가) 이미 있습니다",
                 f"{target.url.masked} — 덮어쓰지 않습니다",
                 "--as 새이름 으로 다른 이름을 주거나, 대상의 것을 지우거나 이름을 바꾸세요: "
-                f"python -m optimize.studies rename {shlex.quote(wanted)} 새이름",
+                f"python -m optimize.studies rename -- {shlex.quote(wanted)} 새이름",
             )
         heads = trial_heads(source.connection, study.study_id)
         staging = Staging(target.engine, copy_id)

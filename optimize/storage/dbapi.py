@@ -188,14 +188,19 @@ def open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
     return sqlite3.connect(location, uri=True, timeout=timeout, check_same_thread=False)
 
 
+def is_wal(path: Path) -> bool:
+    """읽는 동안에도 쓸 수 있는 WAL의 파일인가. 파일의 19·20째 바이트가 2면 WAL이다. OSError를 낸다."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
+
+
 def _is_settled_wal(path: Path) -> bool:
-    """WAL인데 남은 WAL이 없는 파일인가. 파일의 19·20째 바이트가 2면 WAL이다."""
+    """WAL인데 남은 WAL이 없는 파일인가."""
     try:
         with suppress(FileNotFoundError):
             if os.stat(f"{path}-wal").st_size:
                 return False
-        with path.open("rb") as file:
-            return file.read(20)[18:] == b"\2\2"
+        return is_wal(path)
     except OSError:
         return False
 

@@ -30,6 +30,9 @@ from copy_kit import (
 )
 from postgres import PostgresServer
 
+from optimize.storage.copy_rows import Transform
+from optimize.storage.copy_source import open_source
+from optimize.storage.copy_study import Target, copy_study
 from optimize.storage.schema import ensure_schema
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl, sqlite_url
@@ -126,9 +129,6 @@ def test_kill_9_then_resume(
 
 def test_resume_notices_a_changed_source(postgres_url: StorageUrl, tmp_path: Path) -> None:
     """끊긴 사이 원본이 자라고 바뀌어도 지금의 원본과 같게 복사한다."""
-    from optimize.storage.copy_rows import Transform
-    from optimize.storage.copy_source import open_source
-    from optimize.storage.copy_study import Target, copy_study
 
     source = big_study(tmp_path / "big.db", 2_500)
     assert source.path is not None
@@ -264,9 +264,6 @@ def test_two_copies_at_once_are_refused(
     postgres_url: StorageUrl, tmp_path: Path, any_target: StorageUrl
 ) -> None:
     from optimize.errors import StorageError
-    from optimize.storage.copy_rows import Transform
-    from optimize.storage.copy_source import open_source
-    from optimize.storage.copy_study import Target, copy_study
 
     source = big_study(tmp_path / "a.db", 10)
     errors: list[StorageError] = []
@@ -327,10 +324,6 @@ def test_running_study_is_copied_as_one_moment(
     postgres_embedded: PostgresServer, postgres_url: StorageUrl, tmp_path: Path
 ) -> None:
     """복사하는 동안 원본이 자라도 한 순간의 모습만 옮긴다(PostgreSQL 원본)."""
-    from optimize.storage.copy_rows import Transform
-    from optimize.storage.copy_source import open_source
-    from optimize.storage.copy_study import Target, copy_study
-
     seed = big_study(tmp_path / "seed.db", 1_500)
     copy(seed, postgres_url, "--all")
     target_url = sqlite_url(tmp_path / "copy.db")
@@ -347,6 +340,29 @@ def test_running_study_is_copied_as_one_moment(
     assert grown
     assert result.trials == 1_500
     assert len(load(target_url, "큰것").get_trials()) == 1_500
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_writing_goes_on_while_a_file_is_copied(mode: str, tmp_path: Path) -> None:
+    """복사하는 내내 다른 도구가 원본에 쓸 수 있다: WAL이 아닌 파일(Optuna의 기본)도 잠가 두지 않는다."""
+    source_url = big_study(tmp_path / "source.db", 1_500)
+    target_url = sqlite_url(tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "source.db")) as plain:
+        assert plain.execute(f"PRAGMA journal_mode = {mode}").fetchone() == (mode,)
+    written = 0
+
+    def write(stage: str, done: int, total: int) -> None:
+        nonlocal written
+        with closing(sqlite3.connect(tmp_path / "source.db", timeout=0)) as writer, writer:
+            writer.execute(
+                "INSERT INTO trials (number, study_id, state) VALUES (?, 1, 'FAIL')", [9]
+            )
+        written += 1
+
+    with open_source(source_url, OPTIONS) as opened, Target(target_url, OPTIONS) as target:
+        result = copy_study(opened, opened.studies()[0], target, Transform(), write)
+    assert written >= 3
+    assert result.trials == 1_500
 
 
 @pytest.mark.parametrize(
