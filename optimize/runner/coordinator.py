@@ -58,7 +58,7 @@ class Limits:
 
 
 class Coordinator:
-    """한 실행의 탐색. `run()`이 끝나면 모든 시행이 저장되었거나(True 아님) 멈춘 까닭이 남는다."""
+    """한 실행의 탐색. `run()`이 True이면 끝난 시행이 모두 저장되었고, 아니면 저장하지 못한 것이 기록에 남아 있다."""
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class Coordinator:
         self._signals = 0
         self._stop_at: float | None = None
         self._stopping = False
-        self._closing = False
         self._turn = 0
         self._claim_seconds = 0.01
         self._deadline: float | None = None
@@ -89,16 +88,18 @@ class Coordinator:
         self._warming_said: bool | None = None
 
     def run(self) -> bool:
-        """끝까지 돈다. 사용자가 멈췄으면 False. 저장소·기록·작업자의 실패는 WizardError."""
+        """끝까지 돈다. 사용자가 멈췄으면 False. 저장소·기록·작업자의 실패는 WizardError. 한 번만 부른다."""
         if self._limits.timeout is not None:
             self._deadline = time.monotonic() + self._limits.timeout
         with stop_signals(self._on_signal):
             self._keeper.start()
             try:
                 self._search()
+                # 기다리다 버린 시행의 결과가 저장을 마친 뒤에 오지 않게 한다.
+                self._pool.shutdown()
+                self._receive(block=False)
                 self._drain()
             finally:
-                self._closing = True
                 self._pool.shutdown()
                 self._settle_keeper()
         if self._store_error is not None and not self.interrupted:
@@ -232,7 +233,7 @@ class Coordinator:
 
     def _on_chunk(self, message: ChunkDone) -> None:
         collected = self._pool.collect(message.chunk)
-        if collected.lost and not self._closing:
+        if collected.lost:
             self._warn(
                 "작업자 프로세스가 죽어 새로 띄웁니다",
                 f"계산 중이던 시행 {collected.lost}개를 다시 계산합니다",
@@ -386,15 +387,13 @@ class Coordinator:
         # 기록할 수 없어 끝나는 길일 수도 있다. 그 까닭을 가리지 않는다.
         with suppress(RunError):
             self._receive(block=False)
-            self._say_unsaved(sum(cell.unsaved for cell in self.cells))
-
-    def _say_unsaved(self, left: int) -> None:
-        if left:
-            self._warn(
-                f"시행 {left}개를 아직 저장하지 못했습니다",
-                "저장소를 기다리지 않고 끝냅니다",
-                "사건 기록에 남아 있으며 같은 명령을 다시 실행하면 저장됩니다",
-            )
+            left = sum(cell.unsaved for cell in self.cells)
+            if left:
+                self._warn(
+                    f"시행 {left}개를 아직 저장하지 못했습니다",
+                    "저장소를 기다리지 않고 끝냅니다",
+                    "사건 기록에 남아 있으며 같은 명령을 다시 실행하면 저장됩니다",
+                )
 
     def _warn(self, title: str, cause: str, fix: str) -> None:
         self._events.emit(WarningEvent(title, mask_secrets(cause), fix))

@@ -114,6 +114,7 @@ class WorkerPool:
         self._returned: deque[tuple[list[Task], Sequence[Gate]]] = deque()
         self._cut_at: float | None = None
         self._retry_at = 0.0
+        self._closed = False
 
     @property
     def workers(self) -> int:
@@ -201,7 +202,10 @@ class WorkerPool:
         if id(chunk) not in self._in_flight or chunk.future is None:
             return collected
         error = _failure(chunk.future)
-        if error is None:
+        if error is not None and self._closed:
+            # 우리가 끝낸 작업자다: 그 시행의 탓이 아니다.
+            del self._in_flight[id(chunk)]
+        elif error is None:
             del self._in_flight[id(chunk)]
             collected.done = list(zip(chunk.tasks, chunk.future.result(), strict=True))
             self._idle_breaks = 0
@@ -235,7 +239,12 @@ class WorkerPool:
             self.submit([task], gates)
 
     def shutdown(self) -> None:
-        """작업자들을 곧바로 끝낸다. 도는 시행은 버린다. 두 번 불러도 된다."""
+        """작업자들을 곧바로 끝낸다. 도는 시행은 버리고, 그 뒤로는 보내지 않는다. 두 번 불러도 된다."""
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        """지금의 executor를 버린다. 다음에 보낼 때 새로 잇는다."""
         if self._executor is not None:
             if self._starter is not None:
                 self._starter.join()
@@ -251,7 +260,7 @@ class WorkerPool:
 
     def _cut(self) -> None:
         """무리와 끊겼다: 쥐고 있는 묶음은 잠시 뒤 다시 이어 보낸다."""
-        self.shutdown()
+        self._drop()
         self._cut_at = self._cut_at or monotonic()
         self._retry_at = monotonic() + _RETRY_SECONDS
 
@@ -264,7 +273,7 @@ class WorkerPool:
 
         나가 있던 묶음은 제 알림(`ChunkDone`)이 올 때 잃은 것으로 거둔다.
         """
-        self.shutdown()
+        self._drop()
         if any(chunk.generation == self._generation for chunk in self._in_flight.values()):
             return
         self._idle_breaks += 1
@@ -299,7 +308,7 @@ class WorkerPool:
             self._lose(chunk, collected, _describe(error), alone=alone)
         self._idle_breaks = 0
         if is_current:
-            self.shutdown()
+            self._drop()
 
     def _lose(self, chunk: Chunk, collected: Collected, reason: str, *, alone: bool) -> None:
         for task in chunk.tasks:

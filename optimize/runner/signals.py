@@ -32,17 +32,8 @@ def stop_signals(on_stop: Callable[[int], None]) -> Iterator[None]:
         count += 1
         on_stop(count)
 
-    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
-        signal.SIGINT: handle,
-        signal.SIGTERM: handle,
-        signal.SIGHUP: signal.SIG_IGN if _detached() else handle,
-    }
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
+    with _handled_by(handle):
         yield
-    finally:
-        for number, before in previous.items():
-            signal.signal(number, before if before is not None else signal.SIG_DFL)
 
 
 @contextmanager
@@ -52,12 +43,19 @@ def interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise Stopped
 
-    handlers = {
-        signal.SIGINT: interrupt,
-        signal.SIGTERM: interrupt,
-        signal.SIGHUP: signal.SIG_IGN if _detached() else interrupt,
+    with _handled_by(interrupt):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """안에서는 멈추라는 신호를 handler가 받는다."""
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+        signal.SIGINT: handler,
+        signal.SIGTERM: handler,
+        signal.SIGHUP: signal.SIG_IGN if _detached() else handler,
     }
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    previous = {number: signal.signal(number, chosen) for number, chosen in handlers.items()}
     try:
         yield
     finally:

@@ -143,6 +143,19 @@ def test_a_trial_that_died_past_its_limit_is_called_too_slow() -> None:
     assert "시간 제한을 넘겨" in done["1"].error
 
 
+def test_a_suspect_stopped_with_the_run_is_not_called_a_killer() -> None:
+    """한 번 잃은 시행이 다시 도는 동안 실행을 끝내면(Ctrl-C 두 번), 우리가 죽인 작업자를 그 시행의 탓으로 적지 않는다."""
+    bench = Bench(1)
+    bench.send(1)
+    bench.executor.collapse()
+    assert bench.collect() == ({}, 1)
+    bench.pool.resubmit()
+    bench.pool.shutdown()
+    bench.executor.collapse()
+    assert bench.collect() == ({}, 0)
+    assert not bench.pool.busy
+
+
 def test_a_result_that_arrived_before_the_collapse_is_kept() -> None:
     bench = Bench()
     bench.send(1)
