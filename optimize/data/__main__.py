@@ -30,7 +30,10 @@ from optimize.errors import DataError, SettingsError
 
 def _parser() -> KoreanArgumentParser:
     parser = KoreanArgumentParser(
-        prog="python -m optimize.data", description="캔들을 받고, 들이고, 점검합니다."
+        prog="python -m optimize.data",
+        description="캔들을 받고, 들이고, 점검합니다.",
+        epilog="exit code: 0 잘됨, 2 틀린 인자, 4 캔들을 얻지 못했거나 캐시가 깨짐, 130 멈춤. "
+        "옵션은 python -m optimize.data 명령 --help 로 봅니다.",
     )
     commands = parser.add_subparsers(dest="command", metavar="명령", required=True)
 
@@ -39,9 +42,13 @@ def _parser() -> KoreanArgumentParser:
         "--symbol", required=True, help="예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, UPBIT:BTCKRW"
     )
     fetch.add_argument(
-        "--start", help="시작(UTC, 포함). 비우면 캐시의 처음, 캐시가 비었으면 365일 전"
+        "--start",
+        metavar="DATE",
+        help="시작(UTC, 포함). 비우면 캐시의 처음, 캐시가 비었으면 365일 전",
     )
-    fetch.add_argument("--end", help="끝(UTC, 포함하지 않음). 비우면 오늘 0시")
+    fetch.add_argument(
+        "--end", metavar="DATE", help="끝(UTC, 포함하지 않음). 비우면 오늘 0시. 예: 2025-01-01"
+    )
     fetch.add_argument(
         "--refresh", action="store_true", help="거래소가 다시 올린 달을 다시 받습니다"
     )
@@ -51,7 +58,9 @@ def _parser() -> KoreanArgumentParser:
         "file", nargs="?", type=Path, help="csv, csv.gz, parquet, arrow, feather, Binance zip"
     )
     take.add_argument("--symbol", required=True, help="어느 심볼의 캔들인가")
-    take.add_argument("--funding", type=Path, help="무기한 선물의 펀딩 기록 파일")
+    take.add_argument(
+        "--funding", type=Path, metavar="FILE", help="무기한 선물의 펀딩 기록 파일 (열 time, rate)"
+    )
     take.add_argument("--columns", default="", help="열 정하기. 예: time=unix,volume=Volume BTC")
     take.add_argument("--floor-times", action="store_true", help="격자를 벗어난 시각을 내림합니다")
     take.add_argument("--replace", action="store_true", help="그 심볼의 캐시를 비우고 들입니다")
@@ -61,22 +70,30 @@ def _parser() -> KoreanArgumentParser:
     which.add_argument("--symbol", help="캐시의 심볼. 비우면 캐시 전부")
     which.add_argument("--data", type=Path, metavar="FILE", help="캔들 파일")
     check.add_argument("--columns", default="", help="열 정하기. 예: time=unix,volume=Volume BTC")
-    check.add_argument("--repair", action="store_true", help="깨진 달을 캐시에서 비웁니다")
+    check.add_argument(
+        "--repair", action="store_true", help="깨진 달과 깨진 목록을 캐시에서 비웁니다"
+    )
     check.add_argument("--json", action="store_true", help="JSON으로 씁니다")
 
     listing = _add(commands, "list", ["목록"], "캐시에 든 심볼을 보입니다", _list)
     listing.add_argument("--json", action="store_true", help="JSON으로 씁니다")
 
     probe = _add(commands, "probe", ["확인"], "캔들을 어디서 얻을 수 있는지 알아봅니다", _probe)
-    probe.add_argument("--symbol", required=True)
-    probe.add_argument("--timeout", type=float, default=2.5, help="기다릴 시간, 초")
+    probe.add_argument("--symbol", required=True, help="알아볼 심볼. 예: BINANCE:BTCUSDT")
+    probe.add_argument(
+        "--timeout", type=float, default=2.5, metavar="SEC", help="기다릴 시간(초, 기본 2.5)"
+    )
     probe.add_argument("--json", action="store_true", help="JSON으로 씁니다")
 
     clean = _add(
         commands, "clean", ["정리"], "준비해 둔 파일을 지웁니다(받은 캔들은 남습니다)", _clean
     )
     clean.add_argument(
-        "--days", type=float, default=30.0, help="이 날수 동안 쓰지 않은 것만. 0이면 모두"
+        "--days",
+        type=float,
+        default=30.0,
+        metavar="N",
+        help="이 날수 동안 쓰지 않은 것만(기본 30). 0이면 모두",
     )
     return parser
 
@@ -100,14 +117,25 @@ def _symbol(text: str) -> Symbol:
         raise SettingsError("심볼이 틀렸습니다", str(error), "--symbol 을 바로잡으세요") from error
 
 
+def _at_least(name: str, value: float, low: float) -> None:
+    """수인 인자의 아래 끝. NaN도 거절한다."""
+    if not low <= value < float("inf"):
+        raise SettingsError(
+            "명령의 인자가 틀렸습니다",
+            f"{name} {value:g}: {low:g} 이상의 수여야 합니다",
+            f"{name} 을(를) 고치거나 빼세요(빼면 기본값을 씁니다)",
+        )
+
+
 def _columns(text: str) -> dict[str, str]:
     chosen = {}
+    meanings = ("time", "open", "high", "low", "close", "volume")
     for part in filter(None, text.split(",")):
         field, equals, name = part.partition("=")
-        if not equals:
+        if not equals or field.strip() not in meanings:
             raise SettingsError(
                 "--columns 를 읽을 수 없습니다",
-                f"'{part}'",
+                f"'{part}': 뜻=열 꼴이 아니거나 모르는 뜻입니다. 뜻은 {', '.join(meanings)}입니다",
                 "예: --columns time=unix,volume=Volume",
             )
         chosen[field.strip()] = name.strip()
@@ -122,7 +150,11 @@ def _fetch(args: argparse.Namespace) -> int:
 
     symbol = _symbol(args.symbol)
     if symbol.is_demo:
-        raise SettingsError("합성 데모는 내려받지 않습니다", "실행할 때 seed로 만듭니다")
+        raise SettingsError(
+            "합성 데모는 내려받지 않습니다",
+            "실행할 때 seed로 만듭니다",
+            f"바로 실행하세요: python -m optimize.run --symbol {symbol}",
+        )
     store = SymbolStore(paths.cache_dir(), symbol)
     start = parse_start(args.start) if args.start else None
     end = parse_end(args.end) if args.end else None
@@ -236,6 +268,7 @@ def _list(args: argparse.Namespace) -> int:
 def _probe(args: argparse.Namespace) -> int:
     from optimize.data.probe import probe
 
+    _at_least("--timeout", args.timeout, 0)
     found = probe(_symbol(args.symbol), paths.cache_dir(), args.timeout)
     if args.json:
         print(json.dumps(asdict(found), ensure_ascii=False))
@@ -247,6 +280,7 @@ def _probe(args: argparse.Namespace) -> int:
 def _clean(args: argparse.Namespace) -> int:
     from optimize.data.sweep import sweep
 
+    _at_least("--days", args.days, 0)
     count, size = sweep(paths.cache_dir(), older_than_days=args.days)
     print(
         f"준비해 둔 폴더 {count}개, {size / 1e6:.1f} MB를 지웠습니다. 필요하면 다시 만들어집니다."

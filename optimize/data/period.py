@@ -17,12 +17,12 @@ _FIRST_YEAR = 2001
 
 def parse_start(text: str) -> int:
     """시작, UTC ms(포함). 읽을 수 없으면 SettingsError."""
-    return _parse(text, "시작(start)")
+    return _parse(text, "시작을")
 
 
 def parse_end(text: str) -> int:
     """끝, UTC ms(미포함). 읽을 수 없으면 SettingsError."""
-    return _parse(text, "끝(end)")
+    return _parse(text, "끝을")
 
 
 def _parse(text: str, label: str) -> int:
@@ -34,7 +34,7 @@ def _parse(text: str, label: str) -> int:
             raise ValueError(stripped)
     except (ValueError, OverflowError) as error:
         raise SettingsError(
-            f"기간의 {label}을(를) 읽을 수 없습니다: '{stripped}'",
+            f"기간의 {label} 읽을 수 없습니다: '{stripped}'",
             f"{_FIRST_YEAR}년 이후의 YYYY-MM-DD 또는 YYYY-MM-DDTHH:MM(UTC) 꼴이어야 합니다",
             "예: --start 2024-01-01 --end 2025-01-01",
         ) from error

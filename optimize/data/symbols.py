@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 EXCHANGES = ("BINANCE", "UPBIT", "DEMO")
 DEMO_LABEL = "합성 데모"
+# 흔한 견적 통화로 끝나는 종목.
+_PAIR = re.compile(r"[A-Z0-9]{2,}(USDT|USDC|USD|KRW|BTC|ETH)(\.P)?", re.ASCII)
 _PATTERN = re.compile(r"([A-Z0-9]{2,20}):([A-Z0-9]{2,30})(\.P)?", re.ASCII)
 
 
@@ -67,7 +69,9 @@ def _hint(text: str) -> str:
     """무엇이 틀렸는지 알면 그것을, 모르면 예를."""
     bare = re.sub(r"[-/_]", "", text)
     if _PATTERN.fullmatch(f"BINANCE:{bare}"):
-        return f": 앞에 거래소가 없습니다. 예: BINANCE:{bare}"
+        market = f"UPBIT:{bare}" if bare.endswith("KRW") else f"BINANCE:{bare}"
+        example = market if _PAIR.fullmatch(bare) else "BINANCE:BTCUSDT"
+        return f": 거래소:종목으로 씁니다. 예: {example}"
     if bare != text and _PATTERN.fullmatch(bare):
         return f": 종목은 이어 씁니다. 혹시 {bare}인가요?"
     return ". 예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P, DEMO:BTCUSDT"

@@ -59,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = KoreanArgumentParser(
         prog="python -m optimize.run",
         description="실제 캔들로 전략의 파라미터를 탐색한다. 인자는 설정 파일의 값을 이긴다.",
+        epilog="exit code: 0 끝남, 2 틀린 인자나 설정, 3 저장소에 닿지 못함, 4 캔들을 얻지 못함, 5 실행 실패, "
+        "130 멈춤. 모든 설정과 뜻은 config/params.yaml에 있다.",
     )
     add = parser.add_argument
     add("--config", type=Path, metavar="FILE", help="설정 파일 (기본 config/params.yaml)")
@@ -79,7 +81,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="무기한 선물의 펀딩 기록 파일 (열 time, rate). 심볼이 여럿이면 심볼=파일을 거듭 준다",
     )
-    add("--strategy", metavar="NAME", help="전략 이름 또는 파일.py:클래스")
+    add(
+        "--strategy",
+        metavar="NAME",
+        help="전략: squeeze_momentum, ma_cross, donchian_breakout 또는 파일.py:클래스",
+    )
     add("--n-trials", metavar="N", help="스터디마다의 목표 총 시행 수")
     add("--timeout", metavar="SEC", help="시간 제한(초)")
     add("--n-jobs", metavar="N", help="작업 프로세스 수 (-1은 모든 코어)")
@@ -103,7 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="설정 키 바꾸기",
+        help="아무 설정이나 바꾼다. 예: --set backtest.fee_rate=0.001 (거듭 줄 수 있다)",
     )
     add("--events", metavar="FILE|-", help="사건을 더 적을 파일, -는 stdout")
     add("--run-id", metavar="ID", help="이 실행의 이름 (기본은 시각으로 짓는다)")

@@ -118,6 +118,15 @@ def test_오류는_한국어와_exit_code로(wizard_home: Path) -> None:
     assert "심볼이 아닙니다" in err
     _, err = run("import", "--symbol", "BINANCE:BTCUSDT", code=2)
     assert "파일이 없습니다" in err
+    for arguments, piece in (
+        (("clean", "--days", "-1"), "--days -1: 0 이상"),
+        (("clean", "--days", "nan"), "--days nan: 0 이상"),
+        (("probe", "--symbol", "BINANCE:BTCUSDT", "--timeout", "-1"), "--timeout -1: 0 이상"),
+        (("check", "--data", "x.csv", "--columns", "foo=bar"), "'foo=bar': 뜻=열 꼴이"),
+        (("fetch", "--symbol", "DEMO:BTCUSDT"), "optimize.run --symbol DEMO:BTCUSDT"),
+        (("fetch", "--symbol", "UPBIT:BTCKRW", "--start", "2024-99-01"), "기간의 시작을 읽을 수"),
+    ):
+        assert piece in run(*arguments, code=2)[1]
     _, err = run("import", wizard_home, "--symbol", "DEMO:BTCUSDT", code=2)
     assert "합성 데모" in err
     _, err = run("check", code=4)

@@ -84,8 +84,10 @@ def test_심볼이_아닌_것은_거절한다(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("btcusdt", "앞에 거래소가 없습니다. 예: BINANCE:BTCUSDT"),
-        ("BTC/USDT", "앞에 거래소가 없습니다. 예: BINANCE:BTCUSDT"),
+        ("ethusdt", "거래소:종목으로 씁니다. 예: BINANCE:ETHUSDT"),
+        ("ETH/USDT", "거래소:종목으로 씁니다. 예: BINANCE:ETHUSDT"),
+        ("ETHKRW", "거래소:종목으로 씁니다. 예: UPBIT:ETHKRW"),
+        ("ETH", "거래소:종목으로 씁니다. 예: BINANCE:BTCUSDT"),
         ("BINANCE:BTC-USDT", "혹시 BINANCE:BTCUSDT인가요?"),
         ("BINANCE:", "예: BINANCE:BTCUSDT, BINANCE:BTCUSDT.P"),
     ],

@@ -101,7 +101,7 @@ def test_다른_묶음에_둔_키는_제자리를_알려_준다() -> None:
         ({"timeframe_grid": "7m@15m"}, "timeframe_grid", "정수배"),
         ({"timeframe_grid": "1h@15m"}, "timeframe_grid", "커야"),
         ({"timeframe_grid": "1M"}, "timeframe_grid", "달"),
-        ({"search": 3}, "search = 3", "키: 값"),
+        ({"search": 3}, "search = 3", "search.n_trials"),
     ],
 )
 def test_틀린_값은_경로와_값과_허용되는_것을_말한다(

@@ -55,7 +55,7 @@ def _cause(tree: dict[str, object]) -> str:
             {"symbols": [{"symbol": "DEMO:BTCUSDT"}, {"symbol": "demo:btcusdt"}]},
             "symbols: 같은 심볼이 두 번 있습니다: DEMO:BTCUSDT",
         ),
-        ({"symbols": ["BTC"]}, "앞에 거래소가 없습니다. 예: BINANCE:BTC"),
+        ({"symbols": ["BTC"]}, "거래소:종목으로 씁니다. 예: BINANCE:BTCUSDT"),
         ({"strategy": "ma_cross"}, "그 아래에 키를 적습니다: strategy.name, strategy.space"),
         ({"search": 5}, "search.n_jobs …"),
         ({"objective": {"goals": [3]}}, "objective.goals.0.metric, objective.goals.0.weight"),
