@@ -242,7 +242,7 @@ def _read_open(
     memory.look(db)
     if (unchanged := memory.unchanged()) is not None:
         return _Reading(unchanged, None, server_time(db))
-    studies = read_overview(db)
+    studies = read_overview(db, url)
     stale = [study.study_id for study in studies if study.summary is None]
     counts: dict[int, Counted] = {}
     now = server_time(db)

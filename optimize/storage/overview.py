@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from optimize.errors import StorageError
 from optimize.storage.census import Summary, utc
 from optimize.storage.dbapi import Rows
+from optimize.storage.url import StorageUrl
 
 # 서버의 지금, epoch 초.
 SERVER_NOW: dict[str, str] = {
@@ -17,6 +20,8 @@ SERVER_NOW: dict[str, str] = {
 }
 # 우리가 스터디에 적는 탐색 공간의 이름(`study.SPACE_ATTRIBUTE`): 커서 목록에는 읽지 않는다.
 _SPACE_ATTRIBUTE = "wizard_space"
+# 값의 종류(`value_type`)를 적기 시작한 스키마의 판. 판의 이름은 글의 차례로 늘어난다.
+_FIRST_READABLE = "v3.0.0.d"
 _OPTUNA_TABLES = {"studies", "trials", "study_directions"}
 _WIZARD_TABLES = {"wizard_trials", "wizard_claims", "wizard_summaries"}
 # 부분 색인은 조건이 글자 그대로일 때 쓰인다(`tables.IS_UNFINISHED`).
@@ -51,11 +56,13 @@ def table_names(db: Rows) -> frozenset[str]:
     return frozenset(row[0] for row in rows)
 
 
-def read_overview(db: Rows) -> list[Found]:
-    """모든 스터디, 번호 차례로. Optuna의 데이터베이스가 아니면 빈 목록."""
+def read_overview(db: Rows, url: StorageUrl) -> list[Found]:
+    """모든 스터디, 번호 차례로. Optuna의 데이터베이스가 아니면 빈 목록. 옛 Optuna의 것이면 StorageError."""
     tables = table_names(db)
     if not tables >= _OPTUNA_TABLES:
         return []
+    if "alembic_version" in tables:
+        _require_readable(db, url)
     if tables >= _WIZARD_TABLES:
         rows = [(*row[:3], _stored(row[3:])) for row in db(_WITH_SUMMARIES)]
     else:
@@ -73,6 +80,23 @@ def read_overview(db: Rows) -> list[Found]:
         )
         for study_id, name, claimed, summary in rows
     ]
+
+
+def _require_readable(db: Rows, url: StorageUrl) -> None:
+    """Optuna 2까지의 스키마에는 값의 종류(무한대)를 적는 칸이 없다."""
+    for (revision,) in db("SELECT version_num FROM alembic_version"):
+        if revision < _FIRST_READABLE:
+            place = shlex.quote(url.masked)
+            upgrade = f"check --storage-url {place} --fix upgrade_schema"
+            fixes = [f"올립니다(먼저 백업합니다): python -m optimize.storage {upgrade}"]
+            if url.path is not None:
+                copy = f"copy --from {place} --to 새파일.db --all --source-timezone Asia/Seoul"
+                fixes.insert(0, f"원본을 두고 옮깁니다: python -m optimize.storage {copy}")
+            raise StorageError(
+                "옛 Optuna의 스키마라 읽을 수 없습니다",
+                f"Optuna 2까지의 스키마입니다({revision})",
+                "\n".join(fixes),
+            )
 
 
 def server_time(db: Rows) -> float:

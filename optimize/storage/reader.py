@@ -88,6 +88,19 @@ def load_numbers(
     return _load(connection, scope, blocks=False) if numbers else []
 
 
+def load_distributions(connection: Connection, study_id: int) -> dict[int, dict[str, str]]:
+    """끝까지 간 시행의 번호 → 파라미터의 이름 → 분포의 JSON(Optuna의 꼴)."""
+    tr, p = t.trials.c, t.trial_params.c
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for number, name, text in connection.execute(
+        sa.select(tr.number, p.param_name, p.distribution_json)
+        .join(t.trial_params, tr.trial_id == p.trial_id)
+        .where(tr.study_id == study_id, tr.state == "COMPLETE")
+    ):
+        found[number][name] = text
+    return found
+
+
 def _load(
     connection: Connection, scope: sa.ColumnElement[bool], blocks: bool
 ) -> list[FinishedTrial]:
@@ -162,10 +175,10 @@ def constraint_values(key: str, text: str) -> list[float]:
 def _build(head: Any, parts: _Parts) -> FinishedTrial:
     trial_id, number, state, started, finished = head
     user = {key: json.loads(text) for key, text in parts.user.get(trial_id, {}).items()}
-    ours = user.get(ATTRIBUTE)
-    if not isinstance(ours, dict) or "uid" not in ours:
-        # 다른 도구가 넣은 시행: 이름이 같은 attribute(`validation` 따위)도 우리의 것이 아니다.
-        ours = user = {}
+    found = user.get(ATTRIBUTE)
+    ours = found if isinstance(found, dict) else {}
+    if "uid" not in ours:
+        user = {}  # 다른 도구가 넣은 시행: 이름이 같은 attribute(`validation` 따위)도 우리의 것이 아니다
     checked = user.get(VALIDATION, {})
     finished_at = _utc(finished) or _utc(started) or _EPOCH
     return FinishedTrial(

@@ -71,7 +71,7 @@ def importance_command(arguments: argparse.Namespace, sources: Sources) -> int:
     from optimize.studies.importance import MIN_TRIALS, param_importances
 
     info = sources.find(arguments.name, arguments.storage)
-    items = param_importances(info)
+    items = param_importances(info, sources.options)
     if arguments.json:
         body = [{"name": i.name, "share": i.share, "trials": i.trials} for i in items]
         print(json_text({"type": "importance", "items": body}))

@@ -7,14 +7,23 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING
 
+from optimize.storage.engine import reading
 from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
-from optimize.storage.reader import CONSTRAINTS
+from optimize.storage.options import StorageOptions
+from optimize.storage.reader import load_distributions, load_trials
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from optimize.trial import FinishedTrial
 
 # 이보다 적으면 상위 10%가 한두 개라 뜻이 없다.
 MIN_TRIALS = 20
@@ -29,15 +38,9 @@ class Importance:
     trials: int
 
 
-def param_importances(info: StudyInfo) -> list[Importance]:
+def param_importances(info: StudyInfo, options: StorageOptions) -> list[Importance]:
     """큰 것부터. 시행이 MIN_TRIALS보다 적으면 빈 목록. 목표가 여럿이면 첫 목표의 것. 실패는 StorageError."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("optuna").setLevel(logging.ERROR)
-    with storage_errors(info.url, "시행을 조회"):
-        stored = optuna.load_study(study_name=info.name, storage=info.url.secret)
-        trials = [trial for trial in stored.get_trials(deepcopy=False) if _usable(trial)]
+    trials = _read(info, options)
     found: dict[str, tuple[float, int]] = {}
     names = dict.fromkeys(name for trial in trials for name in trial.params)
     for name in names:
@@ -52,14 +55,45 @@ def param_importances(info: StudyInfo) -> list[Importance]:
     return sorted(items, key=lambda item: -item.share)
 
 
-def _importance(trials: Sequence[Any], name: str, minimize: bool) -> float:
+def _read(info: StudyInfo, options: StorageOptions) -> list[FrozenTrial]:
+    """제약을 지키고 값이 유한한 시행들. 옛 Optuna(3 이하)의 스키마도 Optuna에 맡기지 않고 읽는다."""
+    with storage_errors(info.url, "시행을 조회"), reading(info.url, options) as connection:
+        trials = load_trials(connection, info.study_id)
+        texts = load_distributions(connection, info.study_id)
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("optuna").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # 옛 분포(UniformDistribution 따위)의 이름을 이제 쓰지 말라는 경고.
+        warnings.simplefilter("ignore", FutureWarning)
+        return [*_as_optuna(trials, texts)]
+
+
+def _as_optuna(
+    trials: Sequence[FinishedTrial], texts: Mapping[int, Mapping[str, str]]
+) -> Iterator[FrozenTrial]:
+    import optuna
+
+    read = cache(optuna.distributions.json_to_distribution)
+    for trial in trials:
+        if trial.number is None or not trial.feasible or not math.isfinite(trial.values[0]):
+            continue
+        yield optuna.trial.create_trial(
+            value=trial.values[0],
+            params=dict(trial.params),
+            distributions={name: read(texts[trial.number][name]) for name in trial.params},
+        )
+
+
+def _importance(trials: Sequence[FrozenTrial], name: str, minimize: bool) -> float:
     import optuna
 
     way = optuna.study.StudyDirection.MINIMIZE if minimize else optuna.study.StudyDirection.MAXIMIZE
     study = optuna.create_study(direction=way)
     study.add_trials(
         optuna.trial.create_trial(
-            value=trial.values[0],
+            value=trial.value,
             params={name: trial.params[name]},
             distributions={name: trial.distributions[name]},
         )
@@ -72,18 +106,3 @@ def _importance(trials: Sequence[Any], name: str, minimize: bool) -> float:
             study, evaluator=evaluator, params=[name], normalize=False
         )
     return found.get(name, 0.0)
-
-
-def _usable(trial: Any) -> bool:
-    import math
-
-    constraints = [*(trial.system_attrs.get(CONSTRAINTS) or ())]
-    # Optuna 5의 `set_constraint`는 이름마다 따로 적는다.
-    for key, value in trial.system_attrs.items():
-        if key.startswith(f"{CONSTRAINTS}:"):
-            constraints.append(value)
-    return (
-        trial.state.name == "COMPLETE"
-        and math.isfinite(trial.values[0])
-        and all(value <= 0 for value in constraints)
-    )

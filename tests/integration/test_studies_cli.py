@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -17,12 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from copy_kit import FILES
 from in_process import Done, call
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
@@ -222,7 +223,7 @@ def test_renamed_study_is_found_resumed_and_listed(home: Path, run: Run) -> None
     exported = run("export", "지킬 것")
     assert len(exported.stdout.splitlines()) == 6
     # 다른 프로그램이 파일을 열고 있으면 아무것도 바꾸지 않는다(SQLite의 잠금은 프로세스의 것이다).
-    with contextlib.closing(sqlite3.connect(folder / "지킬 것.db")) as other:
+    with closing(sqlite3.connect(folder / "지킬 것.db")) as other:
         other.execute("SELECT count(*) FROM studies").fetchall()
         refused = command("optimize.studies", "rename", "지킬 것", "다른 것")
     assert refused.returncode == 3
@@ -383,3 +384,23 @@ def test_foreign_studies_are_shown_safely_and_as_strict_json(home: Path, run: Ru
     assert strict("export", name, "--format", "json")[0]["params"][param] == "inf"
     removed = run("delete", "--yes", name)
     assert (removed.returncode, "\x1b" in removed.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("version", ["2.10.1", "3.1.1", "4.2.1"])
+def test_files_of_older_optuna(home: Path, run: Run, version: str) -> None:
+    """Optuna 3과 4의 파일은 올리지 않고도 보고, 2의 것은 길을 말한다. 파일은 바뀌지 않는다."""
+    path = home / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((FILES / f"optuna-{version}-kst.sql").read_text())
+    before = path.read_bytes()
+    where = ("--storage-url", f"sqlite:///{path}")
+    for command in ("list", "show", "export", "importance", "verdict"):
+        names = () if command == "list" else ("옛 스터디",)
+        done = run(command, *names, *where)
+        if version == "2.10.1":
+            assert done.returncode == 3
+            assert "copy --from" in done.stderr
+            assert "upgrade_schema" in done.stderr
+        else:
+            assert done.returncode == 0, done.stderr
+    assert path.read_bytes() == before
