@@ -35,10 +35,13 @@ ROLES = {
     "sslonly": "LOGIN",
     "rejected": "LOGIN",
     "md5user": "LOGIN",
+    "single": "LOGIN CONNECTION LIMIT 1",
+    "certonly": "LOGIN",
 }
 HBA = """\
 hostssl all sslonly 127.0.0.1/32 scram-sha-256
 hostnossl all sslonly 127.0.0.1/32 reject
+hostssl all certonly 127.0.0.1/32 cert
 host all rejected 127.0.0.1/32 reject
 host all md5user 127.0.0.1/32 md5
 host all all 127.0.0.1/32 scram-sha-256
@@ -175,7 +178,20 @@ class Lab:
             path.chmod(0o600)
             shutil.chown(path, data.stat().st_uid, data.stat().st_gid)
         with (data / "postgresql.conf").open("a") as config:
-            config.write("ssl = on\n")
+            config.write("ssl = on\nssl_ca_file = 'server.crt'\n")
+
+    def client_certificate(self, role: str, folder: Path) -> tuple[Path, Path]:
+        """서버의 인증서로 서명한, role의 클라이언트 인증서와 열쇠."""
+        data = self.server.server.data
+        key, request, certificate = (folder / f"{role}.{kind}" for kind in ("key", "csr", "crt"))
+        for command in (
+            f"req -new -newkey rsa:2048 -nodes -subj /CN={role} -keyout {key} -out {request}",
+            f"x509 -req -days 2 -in {request} -CA {data}/server.crt -CAkey {data}/server.key "
+            f"-set_serial 1 -out {certificate}",
+        ):
+            subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+        key.chmod(0o600)
+        return certificate, key
 
     def _speak(self, data: Path) -> dict[str, str]:
         """그 언어의 환경. locale을 만들고 설정에 적는다."""

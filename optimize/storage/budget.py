@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from optimize.errors import StorageError
 
@@ -32,18 +32,26 @@ class BudgetError(StorageError):
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """maximum: 서버의 max_connections. used: 쓰는 중. free: 더 열 수 있는 수(묻는 연결도 돌려줄 것으로 센다)."""
+    """maximum: 서버의 max_connections. used: 쓰는 중. free: 더 열 수 있는 수(묻는 연결도 돌려줄 것으로 센다).
+
+    bound: free를 정한 것이 서버의 자리인가, 역할이나 데이터베이스의 CONNECTION LIMIT인가.
+    """
 
     maximum: int
     used: int
     free: int
+    bound: Literal["server", "role", "database"] = "server"
 
 
 def seats(row: Sequence[Any]) -> Seats:
     """`FREE_CONNECTIONS`의 한 줄에서. 역할과 데이터베이스의 한도도 본다."""
     usable, used, role_limit, database_limit, maximum = (int(value or 0) for value in row)
-    limits = [limit for limit in (role_limit, database_limit) if limit >= 0]
-    return Seats(maximum, used, min([usable - used, *(limit - 1 for limit in limits)]) + 1)
+    found = Seats(maximum, used, usable - used + 1)
+    if 0 <= database_limit < found.free:
+        found = replace(found, free=database_limit, bound="database")
+    if 0 <= role_limit < found.free:
+        found = replace(found, free=role_limit, bound="role")
+    return found
 
 
 def run_connections(studies: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optimize.storage.check_step import CheckStep
+from optimize.storage.check_step import CHECK, CheckStep
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 
@@ -18,10 +18,12 @@ def run_check(
     *,
     rule: str = "",
     quick: bool = False,
+    command: str = CHECK,
 ) -> Iterator[CheckStep]:
     """저장소를 단계별로 점검하며 끝난 단계를 차례로 낸다.
 
     needed_connections: 계획이 쓸 연결 수, None이면 풀의 최대. rule: URL을 정한 규칙(보이기만 한다).
+    command: 해결에 적을, 이 저장소를 다시 점검하는 명령.
     quick: 연결과 `SELECT current_database()`까지만(드라이버·SQLAlchemy를 읽지 않아 0.3초 안).
     모든 실패는 단계의 판정이다(틀린 환경 변수 PGPORT만 SettingsError). 반복을 멈추면 연결을 닫는다.
     """
@@ -29,11 +31,12 @@ def run_check(
     if url.path is not None:
         from optimize.storage.check_sqlite import check_sqlite
 
-        yield from check_sqlite(url.path, url.masked + (f" · {rule}" if rule else ""), quick=quick)
+        shown = url.masked + (f" · {rule}" if rule else "")
+        yield from check_sqlite(url.path, shown, command, quick=quick)
         return
     from optimize.storage.check_postgres import check_postgres
 
-    yield from check_postgres(url, options, needed, rule, quick=quick)
+    yield from check_postgres(url, options, needed, rule, command, quick=quick)
 
 
 def first_failure(url: StorageUrl, options: StorageOptions) -> CheckStep | None:

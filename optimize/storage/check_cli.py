@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from optimize.cli import KoreanArgumentParser
+from optimize.errors import StorageError
+from optimize.storage.cancellable import cancellable
 from optimize.storage.check import run_check
 from optimize.storage.check_report import write_json, write_table
+from optimize.storage.check_step import CHECK
+from optimize.storage.local_server import EMBEDDED_URL, is_embedded
 from optimize.storage.options import StorageOptions
 from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url
+
+_PRIVATE_VARIABLES = "BACKTEST_WIZARD_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +64,44 @@ def check_command(argv: list[str]) -> int:
     options = chosen.options
     if args.connect_timeout is not None:
         options = replace(options, connect_timeout=args.connect_timeout)
+    command = _same_check(args.storage_url, args.storage_url_env, args.config, chosen.url)
     if args.fix:
-        from optimize.storage.remedy import apply_remedy
-
-        print(apply_remedy(args.fix, chosen.url, options), file=sys.stderr)
-    steps = run_check(chosen.url, options, args.needed, rule=chosen.rule, quick=args.quick)
+        print(_remedied(args.fix, chosen.url, options, command), file=sys.stderr)
+    steps = run_check(
+        chosen.url, options, args.needed, rule=chosen.rule, quick=args.quick, command=command
+    )
     ok = write_json(steps, chosen.url.masked, sys.stdout) if args.json else write_table(steps)
     return 0 if ok else 3
+
+
+def _remedied(name: str, url: StorageUrl, options: StorageOptions, command: str) -> str:
+    """해결 하나를 하고 한 일을 준다. StorageError의 해결에는 이 저장소를 점검하는 명령을 적는다."""
+    from optimize.storage.remedy import apply_remedy
+
+    try:
+        return cancellable(lambda: apply_remedy(name, url, options))
+    except StorageError as error:
+        fix = error.fix.replace(CHECK, command)
+        raise StorageError(error.title, error.cause, fix) from error
+
+
+def _same_check(
+    url: str | None, env_name: str | None, config: Path | None, chosen: StorageUrl
+) -> str:
+    """같은 저장소를 다시 점검하는 명령. 비밀번호의 자리는 `***`다."""
+    words = [*CHECK.split(), *(["--config", str(config)] if config else [])]
+    if not url and not env_name:
+        return shlex.join(words)
+    given = url or os.environ.get(env_name or "", "")
+    # 화면이 자식에게 URL을 건네는 변수는 사용자의 셸에 없다: 같은 값을 가진 사용자의 변수를 찾는다.
+    names = [env_name] if env_name and not url else []
+    names += [name for name, value in os.environ.items() if value == given]
+    shared = [name for name in names if name and not name.startswith(_PRIVATE_VARIABLES)]
+    if shared:
+        return shlex.join([*words, "--storage-url-env", shared[0]])
+    if is_embedded(chosen):
+        return f'{shlex.join(words)} --storage-url "$({EMBEDDED_URL})"'
+    return shlex.join([*words, "--storage-url", chosen.masked])
 
 
 def _positive(text: str) -> int:
@@ -77,16 +115,19 @@ def choose_storage(
 ) -> Chosen:
     """인자·설정·환경에서 저장소를 정한다. 규칙은 `optimize.run`과 같다.
 
-    light: URL을 인자나 환경 변수가 바로 주면 설정 파일을 읽지 않는다(0.2초를 아낀다).
+    light: URL을 인자나 환경 변수가 바로 주면 설정 파일에서 저장소의 몫만 읽는다(0.2초를 아낀다).
     SettingsError: 설정이 틀렸다. StorageError: 기록된 저장소의 비밀번호를 찾을 수 없다.
     """
     if env_name:
         require_variable_name(env_name, "--storage-url-env")
-    if light and config is None:
+    if light:
         direct = url or (os.environ.get(env_name, "").strip() if env_name else "")
         if direct:
             rule = "--storage-url 인자" if url else f"환경 변수 {env_name}"
-            return Chosen(parse_storage_url(direct), StorageOptions(), rule)
+            from optimize.settings.storage_part import load_storage_settings
+
+            options = load_storage_settings(config).options
+            return Chosen(parse_storage_url(direct), options, rule)
     from optimize.settings.arguments import RunArguments
     from optimize.settings.plan import make_plan
 

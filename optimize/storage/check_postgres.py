@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from optimize.storage.cancellable import cancellable
 from optimize.storage.check_server import LATENCY_ROUNDS, QUICK_LATENCY_ROUNDS, ServerChecks
 from optimize.storage.check_step import (
     CONNECT_STEPS,
@@ -20,18 +22,20 @@ from optimize.storage.check_step import (
 from optimize.storage.diagnosis import diagnose_probe
 from optimize.storage.diagnosis_server import USER_CHECK
 from optimize.storage.diagnosis_situation import Situation
+from optimize.storage.local_server import is_embedded
 from optimize.storage.options import StorageOptions
-from optimize.storage.probe import Probe, ProbeError, Target
+from optimize.storage.probe import Probe, ProbeError
+from optimize.storage.probe_target import Target
 from optimize.storage.url import StorageUrl
 
 _LOCK_TIMEOUT_MS = 3000
 
 
 def check_postgres(
-    url: StorageUrl, options: StorageOptions, needed: int, rule: str, *, quick: bool
+    url: StorageUrl, options: StorageOptions, needed: int, rule: str, command: str, *, quick: bool
 ) -> Iterator[CheckStep]:
     """단계를 하나씩 끝나는 대로 낸다. 연결이 막히면 나머지는 `skip`이다."""
-    check = _PostgresCheck(url, options, needed, rule, quick)
+    check = _PostgresCheck(url, options, needed, rule, command, quick)
     names = QUICK_STEPS if quick else POSTGRES_STEPS
     try:
         blocked = ""
@@ -49,14 +53,26 @@ def check_postgres(
 
 class _PostgresCheck:
     def __init__(
-        self, url: StorageUrl, options: StorageOptions, needed: int, rule: str, quick: bool
+        self,
+        url: StorageUrl,
+        options: StorageOptions,
+        needed: int,
+        rule: str,
+        command: str,
+        quick: bool,
     ) -> None:
         self._url = url
         self._options = options
         self._rule = rule
         self._target = Target.from_url(url, _session_values(url, options))
         self._probe = Probe(self._target, options.connect_timeout)
-        self._situation = Situation(self._target, options.connect_timeout)
+        self._situation = Situation(
+            self._target,
+            url,
+            options.connect_timeout,
+            embedded=is_embedded(url),
+            check=command,
+        )
         self._database_error: ProbeError | None = None
         self.lost = False
         # 가이드의 비밀번호 5432처럼 포트나 이름과 같은 것은 가려도 비밀이 되지 않고 글만 망가진다.
@@ -88,6 +104,7 @@ class _PostgresCheck:
             situation = replace(
                 situation,
                 client=self._probe.client_address,
+                encrypted=self._probe.encrypted,
                 needs_ssl=error.sqlstate == "28000" and self._passes_with_ssl(),
             )
         return diagnose_probe(error, situation)
@@ -149,18 +166,25 @@ class _PostgresCheck:
         from optimize.storage.engine import make_engine
         from optimize.storage.failures import diagnose
 
-        try:
+        def show() -> list[str]:
             engine = make_engine(self._url, self._options)
             try:
                 with engine.connect() as connection:
-                    shown = [
+                    return [
                         str(connection.exec_driver_sql(f"SHOW {name}").scalar())
                         for name in ("statement_timeout", "transaction_isolation", "TimeZone")
                     ]
             finally:
                 engine.dispose()
+
+        began = time.monotonic()
+        try:
+            shown = cancellable(show)
         except (SQLAlchemyError, UnicodeDecodeError) as error:
-            # 규약으로는 이어졌으므로 드라이버(libpq)에게만 있는 것이 막았다.
+            refused = self._second_failure(time.monotonic() - began)
+            if refused is not None:
+                return diagnose_probe(refused, self._situation)
+            # 규약으로는 둘째도 이어졌으므로 드라이버(libpq)에게만 있는 것이 막았다.
             return Outcome(
                 "fail",
                 type(error).__name__,
@@ -170,6 +194,20 @@ class _PostgresCheck:
         return Outcome(
             "ok", f"statement_timeout {shown[0]} · {shown[1].upper()} · TimeZone {shown[2]}"
         )
+
+    def _second_failure(self, waited: float) -> ProbeError | None:
+        """점검의 연결에 더해 하나를 더 열 때의 실패(연결 수의 한도 따위). 열리면 None."""
+        if waited >= self._options.connect_timeout:
+            return ProbeError("auth", "timeout")
+        second = Probe(self._target, self._options.connect_timeout)
+        try:
+            second.open()
+        except ProbeError as error:
+            return error
+        else:
+            return None
+        finally:
+            second.close()
 
     def _passes_with_ssl(self) -> bool:
         """SSL 없이 거절된 접속이 SSL로는 인증까지 가는가."""

@@ -9,14 +9,12 @@ from optimize.storage.check_step import Outcome
 
 # 이 프로젝트의 coordinator는 RUNNING 행을 만들지 않는다. 다른 도구의 시행이 이만큼 오래면 멈춘 것으로 본다.
 STALE_MINUTES = 60
-UPGRADE = "python -m optimize.storage check --fix upgrade_schema"
-CLEAR = "python -m optimize.storage check --fix clear_dead_trials"
 
 
 def judge_revision(
-    tables: frozenset[str], columns: frozenset[str], revision: str | None
+    tables: frozenset[str], columns: frozenset[str], revision: str | None, check: str
 ) -> Outcome:
-    """tables: 있는 테이블들. columns: `studies`의 칸들. revision: alembic_version의 값."""
+    """tables: 있는 테이블들. columns: `studies`의 칸들. revision: alembic_version의 값. check: 점검의 명령."""
     if "studies" not in tables:
         return Outcome("ok", "아직 비어 있습니다(첫 실행이 만듭니다)")
     if not {"study_id", "study_name"} <= columns:
@@ -36,7 +34,7 @@ def judge_revision(
             "fail",
             f"저장소 {shown}, 설치된 Optuna {revisions.head}",
             "저장소의 스키마가 옛 Optuna의 것입니다",
-            f"백업한 뒤 올립니다: {UPGRADE}\n"
+            f"백업한 뒤 올립니다: {check} --fix upgrade_schema\n"
             "또는 새 저장소로 복사합니다(원본은 그대로): python -m optimize.storage copy "
             "--from 이_저장소 --to 새_저장소 --all",
             "upgrade_schema",
@@ -49,8 +47,8 @@ def judge_revision(
     )
 
 
-def judge_running(stale: int, total: int, oldest: datetime | None) -> Outcome:
-    """stale: 오래 멈춘 RUNNING 수. total: RUNNING 모두. oldest: 가장 오래된 것의 시작(UTC)."""
+def judge_running(stale: int, total: int, oldest: datetime | None, check: str) -> Outcome:
+    """stale: 오래 멈춘 RUNNING 수. total: RUNNING 모두. oldest: 가장 오래된 것의 시작(UTC). check: 점검의 명령."""
     if stale == 0:
         return Outcome("ok", f"RUNNING {total}개" if total else "없습니다")
     since = ""
@@ -61,6 +59,6 @@ def judge_running(stale: int, total: int, oldest: datetime | None) -> Outcome:
         "warn",
         f"{STALE_MINUTES}분 넘게 RUNNING인 시행 {stale}개{since}",
         "다른 프로그램이 kill -9나 정전으로 죽으면 시행이 영원히 RUNNING으로 남습니다",
-        f"돌고 있는 다른 최적화가 없다면 FAIL로 바꿉니다: {CLEAR}",
+        f"돌고 있는 다른 최적화가 없다면 FAIL로 바꿉니다: {check} --fix clear_dead_trials",
         "clear_dead_trials",
     )

@@ -15,6 +15,7 @@ from decimal import Decimal
 from optimize.storage.budget import FREE_CONNECTIONS, seats
 from optimize.storage.check_schema import STALE_MINUTES, judge_revision, judge_running
 from optimize.storage.check_step import Outcome
+from optimize.storage.diagnosis_server import END_IDLE
 from optimize.storage.diagnosis_situation import Situation, quote_identifier
 from optimize.storage.options import StorageOptions
 from optimize.storage.probe import Probe, ProbeError
@@ -169,7 +170,7 @@ class ServerChecks:
         if {"studies", "alembic_version"} <= tables:
             rows = self._query("SELECT version_num FROM alembic_version")
             revision = rows[0][0] if rows else None
-        judged = judge_revision(tables, columns, revision)
+        judged = judge_revision(tables, columns, revision, self._situation.check)
         if judged.status == "ok" and "studies" in tables:
             count = self._value("SELECT count(*) FROM studies")
             return Outcome("ok", f"{judged.detail} · 스터디 {count}개")
@@ -184,14 +185,29 @@ class ServerChecks:
         )
         if free >= self._needed:
             return Outcome("ok", shown)
-        size = max(1, free // 2)
+        s = self._situation
+        more = {
+            "role": f"ALTER ROLE {s.role} CONNECTION LIMIT -1;",
+            "database": f"ALTER DATABASE {s.database} CONNECTION LIMIT -1;",
+            "server": f"ALTER SYSTEM SET max_connections = {found.maximum + self._needed};\n"
+            f"그 뒤 서버를 다시 켭니다: {s.server_restart}",
+        }[found.bound]
+        # 실행은 연결이 적어도 둘이어야 한다.
+        size = free // 2
+        fewer = (
+            f"config/params.yaml 에 storage_pool_size: {size} 와 storage_max_overflow: {free - size}\n또는 "
+            if size
+            else f"노는 연결 끊기: {END_IDLE}\n또는 "
+        )
         return Outcome(
-            "fail" if free < 2 else "warn",
+            "warn" if size else "fail",
             shown,
-            f"이 설정은 연결을 {self._needed}개까지 열 수 있는데 {free}개만 남았습니다",
-            f"config/params.yaml 에 storage_pool_size: {size} 와 storage_max_overflow: "
-            f"{max(0, free - size)}\n또는 서버에서: ALTER SYSTEM SET max_connections = "
-            f"{found.maximum + self._needed}; 그 뒤 서버를 다시 켭니다(docker restart optuna-postgres)",
+            f"이 설정은 연결을 {self._needed}개까지 열 수 있는데 {max(free, 0)}개만 남았습니다"
+            + {
+                "role": "(사용자의 CONNECTION LIMIT)",
+                "database": "(데이터베이스의 CONNECTION LIMIT)",
+            }.get(found.bound, ""),
+            f"{fewer}관리자로: {more}",
         )
 
     def latency(self) -> Outcome:
@@ -221,7 +237,7 @@ class ServerChecks:
             "FROM trials WHERE state = 'RUNNING'"
         )
         began = datetime.fromtimestamp(float(oldest), UTC) if oldest else None
-        return judge_running(int(stale or 0), int(total or 0), began)
+        return judge_running(int(stale or 0), int(total or 0), began, self._situation.check)
 
     def _closed_tables(self) -> list[str]:
         names = ", ".join(f"'{name}'" for name in _OPTUNA_TABLES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -30,9 +31,9 @@ _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"
 _BLOCKING = ("path", "writable", "wal")
 
 
-def check_sqlite(path: Path, shown: str, *, quick: bool) -> Iterator[CheckStep]:
-    """단계를 하나씩 낸다. 파일이 아직 없으면 폴더를 본다. shown: URL 단계에 보일 글."""
-    check = _SqliteCheck(path, shown)
+def check_sqlite(path: Path, shown: str, command: str, *, quick: bool) -> Iterator[CheckStep]:
+    """단계를 하나씩 낸다. 파일이 아직 없으면 폴더를 본다. shown: URL 단계에 보일 글. command: 점검의 명령."""
+    check = _SqliteCheck(path, shown, command)
     blocked = ""
     for name in SQLITE_QUICK_STEPS if quick else SQLITE_STEPS:
         if blocked:
@@ -49,8 +50,10 @@ def _unexpected(error: ProbeError) -> Outcome:
 
 
 class _SqliteCheck:
-    def __init__(self, path: Path, shown: str) -> None:
+    def __init__(self, path: Path, shown: str, command: str) -> None:
         self._path = path
+        self._quoted = shlex.quote(str(path))
+        self._command = command
         self._shown = shown
 
     def action(self, name: str) -> Callable[[], Outcome]:
@@ -89,7 +92,7 @@ class _SqliteCheck:
                 "fail",
                 str(parent),
                 "경로의 가운데에 폴더가 아닌 것이 있습니다",
-                f"ls -ld '{parent}' 로 보고 다른 경로를 고르세요",
+                f"ls -ld {shlex.quote(str(parent))} 로 보고 다른 경로를 고르세요",
             )
         return Outcome("ok", f"{self._path} (아직 없음: 첫 실행이 만듭니다)")
 
@@ -102,7 +105,7 @@ class _SqliteCheck:
                 "fail",
                 str(error.strerror),
                 "파일을 읽을 권한이 없습니다",
-                f"ls -l '{self._path}' 를 보고 주인을 바꿉니다: sudo chown $USER '{self._path}'",
+                f"ls -l {self._quoted} 를 보고 주인을 바꿉니다: sudo chown $USER {self._quoted}",
             )
         if head and head != SQLITE_MAGIC:
             return Outcome(
@@ -132,7 +135,7 @@ class _SqliteCheck:
                     "warn",
                     f"{BUSY_TIMEOUT_S:g}초 동안 잠겨 있습니다",
                     "다른 프로세스가 오래 쓰고 있습니다(database is locked)",
-                    f"무엇인지 보세요: fuser -v '{self._path}'",
+                    f"무엇인지 보세요: fuser -v {self._quoted}",
                 )
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
                 raise
@@ -144,15 +147,16 @@ class _SqliteCheck:
             "fail",
             str(error),
             "파일이 깨졌습니다",
-            f"백업한 뒤 살립니다: sqlite3 '{self._path}' .recover | sqlite3 살린.db",
+            f"백업한 뒤 살립니다: sqlite3 {self._quoted} .recover | sqlite3 살린.db",
         )
 
     def _not_writable(self, target: Path) -> Outcome:
+        quoted = shlex.quote(str(target))
         return Outcome(
             "fail",
             str(target),
             "쓸 권한이 없거나 읽기 전용 디스크입니다",
-            f"ls -ld '{target}' 를 보고 주인을 바꿉니다: sudo chown $USER '{target}'",
+            f"ls -ld {quoted} 를 보고 주인을 바꿉니다: sudo chown $USER {quoted}",
         )
 
     def _check_wal(self) -> Outcome:
@@ -196,7 +200,7 @@ class _SqliteCheck:
             if "alembic_version" in tables:
                 row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
                 revision = row[0] if row else None
-        return judge_revision(tables, columns, revision)
+        return judge_revision(tables, columns, revision, self._command)
 
     def _check_space(self) -> Outcome:
         free = shutil.disk_usage(_existing_parent(self._path)).free
@@ -207,7 +211,7 @@ class _SqliteCheck:
             "fail" if free < _LOW_BYTES else "warn",
             shown,
             "디스크의 빈 곳이 적습니다",
-            f"비우거나 다른 디스크를 쓰세요: df -h '{_existing_parent(self._path)}'",
+            f"비우거나 다른 디스크를 쓰세요: df -h {shlex.quote(str(_existing_parent(self._path)))}",
         )
 
     def _check_running(self) -> Outcome:
@@ -222,7 +226,8 @@ class _SqliteCheck:
                 "FROM trials WHERE state = 'RUNNING'",
                 (cutoff.isoformat(" "),),
             ).fetchone()
-        return judge_running(stale, total, datetime.fromisoformat(oldest) if oldest else None)
+        began = datetime.fromisoformat(oldest) if oldest else None
+        return judge_running(stale, total, began, self._command)
 
     def _open(self) -> sqlite3.Connection:
         location = self._path.absolute().as_uri() + "?mode=rw"

@@ -6,14 +6,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from optimize.storage.check_step import Outcome, Remedy
-from optimize.storage.diagnosis_situation import CONTAINER, Situation, hba_line
+from optimize.storage.diagnosis_situation import (
+    CONTAINER,
+    USE_EMBEDDED,
+    Situation,
+    hba_line,
+)
 from optimize.storage.probe import ProbeError
 
 # 사용자의 제한을 보는 서버 함수의 이름.
 USER_CHECK = "InitializeSessionUserId"
+# 오래 노는 연결을 끊는 SQL.
+END_IDLE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE state = 'idle' AND state_change < now() - interval '10 min';"
+)
 Finding = tuple[str, str, Remedy]
 
 
@@ -27,12 +38,21 @@ def diagnose_server(error: ProbeError, situation: Situation) -> Outcome:
 
 
 def _bad_password(s: Situation, error: ProbeError) -> Finding:
+    if s.embedded:
+        return (
+            f"내장 PostgreSQL에서 사용자 '{s.target.user}'의 비밀번호가 틀렸습니다"
+            "(URL이 서버를 다시 만들기 전의 것일 수 있습니다)",
+            USE_EMBEDDED,
+            "",
+        )
+    # \\password는 새 비밀번호를 물어보므로 명령에 비밀번호가 남지 않는다.
+    change = f"\\password {s.role}"
+    docker = f"docker exec -it {CONTAINER} psql -U postgres -c {shlex.quote(change)}"
     return (
         f"사용자 '{s.target.user}'의 비밀번호가 틀렸거나, 그 사용자가 없거나, 유효 기간이 지났습니다"
         "(password authentication failed; PostgreSQL은 셋을 갈라 알려 주지 않습니다)",
-        f"URL의 사용자와 비밀번호를 확인합니다: postgresql://{s.target.user}:비밀번호@…\n"
-        f"비밀번호 바꾸기: docker exec -it {CONTAINER} psql -U postgres "
-        f"-c \"ALTER ROLE {s.target.user} PASSWORD '새비밀번호'\"\n"
+        f"URL의 사용자와 비밀번호를 확인합니다: {s.url_without_password}\n"
+        f"비밀번호 바꾸기(물어봅니다): {docker if s.local else s.psql(change)}\n"
         f"유효 기간 풀기: ALTER ROLE {s.role} VALID UNTIL 'infinity';",
         "",
     )
@@ -49,7 +69,7 @@ def _not_authorised(s: Situation, error: ProbeError) -> Finding:
     if s.needs_ssl:
         return (
             "서버의 pg_hba.conf가 SSL 접속만 허락하는데 SSL 없이 접속했습니다",
-            "URL의 끝에 ?sslmode=require 를 붙이세요\n"
+            f"URL에서 sslmode=require 로 접속합니다: {s.with_sslmode('require')}\n"
             f"또는 서버의 pg_hba.conf에: {hba_line(s, 'scram-sha-256')}\n{reload}",
             "",
         )
@@ -57,7 +77,12 @@ def _not_authorised(s: Situation, error: ProbeError) -> Finding:
         f"서버의 pg_hba.conf가 {s.client or '이 컴퓨터'}에서 온 사용자 '{s.target.user}', "
         f"데이터베이스 '{s.target.database}'의 접속을 허락하지 않습니다",
         f"서버의 pg_hba.conf 맨 위에: {hba_line(s, 'scram-sha-256')}\n{reload}\n"
-        "(파일의 자리: SHOW hba_file;)",
+        "(파일의 자리: SHOW hba_file;)"
+        + (
+            "\n클라이언트 인증서를 요구하는 줄(cert)이라면 URL에 sslcert와 sslkey를 적습니다"
+            if s.encrypted
+            else ""
+        ),
         "",
     )
 
@@ -67,7 +92,7 @@ def _no_database(s: Situation, error: ProbeError) -> Finding:
         f"데이터베이스 '{s.target.database}'이(가) 없습니다",
         f"만들기: CREATE DATABASE {s.database};\n"
         f"명령으로: {s.psql(f'CREATE DATABASE {s.database}')}\n"
-        "또는: python -m optimize.storage check --fix create_database",
+        f"또는: {s.check} --fix create_database",
         "create_database",
     )
 
@@ -99,7 +124,7 @@ def _starting(s: Situation, error: ProbeError) -> Finding:
     return (
         "서버가 켜지는 중이거나 꺼지는 중이거나 복구하는 중입니다",
         "몇 초 뒤에 다시 점검하세요. 계속되면 기록을 봅니다: "
-        f"docker logs --tail 50 {CONTAINER}\n꺼져 있었다면: docker start {CONTAINER}",
+        f"{s.server_log}\n꺼져 있었다면: {s.server_start}",
         "",
     )
 
@@ -107,7 +132,7 @@ def _starting(s: Situation, error: ProbeError) -> Finding:
 def _stopped(s: Situation, error: ProbeError) -> Finding:
     return (
         "서버가 연결을 끊었습니다(정지 또는 재시작)",
-        f"서버를 켭니다: docker start {CONTAINER}",
+        f"서버를 켭니다: {s.server_start}",
         "",
     )
 
@@ -127,15 +152,11 @@ def _too_many(s: Situation, error: ProbeError) -> Finding:
             f"관리자로: ALTER DATABASE {s.database} CONNECTION LIMIT -1;\n또는 {lower}",
             "",
         )
-    end_idle = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE state = 'idle' AND state_change < now() - interval '10 min';"
-    )
     return (
         "서버의 연결 자리(max_connections)가 모두 찼습니다",
-        f"노는 연결 끊기: {end_idle}\n"
+        f"노는 연결 끊기: {END_IDLE}\n"
         "늘리기: ALTER SYSTEM SET max_connections = 200; 그 뒤 서버를 다시 켭니다"
-        f"(docker restart {CONTAINER})\n또는 {lower}",
+        f"({s.server_restart})\n또는 {lower}",
         "",
     )
 
@@ -179,10 +200,28 @@ def _disk(s: Situation, error: ProbeError) -> Finding:
     return ("서버의 디스크나 메모리가 모자랍니다", "서버에서 df -h 와 free -h 를 보고 비우세요", "")
 
 
+def _bad_options(s: Situation, error: ProbeError) -> Finding:
+    if error.stage == "query":
+        return _unknown(s, error)
+    return (
+        "접속하며 정한 세션 값을 서버가 받지 않습니다(URL의 options나 환경 변수 PGOPTIONS)",
+        "URL에서 options=를 지우거나 고칩니다\n환경 변수에 적었으면: unset PGOPTIONS",
+        "",
+    )
+
+
+def _server_config(s: Situation, error: ProbeError) -> Finding:
+    return (
+        "서버의 설정 파일(postgresql.conf·pg_hba.conf)에 틀린 것이 있습니다(위 서버의 말을 보세요)",
+        f"고친 뒤 다시 읽힙니다: SELECT pg_reload_conf();\n서버의 기록: {s.server_log}",
+        "",
+    )
+
+
 def _unknown(s: Situation, error: ProbeError) -> Finding:
     return (
         "서버가 요청을 거절했습니다(위 서버의 말을 보세요)",
-        f"서버의 기록을 보세요: docker logs --tail 50 {CONTAINER}",
+        f"서버의 기록을 보세요: {s.server_log}",
         "",
     )
 
@@ -201,5 +240,12 @@ _BY_SQLSTATE: dict[str, Callable[[Situation, ProbeError], Finding]] = {
     "57014": _statement_timeout,
     "55P03": _lock_timeout,
     "42703": _foreign_table,
+    "42601": _bad_options,
+    "42704": _bad_options,
+    "22023": _bad_options,
 }
-_BY_CLASS: dict[str, Callable[[Situation, ProbeError], Finding]] = {"53": _disk, "57": _stopped}
+_BY_CLASS: dict[str, Callable[[Situation, ProbeError], Finding]] = {
+    "53": _disk,
+    "57": _stopped,
+    "F0": _server_config,
+}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from optimize.storage.url import DEFAULT_PORT, StorageUrl
 
+# libpq는 이 폴더의 socket만 `localhost`로 찾고, 다른 폴더의 것은 폴더의 경로로 찾는다.
+DEFAULT_SOCKETS = "/var/run/postgresql"
 _FIELD = re.compile(r"((?:\\.|[^:\\])*)(?::|$)")
 
 
@@ -25,20 +28,24 @@ def pgpass_path(environ: Mapping[str, str]) -> Path:
 
 
 def find_password(url: StorageUrl, environ: Mapping[str, str]) -> str | None:
-    """url에 맞는 첫 줄의 비밀번호. 파일이 없거나, 남이 읽을 수 있어 libpq가 무시하면 None."""
-    path = pgpass_path(environ)
+    """url에 맞는 첫 줄의 비밀번호. 파일이 없거나, 남이 읽을 수 있어 libpq가 무시하면 None.
+
+    url의 빈 칸은 libpq처럼 PGHOST·PGPORT·PGUSER·PGDATABASE로 채우고, 파일은 `?passfile=`의 것이 먼저다.
+    """
+    query = dict(url.query)
+    path = Path(query["passfile"]) if query.get("passfile") else pgpass_path(environ)
     try:
         if os.name != "nt" and path.stat().st_mode & 0o077:
             return None
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return None
-    host = url.host or "localhost"
+    user = url.username or environ.get("PGUSER") or getpass.getuser()
     wanted = (
-        "localhost" if host.startswith("/") else host,
-        str(url.port or DEFAULT_PORT),
-        url.database or url.username or "",
-        url.username or "",
+        _host_name(url.host or query.get("hostaddr") or environ.get("PGHOST") or "localhost"),
+        str(url.port or environ.get("PGPORT") or DEFAULT_PORT),
+        url.database or environ.get("PGDATABASE") or user,
+        user,
     )
     for line in lines:
         fields = [re.sub(r"\\(.)", r"\1", part) for part in _FIELD.findall(line)]
@@ -47,3 +54,13 @@ def find_password(url: StorageUrl, environ: Mapping[str, str]) -> str | None:
         if all(have in {"*", want} for have, want in zip(fields, wanted, strict=False)):
             return fields[4]
     return None
+
+
+def pgpass_line(host: str, port: int, database: str | None, user: str | None) -> str:
+    """이 접속에 맞는 한 줄. 비밀번호의 자리는 말로 둔다."""
+    fields = (_host_name(host), str(port), database or "*", user or "*")
+    return ":".join([*(re.sub(r"([:\\])", r"\\\1", part) for part in fields), "<비밀번호>"])
+
+
+def _host_name(host: str) -> str:
+    return "localhost" if host == DEFAULT_SOCKETS else host

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from optimize import paths
-from optimize.errors import StorageError
+from optimize.errors import StorageError, os_reason
 from optimize.storage.local_server import is_embedded
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl, parse_storage_url, sqlite_url
@@ -111,7 +112,9 @@ def write_pointer(path: Path, pointer: Pointer) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
-            "저장소 기록을 쓰지 못했습니다", f"{path}: {error.strerror}", f"ls -ld {path.parent}"
+            "저장소 기록을 쓰지 못했습니다",
+            f"{path}: {os_reason(error)}",
+            f"폴더의 권한과 디스크를 보세요: ls -ld {shlex.quote(str(path.parent))}",
         ) from error
 
 
@@ -122,11 +125,23 @@ def read_pointer(path: Path) -> Pointer | None:
         return _from_json(body)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except OSError as error:
+        # 남의 것이거나 읽기가 막힌 기록은 멀쩡할 수 있다: 지우라고 하지 않는다.
         raise StorageError(
             "저장소 기록을 읽지 못했습니다",
-            f"{path}: {error}",
-            f"이 파일을 지우면 기본 저장소로 돌아갑니다: rm '{path}'",
+            f"{path}: {os_reason(error)}",
+            f"권한과 주인을 보세요: ls -ld {shlex.quote(str(path))}",
+        ) from error
+    except (ValueError, TypeError) as error:
+        reason = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            reason = f"{error.lineno}번째 줄이 JSON이 아닙니다"
+        elif isinstance(error, TypeError):
+            reason = "적혀야 할 칸이 빠졌습니다"
+        raise StorageError(
+            "저장소 기록을 읽지 못했습니다",
+            f"{path}: {reason}",
+            f"이 파일을 지우면 기본 저장소로 돌아갑니다: rm {shlex.quote(str(path))}",
         ) from error
 
 

@@ -7,22 +7,20 @@ kind와 SQLSTATE로 말하므로, 서버가 어느 언어·부호로 말하든 �
 
 from __future__ import annotations
 
-import getpass
-import os
 import queue
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from optimize.errors import SettingsError
-from optimize.storage.pgpass import find_password
 from optimize.storage.probe_scram import MECHANISM, ScramClient, ScramError, md5_answer
+from optimize.storage.probe_target import Target
+from optimize.storage.probe_tls import TlsError, wrap
 from optimize.storage.probe_wire import (
     SSL_REQUEST,
+    HungUpError,
     ServerMessage,
     Wire,
     WireError,
@@ -31,12 +29,12 @@ from optimize.storage.probe_wire import (
     parse_row,
     startup_message,
 )
-from optimize.storage.url import DEFAULT_PORT, StorageUrl
 
 Stage = Literal["dns", "tcp", "tls", "auth", "database", "query"]
 Kind = Literal[
     "no_such_host", "refused", "unreachable", "timeout", "no_socket", "not_postgres", "closed",
-    "no_ssl", "bad_certificate", "no_password", "unsupported_auth", "impostor", "server",
+    "hung_up", "no_ssl", "bad_certificate", "no_root", "wrong_name", "client_certificate",
+    "no_password", "unsupported_auth", "impostor", "server",
 ]  # fmt: skip
 
 _OK, _CLEARTEXT, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12
@@ -56,63 +54,6 @@ class ProbeError(Exception):
         return self.server.sqlstate if self.server else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """접속할 곳. libpq처럼 빈 칸을 환경 변수와 ~/.pgpass로 채운 것."""
-
-    host: str
-    port: int
-    user: str
-    database: str
-    password: str | None = field(repr=False)
-    sslmode: str
-    sslrootcert: str | None
-    session: Mapping[str, str]
-
-    @classmethod
-    def from_url(
-        cls, url: StorageUrl, session: Mapping[str, str], environ: Mapping[str, str] | None = None
-    ) -> Target:
-        """session: startup에 함께 보낼 값(application_name, options …)."""
-        env = os.environ if environ is None else environ
-        query = dict(url.query)
-        user = url.username or env.get("PGUSER") or getpass.getuser()
-        password = url.password if url.password is not None else env.get("PGPASSWORD")
-        return cls(
-            host=query.get("hostaddr") or url.host or env.get("PGHOST") or _default_host(),
-            port=url.port or _environment_port(env),
-            user=user,
-            database=url.database or env.get("PGDATABASE") or user,
-            password=password if password is not None else find_password(url, env),
-            sslmode=query.get("sslmode") or env.get("PGSSLMODE") or "prefer",
-            sslrootcert=query.get("sslrootcert") or env.get("PGSSLROOTCERT"),
-            session=session,
-        )
-
-    @property
-    def is_socket(self) -> bool:
-        return self.host.startswith("/")
-
-
-def _environment_port(environ: Mapping[str, str]) -> int:
-    """`PGPORT`. 수가 아니면 SettingsError(libpq도 거절한다)."""
-    text = environ.get("PGPORT") or str(DEFAULT_PORT)
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise SettingsError(
-            "환경 변수 PGPORT가 포트가 아닙니다",
-            f"받은 것: {text}",
-            "unset PGPORT 또는 URL에 포트를 적습니다",
-        )
-    return int(text)
-
-
-def _default_host() -> str:
-    for folder in ("/var/run/postgresql", "/tmp"):  # noqa: S108 — libpq가 찾는 자리
-        if os.path.exists(f"{folder}/.s.PGSQL.{DEFAULT_PORT}"):
-            return folder
-    return "localhost"
-
-
 class Probe:
     """연결 하나. `resolve` → `connect` → `secure` → `login`의 차례로 부른 뒤 `query`한다."""
 
@@ -122,21 +63,20 @@ class Probe:
         self.deadline = time.monotonic() + timeout
         self.encrypted = False
         self.parameters: dict[str, str] = {}
-        self._addresses: Sequence[tuple[int, str]] = ()
+        self._addresses: Sequence[tuple[int, Any]] = ()
         self._wire: Wire | None = None
 
     def resolve(self) -> list[str]:
         """서버 이름의 주소들. Unix socket이면 빈 목록."""
         if self.target.is_socket:
             return []
-        results: queue.SimpleQueue[list[tuple[int, str]] | OSError] = queue.SimpleQueue()
+        results: queue.SimpleQueue[list[tuple[int, Any]] | OSError] = queue.SimpleQueue()
+        name, port = self.target.address or self.target.host, self.target.port
 
         def look_up() -> None:
             try:
-                found = socket.getaddrinfo(
-                    self.target.host, self.target.port, type=socket.SOCK_STREAM
-                )
-                results.put([(int(item[0]), str(item[4][0])) for item in found])
+                found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+                results.put([(int(item[0]), item[4]) for item in found])
             except (OSError, UnicodeError) as error:
                 results.put(error if isinstance(error, OSError) else OSError(str(error)))
 
@@ -148,22 +88,22 @@ class Probe:
         if isinstance(found, OSError):
             raise ProbeError("dns", "no_such_host", str(found))
         self._addresses = found
-        return [address for _, address in found]
+        return [str(place[0]) for _, place in found]
 
     def connect(self) -> str:
         """TCP(또는 Unix socket)로 잇고 이은 주소를 준다. 여러 주소면 차례로 해 본다."""
         failure: ProbeError | None = None
+        # 주소는 운영 체제가 준 그대로 쓴다: link-local IPv6에는 scope가 붙어 있다.
         attempts = list(self._addresses)
         if self.target.is_socket:
             attempts = [(socket.AF_UNIX, f"{self.target.host}/.s.PGSQL.{self.target.port}")]
-        for index, (family, address) in enumerate(attempts):
+        for index, (family, place) in enumerate(attempts):
             left = (self.deadline - time.monotonic()) / (len(attempts) - index)
+            address = place if self.target.is_socket else str(place[0])
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
                 connection.settimeout(max(left, 0.001))
-                connection.connect(
-                    address if self.target.is_socket else (address, self.target.port)
-                )
+                connection.connect(place)
             except OSError as error:
                 connection.close()
                 failure = _connect_failure(error, address)
@@ -185,6 +125,8 @@ class Probe:
             answer = wire.receive_exact(1)
             if answer == b"E":
                 raise ProbeError("tls", "server", server=self._rest_of_error(wire))
+        except (HungUpError, ConnectionError) as error:
+            raise ProbeError("tls", "hung_up", str(error)) from error
         except WireError as error:
             raise ProbeError("tls", "not_postgres", str(error)) from error
         except OSError as error:
@@ -195,7 +137,12 @@ class Probe:
             return False
         if answer != b"S":
             raise ProbeError("tls", "not_postgres", "SSL 요청에 PostgreSQL이 아닌 답이 왔습니다")
-        self._wrap(wire, mode)
+        try:
+            wire.socket = wrap(wire.socket, self.target)
+        except TlsError as error:
+            raise ProbeError("tls", error.kind, error.detail) from error
+        except OSError as error:
+            raise _lost("tls", error) from error
         return True
 
     def login(self) -> None:
@@ -235,8 +182,9 @@ class Probe:
         except ScramError as error:
             raise ProbeError("auth", "impostor", str(error)) from error
         except WireError as error:
-            kind_of: Kind = "not_postgres" if stage == "auth" and scram is None else "closed"
-            raise ProbeError(stage, kind_of, str(error)) from error
+            first = stage == "auth" and scram is None
+            broken: Kind = "hung_up" if isinstance(error, HungUpError) else "not_postgres"
+            raise ProbeError(stage, broken if first else "closed", str(error)) from error
         except OSError as error:
             raise _lost(stage, error) from error
 
@@ -335,31 +283,6 @@ class Probe:
             first = scram.first()
             wire.send(b"p", MECHANISM.encode() + b"\0" + len(first).to_bytes(4, "big") + first)
         return scram
-
-    def _wrap(self, wire: Wire, mode: str) -> None:
-        import ssl  # 여는 데 십여 ms가 들어 쓸 때 읽는다
-
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        verify = mode in {"verify-ca", "verify-full"}
-        context.check_hostname = mode == "verify-full"
-        context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-        try:
-            if verify:
-                root = self.target.sslrootcert or os.path.expanduser("~/.postgresql/root.crt")
-                if root == "system":
-                    context.load_default_certs()
-                else:
-                    context.load_verify_locations(root)
-            wire.socket = context.wrap_socket(wire.socket, server_hostname=self.target.host)
-        except TimeoutError as error:
-            raise ProbeError("tls", "timeout") from error
-        except (ConnectionError, ssl.SSLEOFError) as error:
-            raise _lost("tls", error) from error
-        except (ssl.SSLError, OSError, ValueError) as error:
-            # `S`로 시작하는 인사(SSH 따위)를 SSL을 쓰자는 답으로 읽은 것이다.
-            if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
-                raise ProbeError("tls", "not_postgres", "TLS가 아닌 답이 왔습니다") from error
-            raise ProbeError("tls", "bad_certificate", str(error)) from error
 
     def _rest_of_error(self, wire: Wire) -> ServerMessage:
         """종류 글자 `E`를 이미 읽은 뒤의 ErrorResponse."""

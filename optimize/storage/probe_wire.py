@@ -21,6 +21,10 @@ class WireError(Exception):
     """연결이 끊기거나 PostgreSQL의 것이 아닌 글을 받음."""
 
 
+class HungUpError(WireError):
+    """서버가 연결을 끊었다."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerMessage:
     """서버의 ErrorResponse. sqlstate: 다섯 글자. routine: 서버 소스의 함수 이름(번역되지 않는다).
@@ -64,7 +68,7 @@ class Wire:
             self._arm()
             chunk = self.socket.recv(size - len(chunks))
             if not chunk:
-                raise WireError("서버가 연결을 끊었습니다")
+                raise HungUpError("서버가 연결을 끊었습니다")
             chunks += chunk
         return bytes(chunks)
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
 from optimize.errors import SettingsError, StorageError
+from optimize.masking import MASK
 from optimize.storage.local_server import embedded_url
-from optimize.storage.pgpass import find_password
+from optimize.storage.pgpass import find_password, pgpass_line
 from optimize.storage.pointer import FILE_NAME, Pointer
 from optimize.storage.url import (
     DEFAULT_PORT,
@@ -130,7 +131,10 @@ def _from_env(
 def _from_pointer(
     pointer: Pointer, environ: Mapping[str, str], dotenv: Mapping[str, str], skipped: str
 ) -> ResolvedStorage:
-    url = pointer.url()
+    try:
+        url = pointer.url()
+    except SettingsError as error:
+        raise SettingsError(f"{error.title}: {FILE_NAME}", error.cause, error.fix) from None
     label = f"지난 실행의 기록 {FILE_NAME}{skipped}"
     if url.backend == "sqlite":
         return ResolvedStorage(url, "pointer", label, pointer.storage_url_env, "sqlite")
@@ -158,10 +162,12 @@ def _pointer_password(
     variables = {**dotenv, **environ}
     recorded = variables.get(pointer.storage_url_env or "", "")
     if recorded.strip():
-        candidate = parse_storage_url(recorded)
+        label = f"환경 변수 {pointer.storage_url_env}"
+        candidate = _from_url(recorded, "pointer", label).url
+        assert candidate is not None  # noqa: S101 — 비어 있지 않은 글이다
         # 다른 서버의 비밀번호를 이 서버에 보내지 않는다.
         if candidate.password is not None and candidate.same_login(url):
-            return candidate.password, f"환경 변수 {pointer.storage_url_env}"
+            return candidate.password, label
     if variables.get("PGPASSWORD"):
         return variables["PGPASSWORD"], "PGPASSWORD"
     from_file = find_password(url, variables)
@@ -177,8 +183,7 @@ def _password_fix(pointer: Pointer, url: StorageUrl) -> str:
     name = pointer.storage_url_env or "OPTUNA_STORAGE"
     host, port = url.host or "localhost", url.port or DEFAULT_PORT
     return (
-        f"export {name}='{url.with_password('***').masked}'  (*** 자리에 비밀번호)\n"
-        "또는 환경 변수 PGPASSWORD에 비밀번호만 넣습니다\n"
-        f"또는 ~/.pgpass(권한 0600)에 한 줄: {host}:{port}:{url.database or '*'}:"
-        f"{url.username or '*'}:<비밀번호>"
+        f"export {name}='{url.with_password(MASK).masked}'  # {MASK} 자리에 비밀번호\n"
+        "또는 붙여 넣고 비밀번호만 칩니다(보이지 않습니다): read -rs PGPASSWORD; export PGPASSWORD\n"
+        f"또는 ~/.pgpass(권한 0600)에 한 줄: {pgpass_line(host, port, url.database, url.username)}"
     )

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -183,6 +184,45 @@ def test_md5_and_ssl_rejected_then_plain(lab: Lab) -> None:
     """md5 인증도 말한다. sslonly 사용자는 prefer로 그냥 통과한다."""
     assert check(lab.url(user="md5user"), quick=True)["auth"].status == "ok"
     assert check(lab.url(user="sslonly"), quick=True)["identity"].status == "ok"
+
+
+def test_certificate_of_another_name(lab: Lab) -> None:
+    """믿는 인증서라도 verify-full은 이름을 본다: CA가 아니라 이름을 고치라고 한다."""
+    root = ("sslrootcert", str(lab.server.server.data / "server.crt"))
+    step = check(replace(lab.url(), query=(("sslmode", "verify-full"), root)))["tls"]
+    assert "'127.0.0.1'의 것이 아닙니다" in step.cause_ko
+    assert "sslmode=verify-ca" in step.fix_ko
+    by_name = replace(lab.url(), host="localhost", query=(("sslmode", "verify-full"), root))
+    assert check(by_name, quick=True)["identity"].status == "ok"
+
+
+def test_client_certificate(lab: Lab, tmp_path: Path) -> None:
+    """클라이언트 인증서로만 들어가는 사용자도 드라이버처럼 점검이 들어간다."""
+    certificate, key = lab.client_certificate("certonly", tmp_path)
+    given = (("sslcert", str(certificate)), ("sslkey", str(key)))
+    url = replace(lab.url(user="certonly"), password=None, query=(("sslmode", "require"), *given))
+    found = check(url)
+    assert (found["identity"].status, found["session"].status) == ("ok", "ok")
+    assert check(replace(url, query=url.query[:1]))["auth"].status == "fail"
+    mixed = replace(url, query=(*url.query[:2], ("sslkey", str(certificate))))
+    assert "sslkey" in check(mixed)["tls"].cause_ko
+
+
+def test_the_second_connection_is_refused(lab: Lab) -> None:
+    """점검의 연결 하나가 마지막 자리였다: 드라이버의 실패도 SQLSTATE로 판정하고, 풀 곳을 댄다."""
+    found = check(lab.url(user="single"))
+    assert "SQLSTATE 53300" in found["session"].detail_ko
+    assert 'ALTER ROLE "single" CONNECTION LIMIT -1' in found["session"].fix_ko
+    assert found["capacity"].status == "fail"
+    assert 'ALTER ROLE "single" CONNECTION LIMIT -1' in found["capacity"].fix_ko
+    assert "storage_pool_size" not in found["capacity"].fix_ko
+
+
+def test_bad_session_options(lab: Lab) -> None:
+    """서버가 모르는 세션 값은 URL의 options를 고치라고 한다."""
+    step = check(replace(lab.url(), query=(("options", "-c no_such=1"),)))["database"]
+    assert "SQLSTATE 42704" in step.detail_ko
+    assert "options=" in step.fix_ko
 
 
 def test_check_writes_nothing(lab: Lab) -> None:
