@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
 ParamValue = bool | int | float | str
 Params = Mapping[str, ParamValue]
 TrialState = Literal["COMPLETE", "PRUNED", "FAIL"]
@@ -74,9 +76,8 @@ class FinishedTrial:
 
 def params_key(params: Params) -> str:
     """파라미터 조합의 지문(sha256의 앞 32자). 순서에 무관하며 1과 1.0을 같게 본다."""
+    # bool은 int의 하위형이지만 1과 다른 값이다.
     canonical = {
-        name: float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        for name, value in params.items()
+        name: float(value) if type(value) is int else value for name, value in params.items()
     }
-    text = json.dumps(canonical, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_CANONICAL.encode(canonical).encode()).hexdigest()[:32]

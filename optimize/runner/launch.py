@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from optimize import paths
 from optimize.errors import RunError, SettingsError, WizardError, os_reason
 from optimize.interrupt import EXIT_INTERRUPTED, STOPPED, Stopped
-from optimize.memory import return_freed_memory
+from optimize.memory import return_freed_memory, without_collection
 from optimize.protocol import (
     DoneEvent,
     ErrorEvent,
@@ -304,8 +304,9 @@ def _open_cells(
             # 0이면 심볼을 나누지 않는다: 시행들이 이미 작업자를 채우고, 나누면 보내는 비용만 는다.
             groups=max(settings.dataset_jobs, 1),
         )
-        for page in item.store.pages():
-            cell.learn(page)
+        with without_collection():
+            for page in item.store.pages():
+                cell.learn(page)
         pool.register(index, job)
         keeper.add(
             index,

@@ -66,11 +66,11 @@ class OptunaProposer(DistinctProposer):
         self._n_complete = 0
         self._worst_feasible: float | None = None
 
-    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
+    def _learn(self, trials: Mapping[str, FinishedTrial]) -> None:
         if self._study is None:
-            self._backlog += trials
+            self._backlog += trials.values()
             return
-        for trial in trials:
+        for trial in trials.values():
             self._tell(self._study, trial)
 
     def _begin(self, pending: Mapping[str, Params], rng: random.Random) -> None:

@@ -87,14 +87,14 @@ class DistinctProposer(ABC):
         return len(self._observed)
 
     def observe(self, trials: Sequence[FinishedTrial]) -> None:
-        fresh: list[FinishedTrial] = []
+        fresh: dict[str, FinishedTrial] = {}
         for trial in trials:
             key = self._key(trial.params)
             if key not in self._observed:
                 self._observed.add(key)
                 # 지금의 공간에 없는 조합(범위를 바꾼 스터디 등)은 중복만 막고 배우지 않는다.
                 if self.space.contains(trial.params):
-                    fresh.append(trial)
+                    fresh[key] = trial
         self._learn(fresh)
 
     def block(self, keys: Iterable[str]) -> None:
@@ -173,8 +173,8 @@ class DistinctProposer(ABC):
         """조합 하나가 나갔다. 필요한 하위 클래스만 쓴다."""
 
     @abstractmethod
-    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
-        """처음 보는 조합의 시행들을 배운다."""
+    def _learn(self, trials: Mapping[str, FinishedTrial]) -> None:
+        """처음 보는 조합의 시행들(지문 → 시행)을 배운다."""
 
     @abstractmethod
     def _suggest(
@@ -186,7 +186,7 @@ class DistinctProposer(ABC):
 class RandomProposer(DistinctProposer):
     """사전 분포에서 고르게 뽑는다."""
 
-    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
+    def _learn(self, trials: Mapping[str, FinishedTrial]) -> None:
         """배울 것이 없다."""
 
     def _suggest(

@@ -29,6 +29,9 @@ from optimize.trial import Params, ParamValue
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+# 파라미터마다 외워 두는 눈금의 자리.
+_REMEMBERED = 10_000
+
 
 class SearchSpace:
     """한 전략의 탐색 공간. 만든 뒤에는 바뀌지 않는다.
@@ -141,17 +144,21 @@ class SearchSpace:
         on: dict[str, ParamValue] = {}
         used = 0
         for parameter in self.parameters:
-            if not is_active(parameter, on):
+            if parameter.requires and not is_active(parameter, on):
                 continue
             name = parameter.name
             if name in self.fixed:
                 on[name] = self.fixed[name]
-            elif name in params and _within(parameter, params[name]):
+            elif name in params and self._levels[name].holds(params[name]):
                 on[name] = params[name]
                 used += 1
             else:
                 return False
         return used == len(params)
+
+    @cached_property
+    def _levels(self) -> dict[str, Levels]:
+        return {parameter.name: Levels(parameter) for parameter in self.parameters}
 
     def combinations(self) -> Iterator[dict[str, ParamValue]]:
         """모든 조합을 하나씩. `size`가 None이면 ValueError."""
@@ -253,12 +260,32 @@ def index_of(parameter: Parameter, value: ParamValue) -> int | None:
     return None
 
 
-def _within(parameter: Parameter, value: ParamValue) -> bool:
-    if value_count(parameter) is not None:
-        return index_of(parameter, value) is not None
-    if isinstance(value, (bool, str)) or not isinstance(parameter, FloatParameter):
-        return False
-    return parameter.low <= value <= parameter.high
+class Levels:
+    """한 파라미터의 값 → 자리. 눈금의 자리를 외운다: 이어 돌릴 때 몇 안 되는 값을 시행의 수만큼 묻는다."""
+
+    def __init__(self, parameter: Parameter) -> None:
+        self._parameter = parameter
+        self._continuous = value_count(parameter) is None
+        # True와 1은 다른 값인데 dict의 열쇠로는 같다.
+        self._known: dict[tuple[ParamValue, bool], int] = {}
+
+    def index(self, value: ParamValue) -> int | None:
+        """`index_of`와 같다."""
+        key = (value, value is True or value is False)
+        found = self._known.get(key)
+        if found is None:
+            found = index_of(self._parameter, value)
+            if found is not None and len(self._known) < _REMEMBERED:
+                self._known[key] = found
+        return found
+
+    def holds(self, value: ParamValue) -> bool:
+        """이 파라미터가 가질 수 있는 값인가."""
+        if not self._continuous:
+            return self.index(value) is not None
+        if isinstance(value, (bool, str)) or not isinstance(self._parameter, FloatParameter):
+            return False
+        return self._parameter.low <= value <= self._parameter.high
 
 
 def _draw(parameter: Parameter, rng: random.Random) -> ParamValue:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optimize.search.space import index_of, value_at, value_count
+from optimize.search.space import Levels, value_at, value_count
 from optimize.strategy.parameter import FloatParameter, IntParameter, Parameter
 from optimize.trial import Params, ParamValue
 
@@ -30,6 +30,7 @@ class Dimension:
         self.parameter = parameter
         self.name = parameter.name
         self.levels = value_count(parameter) or 0
+        self._places = Levels(parameter)
         self.low = self.high = 0.0
         self._is_log = False
         if not isinstance(parameter, (IntParameter, FloatParameter)):
@@ -51,7 +52,7 @@ class Dimension:
     def encode(self, value: ParamValue) -> float:
         """값을 좌표로. 이 차원이 가질 수 없는 값이면 ValueError."""
         if self.kind in (KIND_GRID, KIND_CHOICE):
-            index = index_of(self.parameter, value)
+            index = self._places.index(value)
             if index is None:
                 raise ValueError(f"{self.name}이 가질 수 없는 값: {value!r}")
             return (index + 0.5) / self.levels if self.kind == KIND_GRID else float(index)

@@ -64,10 +64,10 @@ class TpeProposer(DistinctProposer):
         warm_up(IntParameter("any", 0))
         return_freed_memory()
 
-    def _learn(self, trials: Sequence[FinishedTrial]) -> None:
+    def _learn(self, trials: Mapping[str, FinishedTrial]) -> None:
         self._backlog += [
-            (self._key(trial.params), trial.params, self._rank(trial))
-            for trial in trials
+            (key, trial.params, self._rank(trial))
+            for key, trial in trials.items()
             if trial.state != "FAIL"
         ]
         if len(self._backlog) > _MAX_BACKLOG and self.space.dimensions:

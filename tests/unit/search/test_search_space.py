@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimize.errors import SettingsError
-from optimize.search.space import SearchSpace
+from optimize.search.space import Levels, SearchSpace, index_of
 from optimize.strategy.parameter import (
     ChoiceParameter,
     FloatParameter,
     IntParameter,
     Parameter,
 )
-from optimize.trial import params_key
+from optimize.trial import ParamValue, params_key
 
 PARAMETERS: tuple[Parameter, ...] = (
     IntParameter("length", 20, low=5, high=50),
@@ -171,6 +171,40 @@ def test_fingerprint_follows_every_part_of_the_space() -> None:
     }
     assert len(different) == 6
     assert space(length=3).fingerprint == space(length=3.0).fingerprint
+
+
+@pytest.mark.parametrize(
+    "parameter", [*PARAMETERS, ChoiceParameter("mixed", 1, choices=(1, True, "1"))]
+)
+def test_a_remembered_place_is_the_counted_one(parameter: Parameter) -> None:
+    """외운 자리도 세어 찾은 자리와 같다: 1과 True, 1과 1.0, 눈금 밖의 값."""
+    levels = Levels(parameter)
+    asked: list[ParamValue] = [
+        1,
+        True,
+        2.5,
+        1.0,
+        "1",
+        2,
+        2.0,
+        20,
+        1.25,
+        1.3,
+        1000,
+        False,
+        "ema",
+        -5,
+    ]
+    for _ in range(2):
+        assert [levels.index(value) for value in asked] == [index_of(parameter, v) for v in asked]
+
+
+def test_the_key_of_a_combination_never_changes() -> None:
+    """저장소와 나누어 쓰는 다른 판의 실행이 같은 조합을 알아보는 지문이다."""
+    key = "a16d1aac9186df10209a837500add0ac"
+    assert params_key({"b": 1, "a": True, "글": "x", "c": 0.1}) == key
+    assert params_key({"글": "x", "c": 0.1, "a": True, "b": 1.0}) == key
+    assert params_key({"글": "x", "c": 0.1, "a": 1, "b": 1.0}) != key
 
 
 def test_contains_knows_inactive_missing_and_out_of_range() -> None:
