@@ -28,8 +28,8 @@ def read_dotenv() -> dict[str, str]:
             "UTF-8 글인지, 읽기 권한이 있는지 보세요",
         ) from None
     for line in lines:
-        # 닫지 않은 따옴표 따위로 읽지 못한 변수를 없는 것으로 보고 다른 저장소를 쓰지 않는다.
-        if line.error and "=" in line.original.string:
+        # 닫지 않은 따옴표나 빠진 `=`로 읽지 못한 변수를 없는 것으로 보고 다른 저장소를 쓰지 않는다.
+        if line.error and any(mark in line.original.string for mark in ("=", "://")):
             raise SettingsError(
                 ".env의 줄을 읽을 수 없습니다",
                 f"{path}의 {line.original.line}번째 줄",

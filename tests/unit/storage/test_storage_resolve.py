@@ -249,12 +249,13 @@ def test_dotenv_is_read_as_people_write_it(
     assert read_dotenv().get("OPTUNA_STORAGE") == read
 
 
+@pytest.mark.parametrize("line", [f'OPTUNA_STORAGE="{A}', f"OPTUNA_STORAGE: {A}"])
 def test_a_broken_dotenv_line_is_not_skipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """닫지 않은 따옴표로 읽지 못한 변수를 없는 것으로 보지 않는다."""
+    """닫지 않은 따옴표나 `=` 대신 쓴 `:`로 읽지 못한 변수를 없는 것으로 보지 않는다."""
     monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
-    (tmp_path / ".env").write_text(f'A=1\nOPTUNA_STORAGE="{A}\n')
+    (tmp_path / ".env").write_text(f"A=1\n{line}\n")
     with pytest.raises(SettingsError) as caught:
         read_dotenv()
     assert "2번째 줄" in caught.value.cause
