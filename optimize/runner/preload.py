@@ -6,9 +6,11 @@ import하는 것만으로 일을 하므로 `processes`가 띄운 원형 말고�
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 from contextlib import suppress
+from multiprocessing import forkserver
 
 # 읽는 동안 생긴 객체는 모두 남을 것이다: 훑어도 치울 것이 없다.
 gc.disable()
@@ -20,6 +22,19 @@ import optimize.cli  # noqa: E402 — 작업자가 `__main__`의 module로 다�
 import optimize.runner.worker  # noqa: E402, F401
 from optimize.runner.patience import TrialTimeout, interrupted  # noqa: E402
 from optimize.runner.rehearsal import TEMPLATE_ENV, rehearse_compiled  # noqa: E402
+
+
+def _sweep(template: int) -> None:
+    """원형이 끝날 때: coordinator가 kill -9로 죽었으면 소켓과 그 폴더(`/tmp/pymp-…`)를 치울 이가 없다."""
+    address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+    if address and os.getpid() == template:
+        # 성하게 끝난 coordinator는 이미 치웠다.
+        with suppress(OSError):
+            os.unlink(address)
+            os.rmdir(os.path.dirname(address))
+
+
+atexit.register(_sweep, os.getpid())
 
 # 표시가 옛 것이면(numba를 갈았거나 CPU가 다르다) 컴파일하게 된다: 그만두고 작업자들에게 맡긴다.
 _LOADING_SECONDS = 5.0

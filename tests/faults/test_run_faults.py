@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,15 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
     made.close()
 
 
-def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """실행의 임시 폴더. 소켓을 둘 수 있게 경로가 짧다."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase, temporary: Path) -> None:
     case.strategy(seconds=0.005)
     for count in (15, 70):
         process = case.start("--storage-url", case.sqlite_url, n=110, jobs=2)
@@ -40,9 +49,10 @@ def test_kill_9_of_the_coordinator_loses_nothing_sqlite(case: RunCase) -> None:
         assert flock
         process.kill()
         process.wait()
-        # 작업자도 따라 끝난다.
+        # 작업자도 따라 끝나고, 그 원형이 임시 폴더를 치운다.
         _, alive = psutil.wait_procs(flock, timeout=5)
         assert alive == []
+        wait_until(lambda: not list(temporary.iterdir()), 5, "임시 폴더가 남았다")
     began = time.monotonic()
     done = case.run("--storage-url", case.sqlite_url, n=110)
     assert done.returncode == 0, done.stderr
