@@ -234,6 +234,15 @@ class WizardApp(App[None]):
         level = severity if severity in ("warning", "error") else "information"
         self.notify(plain_lines(message), severity=level, markup=False)  # type: ignore[arg-type]
 
+    def on_notify(self) -> None:
+        """알림은 마지막 것 하나만 보인다: 쌓이면 고쳐야 할 칸까지 가린다."""
+        self.clear_notifications()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """이미 열려 있는 화면을 여는 글쇠는 아래줄에 보이지 않는다."""
+        here = {"diagnostics": "DiagnosticsScreen", "settings": "SettingsScreen"}.get(action)
+        return all(type(screen).__name__ != here for screen in self.screen_stack)
+
     def _handle_exception(self, error: Exception) -> None:
         """예상 밖의 예외: 기록을 남기고 한국어 한 문장과 함께 끝낸다.
 

@@ -1,6 +1,6 @@
 """실행 폴더들을 훑어 처음 화면의 목록을 만든다.
 
-사건 파일이 커도 앞 64 KB와 뒤 64 KB, 최고 점수의 마지막 줄만 읽는다.
+사건 파일이 커도 앞 64 KB와 뒤 64 KB, 최고 점수와 진행의 마지막 줄만 읽는다.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ LOG_FILE = "run.log"
 _CHUNK = 64 * 1024
 _BEST_LIMIT = 1000
 _BEST_MARK = b'"is_best":true'
+_PROGRESS_MARK = b'"type":"progress"'
 RECENT_LIMIT = 50
 # 사건 파일이 아직 없는 실행을 준비 중으로 보는 초.
 _STARTING_SECONDS = 30.0
@@ -145,25 +146,31 @@ def _read_ends(
             return head, tail, []  # 끝난 실행은 최고를 스스로 말한다
         studies = [event for event in head if isinstance(event, bridge.StudyEvent)]
         pareto = any(len(event.goals) > 1 for event in studies)
-        return head, tail, _last_bests(data, size, 0 if pareto else max(1, len(studies)))
+        count = max(1, len(studies))
+        # 시행의 줄이 길어, 스터디마다의 마지막 진행은 뒤의 64 KB 밖에 있을 수 있다.
+        progress = _last_lines(data, size, _PROGRESS_MARK, count)
+        bests = _last_lines(data, size, _BEST_MARK, 0 if pareto else count)
+        return [*head, *progress], tail, bests
 
 
-def _last_bests(data: mmap.mmap, size: int, studies: int) -> list[bridge.Event]:
-    """뒤에서부터, 스터디마다 한 번씩 나올 때까지 최고 시행의 줄을 찾는다.
+def _last_lines(data: mmap.mmap, size: int, mark: bytes, studies: int) -> list[bridge.Event]:
+    """뒤에서부터, 스터디마다 한 번씩 나올 때까지 mark가 든 줄(최고 시행, 진행)을 찾는다.
 
     studies가 0이면 모두 찾는다: 파레토의 줄은 최적에 들었다는 뜻뿐이라 마지막 것이 최고가 아니다.
     """
     found: dict[object, bridge.Event] = {}
     end = size
     for _ in range(_BEST_LIMIT):
-        mark = data.rfind(_BEST_MARK, 0, end)
-        if mark < 0 or (studies and len(found) >= studies):
+        if studies and len(found) >= studies:
             break
-        start = data.rfind(b"\n", 0, mark) + 1
-        stop = data.find(b"\n", mark)
+        at = data.rfind(mark, 0, end)
+        if at < 0:
+            break
+        start = data.rfind(b"\n", 0, at) + 1
+        stop = data.find(b"\n", at)
         line = data[start : stop if stop >= 0 else size].decode("utf-8", "replace")
         event = bridge.decode_event(line)
-        if isinstance(event, bridge.TrialEvent):
+        if isinstance(event, (bridge.TrialEvent, bridge.ProgressEvent)):
             found.setdefault(event.study if studies else start, event)
         end = start
     return list(found.values())

@@ -10,6 +10,7 @@ from typing import Any
 from tui.cells import plain
 from tui.hangul import matches
 from tui.run_model import StudyState
+from tui.text import common
 from tui.text import studies as ko
 
 SORTS = tuple(ko.SORTS)
@@ -158,4 +159,6 @@ def _best_key(item: StudyItem) -> tuple[bool, float]:
 
 def _text(item: StudyItem) -> str:
     state = ko.STATES.get(item.state, item.state)
-    return f"{item.name} {item.cell} {item.described.get('symbol', '')} {state} {item.storage}"
+    demo = common.DEMO if item.is_demo else ""
+    symbol = item.described.get("symbol", "")
+    return f"{item.name} {item.cell} {symbol} {demo} {state} {item.storage}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from optimize.data.dataset import Candles, Dataset, DatasetRef
 from optimize.data.timeframes import MINUTE_MS, parse_cell
 from optimize.strategy.kernel_cache import rehearsed_marker
-from optimize.strategy.parameter import ChoiceParameter, Parameter
+from optimize.strategy.parameter import ChoiceParameter, IntParameter, Parameter
 from optimize.strategy.protocol import Signals
 from optimize.trial import Params
 
@@ -183,15 +183,18 @@ def _candles(bars: int, step_ms: int) -> Candles:
 
 
 def main() -> None:
-    """`python -m optimize.runner.rehearsal`: 기본 전략의 커널을 미리 컴파일한다.
+    """`python -m optimize.runner.rehearsal`: 기본 전략의 커널과 탐색의 모형을 미리 컴파일한다.
 
     화면이 처음 열릴 때 뒤에서 부른다. 사용자가 마법사를 지나는 동안 끝나도록, 그러나 방해하지 않게
     낮은 우선순위로 돈다.
     """
     from optimize.backtest.costs import CostModel
+    from optimize.search.tpe_model import warm_up  # 실행에서처럼, 커널의 캐시 자리가 정해지기 전에
 
     os.nice(10)
     rehearse(DEFAULT_STRATEGY, CostModel(), "DEMO:BTCUSDT", DEFAULT_CELL)
+    # 이것이 없으면 첫 실행이 열 번째 시행쯤에서 십여 초 멈춘다.
+    warm_up(IntParameter("any", 0))
 
 
 if __name__ == "__main__":

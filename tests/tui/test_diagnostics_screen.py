@@ -97,6 +97,30 @@ async def test_remedy_asks_then_runs_and_rechecks(checks: list[str]) -> None:
         assert checks[-1] == ""
 
 
+@pytest.mark.parametrize("size", [(60, 15), (80, 24)])
+async def test_verdict_and_the_whole_fix_can_be_read(
+    checks: list[str], monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """가장 작은 창에서도 판정이 보이고, 긴 해결은 Tab으로 가서 끝까지 읽는다."""
+    fix = "\n".join(f"해결 {n}째 줄" for n in range(30))
+    monkeypatch.setitem(STEPS[1], "fix_ko", fix)
+    app = WizardApp()
+    async with app.run_test(size=size) as pilot:
+        await open_with_key(pilot)
+        await until_text(pilot, "'TCP 연결' 단계에서 막혔습니다")
+        assert "해결 29째 줄" not in shown(app)
+        await pilot.press("tab", "end")
+        await until_text(pilot, "해결 29째 줄")
+
+
+async def test_a_typed_address_is_called_so(checks: list[str]) -> None:
+    """주소를 적어 고른 저장소를 환경 변수로 정했다고 하지 않는다."""
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(DiagnosticsScreen(StorageChoice("url", url=URL)))
+        await until_text(pilot, "(적은 주소)")
+
+
 async def test_f9_is_heard_on_every_screen_and_opens_once(checks: list[str]) -> None:
     app = WizardApp()
     async with app.run_test(size=SIZE) as pilot:

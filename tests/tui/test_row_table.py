@@ -30,6 +30,17 @@ async def test_spare_width_goes_to_the_cut_column() -> None:
     assert GRID in await drawn(70, "BINANCE:BTCUSDT.P")
 
 
+async def test_a_cut_column_takes_from_the_roomy_ones() -> None:
+    """좁아서 이름이 잘리면 글보다 넓은 열에서 가져온다."""
+    name = "demo_btcusdt_15m_1h (합성 데모)"
+    app = _Page()
+    async with app.run_test(size=(60, 4)) as pilot:
+        table = app.query_one(RowTable)
+        table.set_rows([Row("가", (name, "15m@1h", "완료"))])
+        await pilot.pause()
+        assert name in shown(app)
+
+
 async def test_wide_window_keeps_values_near_the_name() -> None:
     """아주 넓어도 이름의 열은 제 글보다 크게 넓어지지 않는다. 긴 이름은 다 보인다."""
     line = (await drawn(200, "BINANCE:BTCUSDT.P")).splitlines()[1]

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -363,3 +364,35 @@ async def test_run_that_cannot_continue_points_to_a_new_study(tui_home: Path) ->
         await open_screen(pilot, folder)
         await until_text(pilot, "새 실행의 4단계에서 스터디 이름을 적습니다")
         assert "F6 이어서 실행" not in shown(pilot.app)
+
+
+async def test_a_long_record_is_not_called_broken_while_it_is_read(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """끝난 큰 실행을 열면, 끝났다는 말을 읽기 전까지 '끊김'이 아니라 읽는 중이다."""
+    from tui.event_tail import EventTail
+
+    read = EventTail.read
+
+    def slow(tail: EventTail) -> Any:
+        located = read(tail)
+        time.sleep(0.8 if located else 0)
+        return located
+
+    monkeypatch.setattr(EventTail, "read", slow)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    rows = [trial(n, 1.0, blocks="A" * 4000) for n in range(150)]
+    folder = write_run(tui_home, "r", [hello(gone.pid), study(), *rows, done(0)])
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await open_screen(pilot, folder)
+        seen: list[str] = []
+
+        def ended() -> bool:
+            seen.append(shown(app))
+            return "끝났습니다" in seen[-1]
+
+        await until(pilot, ended)
+        assert any("기록을 읽는 중" in text for text in seen)
+        assert not any("끊" in text for text in seen)

@@ -117,3 +117,10 @@ def test_place_is_short() -> None:
     assert _item(study_file(Path("/x"), "s1"), "다른").place == "SQLite s1.db"
     server = parse_storage_url("postgresql://postgres:pw@db:5432/optuna?sslmode=require")
     assert _item(server, "s1").place == "PostgreSQL db:5432/optuna"
+
+
+def test_a_demo_study_is_found_by_its_mark() -> None:
+    """목록에 보이는 '합성 데모'로도 거른다."""
+    made = {"name": "d", "attrs": {"wizard": {"symbol": "DEMO:BTCUSDT"}}}
+    items = [study_item(made), study_item({"name": "r"})]
+    assert [i.name for i in shown_studies(items, "데모", "name")] == ["d"]

@@ -209,6 +209,29 @@ def test_living_and_dead_runs_are_told_apart(tui_home: Path) -> None:
     assert run.cells == ("1m@15m",)
 
 
+def test_progress_is_found_behind_long_trials(tui_home: Path) -> None:
+    """스터디마다의 마지막 진행이 뒤의 64 KB 밖에 있어도 끝난 시행의 수가 뒤로 가지 않는다."""
+    other = {**STUDY, "study": "s2", "cell": "1m@1h"}
+    long = [{**TRIAL, "number": n, "is_best": False, "blocks": "A" * 3000} for n in range(40)]
+    run = summarize(
+        write_run(
+            tui_home,
+            "a",
+            [
+                _hello(1),
+                STUDY,
+                other,
+                *long,
+                PROGRESS,
+                {**PROGRESS, "study": "s2", "done": 3},
+                *long,
+            ],
+        )
+    )
+    assert run is not None
+    assert (run.done, run.target) == (7, 20)
+
+
 def test_torn_and_foreign_lines_are_skipped(tui_home: Path) -> None:
     folder = write_run(tui_home, "a", [_hello(1), {"type": "from_the_future"}, STUDY, _done(0)])
     events = folder / "events.ndjson"

@@ -134,6 +134,35 @@ async def test_cluster_is_checked_while_typing_and_never_twice(
     ]  # fmt: skip
 
 
+async def test_an_unchecked_cluster_is_not_passed_over(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """클러스터를 확인하지 못했으면 해결까지 말하고, 확인 화면도 작업자의 수를 지어내지 않는다."""
+
+    async def hosts(_address: str) -> dict[str, int]:
+        raise ProblemError(Problem("패키지가 없습니다", "distributed", "설치: pip install x\n둘째"))
+
+    monkeypatch.setattr(wizard_parallel, "cluster_hosts", hosts)
+    app = WizardApp()
+    draft = demo(storage=StorageChoice("sqlite"), executor="dask", scheduler="tcp://a:1")
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await app.push_screen(ParallelScreen(draft))
+        await until_text(pilot, "패키지가 없습니다. distributed")
+        await until_text(pilot, "해결: 설치: pip install x")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen_name(app) == "ReviewScreen")
+        await until_text(pilot, "작업자를 확인하지 못했습니다), 작업자 모두")
+
+
+async def test_review_names_the_period_and_the_file(tui_home: Path) -> None:
+    """고른 기간은 둘 다 봉이 있는 날로 보인다: 적은 끝 날짜는 넣지 않는다."""
+    app = WizardApp()
+    async with app.run_test(size=SIZES[0]) as pilot:
+        draft = demo(start="2024-01-01", end="2024-03-01", storage=StorageChoice("sqlite"))
+        await app.push_screen(ReviewScreen(draft))
+        await until_text(pilot, "2024-01-01 ~ 2024-02-29 (UTC)")
+
+
 async def test_estimate_arrives_without_blocking(
     tui_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

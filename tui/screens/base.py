@@ -9,11 +9,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.worker import WorkType
 
 from tui.commands import Command, bindings
 from tui.text import common as ko
 from tui.widgets.chrome import KeyBar, TooSmall, TopBar
+from tui.widgets.glyphs import GlyphCompositor
 
 if TYPE_CHECKING:
     from tui.app import WizardApp
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 # 이보다 좁으면 덜 중요한 것을 줄인다.
 NARROW_WIDTH = 100
+# 이보다 좁으면 이름표와 칸을 줄여 풀이에 자리를 준다.
+TIGHT_WIDTH = 76
 
 BACK = Command("screen.back", "escape", "back", *ko.BACK)
 CLOSE = Command("modal.close", "escape", "close", *ko.CLOSE)
@@ -52,6 +56,11 @@ def stop_work(screen: DOMNode) -> None:
 class _Sized(Screen[ResultT]):
     """창의 크기에 따라 class를 바꾼다."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = GlyphCompositor()
+        self._left: Widget | None = None
+
     @property
     def wizard(self) -> WizardApp:
         """이 화면을 띄운 앱."""
@@ -71,10 +80,24 @@ class _Sized(Screen[ResultT]):
 
     def _apply_size(self) -> None:
         size = self.app.size
-        self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
+        self._keep_focus(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT)
         self.set_class(size.width < NARROW_WIDTH, "-narrow")
-        self.set_class(size.height < 30, "-short")
+        self.set_class(size.width < TIGHT_WIDTH, "-tight")
         self.set_class(size.height < 20, "-tiny")
+
+    def _keep_focus(self, is_small: bool) -> None:
+        """창이 작아 모두 감추면 초점이 사라진다: 다시 커지면 있던 칸으로 돌려놓는다."""
+        was_small = self.has_class("-too-small")
+        if is_small and not was_small:
+            self._left = self.focused
+        self.set_class(is_small, "-too-small")
+        if was_small and not is_small:
+            self.call_after_refresh(self._return_focus)
+
+    def _return_focus(self) -> None:
+        left = self._left if self._left is not None and self._left.focusable else None
+        if self.focused is None and (left or self.focus_chain):
+            self.set_focus(left or self.focus_chain[0], scroll_visible=False)
 
 
 class BaseScreen(_Sized[ResultT]):
@@ -93,6 +116,10 @@ class BaseScreen(_Sized[ResultT]):
         if "COMMAND_LIST" in cls.__dict__:
             cls.BINDINGS = bindings(cls.COMMAND_LIST)
         super().__init_subclass__(**kwargs)
+
+    def _apply_size(self) -> None:
+        super()._apply_size()
+        self.set_class(self.app.size.height < 30, "-short")
 
     def compose(self) -> ComposeResult:
         bar = TopBar()
@@ -117,8 +144,8 @@ class BaseScreen(_Sized[ResultT]):
         self.app.pop_screen()
 
 
-class BaseModal(ModalScreen[ResultT]):
-    """화면 위에 뜨는 창."""
+class BaseModal(_Sized[ResultT], ModalScreen[ResultT]):
+    """화면 위에 뜨는 창. 터미널이 작으면 아래 화면의 알림이 보이게 비킨다."""
 
     COMMAND_LIST: ClassVar[tuple[Command, ...]] = (CLOSE,)
     BINDINGS: ClassVar = bindings((CLOSE, *_FIELD_MOVES))
@@ -127,22 +154,6 @@ class BaseModal(ModalScreen[ResultT]):
         if "COMMAND_LIST" in cls.__dict__:
             cls.BINDINGS = bindings(cls.COMMAND_LIST)
         super().__init_subclass__(**kwargs)
-
-    def on_mount(self) -> None:
-        self._apply_size()
-
-    def on_resize(self, event: events.Resize) -> None:
-        self._apply_size()
-
-    def _on_prune(self) -> None:
-        stop_work(self)
-
-    def _apply_size(self) -> None:
-        """창이 작으면 아래 화면의 알림이 보이게 비킨다."""
-        size = self.app.size
-        self.set_class(size.width < ko.MIN_WIDTH or size.height < ko.MIN_HEIGHT, "-too-small")
-        self.set_class(size.width < NARROW_WIDTH, "-narrow")
-        self.set_class(size.height < 20, "-tiny")
 
     def action_close(self) -> None:
         """결과 없이 닫는다."""

@@ -80,7 +80,7 @@ class DiagnosticsScreen(BaseScreen[None]):
             empty=ko.EMPTY,
             id="steps",
         )
-        with VerticalScroll(id="check-detail", classes="panel", can_focus=False):
+        with VerticalScroll(id="check-detail", classes="panel"):
             yield Static(id="check-detail-text")
 
     def on_mount(self) -> None:
@@ -115,7 +115,8 @@ class DiagnosticsScreen(BaseScreen[None]):
             ]
             self._say(problem.title, "bad")
             return
-        rule = readable(target.rule_ko)
+        kind = self.storage_choice.kind if self.storage_choice and not self.storage_masked else ""
+        rule = ko.CHOSEN_RULES.get(kind) or readable(target.rule_ko)
         self._storage = ko.RULE.format(url=target.masked, rule=rule) if rule else target.masked
         checks = bridge.check_storage(target, quick=False, remedy=remedy)
         finished = False

@@ -67,6 +67,9 @@ class RunScreen(TrialsScreen):
         super().__init__(run_dir / EVENTS_FILE)
         self.run_dir = run_dir
         self._alive = True
+        # 프로세스가 사라진 것을 안 때의 empty_reads.
+        self._gone_at: int | None = None
+        self._read_bytes = 0
         self._stopping = False
         self._shown_ending: str | None = None
         self._doubted = False
@@ -85,6 +88,7 @@ class RunScreen(TrialsScreen):
     def apply_events(self, located: list[Located]) -> range:
         studies = len(self.model.studies)
         rows = super().apply_events(located)
+        self._read_bytes = located[-1].offset + located[-1].length
         if len(self.model.studies) != studies:
             self.refresh_bindings()
         self.query_one(RunPanel).refresh(layout=len(self.model.studies) != studies)
@@ -92,12 +96,24 @@ class RunScreen(TrialsScreen):
 
     def _check_alive(self) -> None:
         alive = self._is_alive()
+        if alive:
+            self._gone_at = None
+        alive = alive or self._may_tell_more()
         if alive != self._alive:
             self._alive = alive
             self.model.gone = not alive and self.model.exit_code is None
             self.query_one(RunPanel).refresh()
             self.query_one(TrialTable).refresh()
             self.show_note()
+
+    def _may_tell_more(self) -> bool:
+        """프로세스가 없어도 기록을 끝까지 읽기 전에는 끊겼다고 하지 않는다: 끝났다는 말이 뒤에 있을 수 있다."""
+        if self.model.exit_code is not None:
+            return False
+        if self._gone_at is None:
+            self._gone_at = self.empty_reads
+        # 지금 읽고 있던 것은 그 전에 시작했을 수 있다: 하나 더 기다린다.
+        return self.empty_reads < self._gone_at + 2
 
     def _is_alive(self) -> bool:
         if self.model.exit_code is not None:
@@ -113,12 +129,14 @@ class RunScreen(TrialsScreen):
 
     @property
     def state(self) -> str:
-        """starting | running | done | failed | interrupted | dead."""
+        """starting | running | reading | done | failed | interrupted | dead."""
         code = self.model.exit_code
         if code is not None:
             return {0: "done", 130: "interrupted"}.get(code, "failed")
         if not self._alive:
             return "failed" if self.model.error is not None or not self.model.pid else "dead"
+        if self._gone_at is not None and self.model.studies:
+            return "reading"
         return "running" if self.model.studies else "starting"
 
     @property
@@ -132,7 +150,7 @@ class RunScreen(TrialsScreen):
         bar.path = (*ko.PATH, self.model.symbol or self.run_dir.parent.parent.name)
         bar.badge = common.DEMO if self.model.is_demo else ""
         stopping = self._stopping and self.state == "running"
-        bar.note = ko.STOPPING if stopping else ko.STATES[self.state]
+        bar.note = ko.STOPPING if stopping else self._state_text()
         table = self.query_one(TrialTable)
         parts = [ko.PAUSED] if table.frozen else []
         parts += [self.count_text(), sort_text(table.view), *self.goal_text()]
@@ -150,11 +168,20 @@ class RunScreen(TrialsScreen):
         self.query_one("#run-note", Static).update(text, layout=False)
         self._show_ending(self._ending())
 
+    def _state_text(self) -> str:
+        if self.state != "reading":
+            return ko.STATES[self.state]
+        try:
+            size = self.events_path.stat().st_size
+        except OSError:
+            size = 0
+        return ko.READING.format(share=self._read_bytes / max(1, size, self._read_bytes))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """끝난 실행에서는 멈추기를, 도는 실행에서는 판정을 아래줄에 보이지 않는다."""
         finished = self.model.exit_code is not None
         if action in ("stop", "pause"):
-            return not finished and self._alive
+            return not finished and self._alive and self.state != "reading"
         if action == "add":
             # 계획을 적기 전에 끝난 실행은 이을 것이 없다.
             return (finished or not self._alive) and self.plan_file() is not None

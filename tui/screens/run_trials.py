@@ -71,6 +71,8 @@ class TrialsScreen(BaseScreen[None]):
         self.filter_text = ""
         self._filter_error = ""
         self._plots: bool | None = None
+        # 기록의 끝까지 읽어 새것이 없던 횟수.
+        self.empty_reads = 0
 
     def compose_head(self) -> ComposeResult:
         """표 위의 것. 하위 클래스가 준다."""
@@ -121,6 +123,8 @@ class TrialsScreen(BaseScreen[None]):
             located = tail.read()
             if located:
                 self.post_message(self.Batch(located))
+            else:
+                self.empty_reads += 1
             # 밀린 것을 읽을 때도 화면이 글쇠를 들을 틈을 준다.
             time.sleep(0.01 if located else _POLL_SECONDS)
 

@@ -27,7 +27,11 @@ FIELD_MOVES = (
     Command(
         "wizard.down", "down", "move(1)", *common.NEXT_FIELD, in_footer=False, in_palette=False
     ),
-)
+    Command("wizard.page_up", "pageup", "scroll_body(-1)", *ko.SCROLL_UP, in_footer=False,
+            in_palette=False),
+    Command("wizard.page_down", "pagedown", "scroll_body(1)", *ko.SCROLL_DOWN, in_footer=False,
+            in_palette=False),
+)  # fmt: skip
 
 
 class StepBar(Widget):
@@ -140,6 +144,11 @@ class StepScreen(BaseScreen[None]):
             self.focus_previous()
         else:
             self.focus_next()
+
+    def action_scroll_body(self, step: int) -> None:
+        """낮은 창에서 아래에 가려진 것을 본다."""
+        body = self.query_one("#body")
+        body.scroll_relative(y=step * max(1, body.size.height - 1), animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

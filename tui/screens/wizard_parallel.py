@@ -13,7 +13,7 @@ from textual.widgets import Input, Label, Static
 
 from tui import bridge, bridge_studies
 from tui.bridge_validation import describe_validation
-from tui.cells import plain
+from tui.cells import plain, plain_lines
 from tui.commands import Command
 from tui.draft import Draft
 from tui.previews import cluster_hosts
@@ -197,10 +197,10 @@ class ParallelScreen(StepScreen):
             hosts = await cluster_hosts(address)
         except ProblemError as error:
             problem = error.problem
-            cause = problem.cause.partition("\n")[0]
-            self._line(
-                "cluster", "bad", plain(f"{problem.title}. {cause}" if cause else problem.title)
-            )
+            cause, fix = (text.partition("\n")[0] for text in (problem.cause, problem.fix))
+            lines = [f"{problem.title}. {cause}" if cause else problem.title]
+            lines += [ko.TEST_FIX.format(text=fix)] if fix else []
+            self._line("cluster", "bad", "\n".join(lines))
             return
         self.draft.cluster_workers = sum(hosts.values())
         each = ", ".join(ko.CLUSTER_HOST.format(host=h, n=n) for h, n in sorted(hosts.items()))
@@ -261,7 +261,7 @@ class ParallelScreen(StepScreen):
     def _line(self, name: str, tone: str, text: str) -> None:
         line = self.query_one(f"#preflight-{name}", Static)
         line.set_classes(tone)
-        line.update(plain(text))
+        line.update(plain_lines(text))
 
     # ── 읽기
 

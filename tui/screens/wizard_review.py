@@ -19,6 +19,7 @@ from tui.runs import expected_seconds as past_seconds
 from tui.runs import list_runs
 from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, StepScreen
+from tui.screens.wizard_symbol import shown_period
 from tui.storage_test import readable
 from tui.text import common
 from tui.text import wizard as ko
@@ -143,22 +144,28 @@ def _rows(draft: Draft) -> list[tuple[str, str, str]]:
     )
     narrowed = ", ".join(pair[1].split(".", 2)[2] for pair in bridge.space_pairs(draft.space))
     validation = describe_validation(draft.validation) if draft.validation else ""
+    period = shown_period(draft.start, draft.end)
+    label, body = ko.REVIEW_PERIOD
+    doubted = draft.executor == "dask" and not draft.cluster_workers
     return [
         (ko.REVIEW_SYMBOL, symbol, "strong"),
         (ko.REVIEW_DATA, draft.data_note, "warn" if draft.is_demo else ""),
+        *([(label, body.format(period=period), "")] if draft.start or draft.end else []),
         (ko.REVIEW_GRID, draft.grid.replace(",", ", "), ""),
         (ko.REVIEW_STRATEGY, f"{strategy} ({draft.strategy})" if strategy else draft.strategy, ""),
         *([(ko.REVIEW_SPACE, narrowed, "")] if narrowed else []),
         *([(ko.STUDY_NAME[0], draft.study_name, "")] if draft.study_name else []),
         (ko.REVIEW_TRIALS, trials, ""),
         *([(ko.REVIEW_VALIDATION, validation, "")] if validation else []),
-        (ko.REVIEW_PARALLEL, _workforce(draft, together), ""),
+        (ko.REVIEW_PARALLEL, _workforce(draft, together), "warn" if doubted else ""),
     ]
 
 
 def _workforce(draft: Draft, together: str) -> str:
     """어디서 몇 개로 도는지."""
-    jobs = ko.REVIEW_JOBS.format(jobs=_jobs(draft), cells=together)
+    unknown = draft.executor == "dask" and draft.n_jobs == -1 and not draft.cluster_workers
+    words = ko.REVIEW_JOBS_ALL if unknown else ko.REVIEW_JOBS_COUNT
+    jobs = ko.REVIEW_JOBS.format(jobs=words.format(jobs=_jobs(draft)), cells=together)
     if draft.executor != "dask":
         return jobs
     known = ko.REVIEW_CLUSTER if draft.cluster_workers else ko.REVIEW_CLUSTER_UNKNOWN

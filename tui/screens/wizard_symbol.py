@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -223,7 +223,10 @@ class SymbolScreen(StepScreen):
             return self._from_exchange(symbol, "")
         period = _period(cached.start_ms, cached.end_ms)
         if self._is_held(cached.start_ms, cached.end_ms):
+            part = shown_period(self._text("start"), self._text("end"), period)
             line = ko.SOURCE_CACHED.format(period=period, bars=cached.bars)
+            if part != period:
+                line = ko.SOURCE_CACHED_PART.format(part=part, period=period)
             return "cached", line, cached.source
         return self._from_exchange(symbol, period)
 
@@ -307,7 +310,7 @@ class SymbolScreen(StepScreen):
 
     def accept(self) -> None:
         """닿지 않고 캐시도 없으면 합성 데모로 간다(화면이 이미 그렇게 알렸다)."""
-        state, line, _ = self._state()
+        state, line, path = self._state()
         symbol = self.symbol
         if symbol is None or state in ("invalid", "unknown", "short"):
             self.wizard.toast(line, severity="warning")
@@ -319,6 +322,8 @@ class SymbolScreen(StepScreen):
         to_demo = state == "unreachable"
         self.draft.symbol = f"DEMO:{symbol.ticker}" if to_demo else str(symbol)
         self.draft.data_note = ko.SOURCE_DEMO if to_demo else line
+        if state == "file":
+            self.draft.data_note = ko.SOURCE_FILE_NAMED.format(path=path)
         self.keep()
         from tui.screens.wizard_grid import GridScreen
 
@@ -358,6 +363,15 @@ def _period(start_ms: int, end_ms: int) -> str:
     first = datetime.fromtimestamp(start_ms / 1000, UTC)
     last = datetime.fromtimestamp((end_ms - 1) / 1000, UTC)
     return f"{first:%Y-%m-%d} ~ {last:%Y-%m-%d}"
+
+
+def shown_period(start: str, end: str, whole: str = "") -> str:
+    """고른 기간을 둘 다 봉이 있는 날로. 적은 끝 날짜는 넣지 않는다. 비운 쪽은 whole(`첫날 ~ 끝날`)의 것."""
+    first, _, last = whole.partition(" ~ ")
+    if end:
+        day = (_date(end) - timedelta(days=1)).isoformat()
+        last = min(last, day) if last else day
+    return f"{start or first} ~ {last}".strip()
 
 
 def _period_problem(start: str, end: str) -> str:

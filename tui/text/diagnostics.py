@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 PATH = ("진단",)
-HELP = "저장소 연결을 차례대로 점검합니다. 막힌 단계를 고르면 원인과 해결이 아래에 보입니다."
+HELP = (
+    "저장소 연결을 차례대로 점검합니다. 막힌 단계를 고르면 원인과 해결이 아래에 보입니다.\n"
+    "해결이 길면 Tab으로 아래로 가서 화살표로 봅니다."
+)
 RERUN = ("다시 점검", "처음부터 다시 점검합니다")
 REMEDY = ("고치기", "이 문제를 한 걸음에 고칩니다(할 수 있을 때)")
 COPY_REPORT = ("보고서 복사", "점검 결과를 비밀번호를 가려 복사합니다")
@@ -16,6 +19,11 @@ SOME_WARN = "쓸 수 있습니다. 주의할 것이 {n}개 있습니다"
 FAILED = "'{step}' 단계에서 막혔습니다"
 BROKEN = "점검하는 프로그램이 끝까지 돌지 못했습니다"
 STARTED_ELSEWHERE = "내장 PostgreSQL을 켰습니다. 이 주소와는 다른 서버이므로 새 실행의 저장소 단계에서 '내장 PostgreSQL'을 고르세요"
+CHOSEN_RULES = {
+    "url": "적은 주소",
+    "embedded": "고른 내장 PostgreSQL",
+    "sqlite": "고른 SQLite 파일",
+}
 STUDY_RULE = "보던 스터디의 저장소"
 RULE = "{url}   ({rule})"
 EMPTY = "점검을 시작합니다"

@@ -20,6 +20,7 @@ COPY_PARAMS = ("복사", "파라미터를 YAML로 복사합니다")
 CLEAR_FILTER = ("거르기 지움", "거르기를 지우고 표로 돌아갑니다")
 
 STATES = common.RUN_STATES
+READING = "기록을 읽는 중 {share:.0%}"
 TRIAL_STATES = {"COMPLETE": "완료", "PRUNED": "일찍 멈춤", "FAIL": "실패"}
 INFEASIBLE = "조건 어김"
 
@@ -62,7 +63,7 @@ DETAIL_GONE = "이 시행의 기록을 읽지 못했습니다"
 
 CELL_LINE = "{done:,}/{target:,}"
 RATE = "{rate:.1f}/초"
-ETA = "남은 시간 {eta}"
+ETA, ETA_SHORT = "남은 시간 {eta}", "{eta} 남음"
 WORKERS = "작업자 {n}"
 HOST = "{host} {n}"
 IN_SAMPLE, OUT_OF_SAMPLE = "학습 점수", "검증 점수"

@@ -90,13 +90,16 @@ class KeyBar(Footer):
 
     def _items(self) -> list[Shown]:
         """지금 보일 것들."""
-        chosen: dict[str, Shown] = {}
+        chosen: dict[tuple[str, object], Shown] = {}
         for active in self.screen.active_bindings.values():
+            action = active.binding.action
             if active.binding.show:
-                chosen.setdefault(active.binding.action, (active.binding, active.enabled))
+                # 같은 이름이어도 칸의 것(값 바꾸기)과 화면의 것(다음 단계)은 다른 일이다.
+                owner = None if action.startswith("app.") else active.node
+                chosen.setdefault((action, owner), (active.binding, active.enabled))
         return _fitting(self._ordered(chosen), self.content_size.width)
 
-    def _ordered(self, chosen: Mapping[str, Shown]) -> list[Shown]:
+    def _ordered(self, chosen: Mapping[tuple[str, object], Shown]) -> list[Shown]:
         """Enter로 이어지는 길이 맨 앞, 화면의 것, 앱의 것(앱에 적힌 차례)."""
         ours = [binding.id for binding in type(self.app).BINDINGS if isinstance(binding, Binding)]
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.geometry import Size
 from textual.widget import Widget
 
-from tui.cells import cut, fit, plain
+from tui.cells import fit, plain
 from tui.run_model import RunModel, StudyState
 from tui.text import run as ko
 
-_BAR, _NARROW_BAR, _NARROW = 20, 10, 90
+# (이 너비 이상이면, 막대의 칸 수).
+_BARS = ((90, 20), (70, 10), (0, 5))
+_NARROW, _TIGHT = 90, 70
+_COUNT, _BEST = 13, 12
 # (창의 높이가 이 이상이면, 이만큼의 줄까지). 낮은 창에서는 시행의 표가 먼저다.
 _LINES = ((30, 6), (20, 4), (0, 1))
 
@@ -77,7 +81,8 @@ class RunPanel(Widget):
     def _line(self, study: StudyState) -> Text:
         style = self.get_component_rich_style
         share = min(1.0, study.done / study.target) if study.target else 0.0
-        width = _BAR if self.content_size.width >= _NARROW else _NARROW_BAR
+        whole = self.content_size.width
+        width = next(cells for least, cells in _BARS if whole >= least)
         filled = round(share * width)
         label = f"{share:>4.0%} "
         bar = fit(label, width, "right")
@@ -87,16 +92,28 @@ class RunPanel(Widget):
         line.append(bar[:filled], style("run-panel--bar"))
         line.append(bar[filled:], style("run-panel--rest"))
         count = ko.CELL_LINE.format(done=study.done, target=study.target)
-        line.append(f"  {fit(count, 13, 'right')}", style("run-panel--text"))
+        size = _COUNT if whole >= _NARROW else self._count_width
+        line.append(f"  {fit(count, size, 'right')}", style("run-panel--text"))
         best = ko.BEST.format(score=score_text(study.best_value))
-        line.append(f"  {fit(best, 12)}", style("run-panel--best"))
+        best = fit(best, _BEST) if whole >= _TIGHT else best
+        line.append(f"  {best}", style("run-panel--best"))
         notes = []
         if study.done < study.target and not self.model.is_over:
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
             if study.eta_s is not None:
-                notes.append(ko.ETA.format(eta=duration_text(study.eta_s)))
+                words = ko.ETA if whole >= _NARROW else ko.ETA_SHORT
+                notes.append(words.format(eta=duration_text(study.eta_s)))
         elif not self.model.is_over and all(one.done >= one.target for one in self.model.studies):
             notes = [ko.FINISHING]
-        room = max(0, self.content_size.width - line.cell_len - 1)
-        line.append(cut("  " + "  ".join(notes), room), style("run-panel--muted"))
+        room = max(0, whole - line.cell_len)
+        # 다 들어가지 않으면 앞의 것(속도)부터 뺀다.
+        while notes and cell_len("  " + "  ".join(notes)) > room:
+            notes.pop(0)
+        line.append("".join(f"  {note}" for note in notes), style("run-panel--muted"))
         return line
+
+    @property
+    def _count_width(self) -> int:
+        """좁은 창에서 시행 수의 칸 수: 목표가 다 들어갈 만큼."""
+        studies = (self.model.together, *self.model.studies)
+        return max(len(ko.CELL_LINE.format(done=one.target, target=one.target)) for one in studies)
