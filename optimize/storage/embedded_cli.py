@@ -47,11 +47,14 @@ def embedded_command(argv: list[str]) -> int:
 
 def _show(server: EmbeddedServer, status: EmbeddedStatus, *, stopped: bool) -> None:
     said = "껐습니다. 데이터는 그대로 있습니다" if stopped else _STATES[status.state]
+    if status.starting:
+        said = "켜지는 중입니다(복구하고 있을 수 있습니다)"
+    address = server.url().masked if status.state == "running" else ""
     print(f"내장 PostgreSQL {status.major or ''}".rstrip() + f": {said}")
     print(f"  데이터  {server.data}")
     if status.state == "running" and status.started_at is not None:
         started = datetime.fromtimestamp(status.started_at, UTC).astimezone()
-        print(f"  주소    {server.url().masked}")
+        print(f"  주소    {address}")
         print(f"  pid     {status.pid}  (켠 때 {started:%Y-%m-%d %H:%M:%S})")
         print('  쓰기    export OPTUNA_STORAGE="$(python -m optimize.storage embedded url)"')
     else:
@@ -61,6 +64,7 @@ def _show(server: EmbeddedServer, status: EmbeddedStatus, *, stopped: bool) -> N
 def _as_dict(server: EmbeddedServer, status: EmbeddedStatus) -> dict[str, object]:
     return {
         "state": status.state,
+        "starting": status.starting,
         "pid": status.pid,
         "port": status.port,
         "major": status.major,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from optimize.errors import StorageError
 from optimize.storage.embedded_process import Runner
+from optimize.storage.embedded_trouble import start_failure
 
 HOST = "127.0.0.1"
 USER = "postgres"
@@ -58,9 +59,28 @@ def create_data(directory: Path, runner: Runner, settings: Mapping[str, str]) ->
     fresh.rename(data)
 
 
-def read_password(directory: Path) -> str:
-    """만들어 둔 비밀번호."""
-    return (directory / "password").read_text(encoding="ascii").strip()
+def read_password(directory: Path) -> str | None:
+    """만들어 둔 비밀번호. 파일이 없거나 비었으면 None."""
+    try:
+        return (directory / "password").read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def renew_password(directory: Path, runner: Runner) -> None:
+    """비밀번호 파일을 잃었으면 새로 만들어, 꺼져 있는 서버에 정한다. 데이터는 그대로다."""
+    if read_password(directory) is not None:
+        return
+    password = _ensure_password(directory)
+    statement = f"ALTER ROLE {USER} PASSWORD '{password}';\n"
+    done = runner.run("postgres", "--single", "postgres", stdin=statement)
+    try:
+        # 홀로 도는 서버는 문장이 틀려도 exit code가 0이다.
+        done.returncode = done.returncode or int("ERROR:" in done.stdout)
+        _require(done, "내장 PostgreSQL의 비밀번호를 새로 정하지 못했습니다", directory)
+    except StorageError:
+        (directory / "password").unlink()
+        raise
 
 
 def _initdb(directory: Path, making: Runner) -> None:
@@ -85,8 +105,9 @@ def _initdb(directory: Path, making: Runner) -> None:
 def _ensure_password(directory: Path) -> str:
     """비밀번호 파일을 0600으로 만든다. 이미 있으면 그 값을 쓴다."""
     path = directory / "password"
-    if path.exists():
-        return read_password(directory)
+    found = read_password(directory)
+    if found is not None:
+        return found
     password = secrets.token_urlsafe(24)
     partial = directory / "password.new"
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -97,8 +118,4 @@ def _ensure_password(directory: Path) -> str:
 
 def _require(done: subprocess.CompletedProcess[str], title: str, directory: Path) -> None:
     if done.returncode != 0:
-        raise StorageError(
-            title,
-            "\n".join(done.stdout.strip().splitlines()[-5:]),
-            f"디스크의 빈 곳과 {directory}의 권한을 보세요",
-        )
+        raise start_failure(title, done.stdout.strip(), directory / "server.log")

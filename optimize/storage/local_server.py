@@ -21,6 +21,8 @@ def embedded_url() -> StorageUrl | None:
         password = (directory / "password").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return None
+    if not password:
+        return None
     return StorageUrl("postgresql", "psycopg2", _USER, password, _HOST, port, _DATABASE)
 
 

@@ -164,6 +164,90 @@ def test_pid_reused_by_another_process_is_not_taken_for_the_server(
         bystander.wait()
 
 
+@pytest.mark.parametrize("left", ["", "깨진 글\n"])
+def test_unreadable_pid_file_does_not_block_the_start(server: EmbeddedServer, left: str) -> None:
+    """적다가 죽어 빈 `postmaster.pid`: PostgreSQL은 켜지기를 거절한다."""
+    server.start()
+    server.stop()
+    (server.data / "postmaster.pid").write_text(left)
+    assert server.start().state == "running"
+    assert query(server, "SELECT 1") == [(1,)]
+
+
+def test_lost_password_is_renewed_without_touching_the_data(server: EmbeddedServer) -> None:
+    """비밀번호 파일을 잃으면 까닭을 말하고, 끄고 켜면 새로 정한다."""
+    server.start()
+    query(server, "CREATE TABLE kept AS SELECT 7 AS value")
+    password = server.directory / "password"
+    old = password.read_text()
+    password.unlink()
+    with pytest.raises(StorageError, match="비밀번호 파일이 없거나"):
+        server.url()
+    server.stop()
+    server.start()
+    assert password.read_text() not in {old, ""}
+    assert stat.S_IMODE(password.stat().st_mode) == 0o600
+    assert query(server, "SELECT value FROM kept") == [(7,)]
+    server.stop()
+    password.write_text("")
+    server.start()
+    assert query(server, "SELECT value FROM kept") == [(7,)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="작은 디스크를 붙인다")
+def test_full_disk_is_named_and_freed_space_is_enough(tmp_path: Path) -> None:
+    """찬 디스크에서는 바로 까닭을 말하고, 비우면 곧바로 켜진다(복구에 매달린 서버를 남기지 않는다)."""
+    embedded_binaries()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(disk)]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
+        pytest.skip("붙일 수 없는 컨테이너다")
+    server = EmbeddedServer(disk / "studies" / ".postgres")
+    filler = disk / "filler"
+    try:
+        server.start()
+        fill = ["dd", "if=/dev/zero", f"of={filler}", "bs=64k"]
+        assert subprocess.run(fill, capture_output=True, check=False).returncode != 0
+        server.stop()  # checkpoint를 적지 못하고 죽는다: 다음은 복구부터다
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="디스크가 가득 찼습니다"):
+            server.start()
+        filler.unlink()
+        assert server.start().state == "running"
+        assert time.monotonic() - began < 30
+    finally:
+        server.stop("immediate")
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 된다")
+def test_folder_of_another_account_is_explained(server: EmbeddedServer) -> None:
+    """root가 켠 서버를 다른 계정이 보면 traceback이 아니라 주인을 바꾸는 법을 말한다."""
+    server.start()
+    child = os.fork()
+    if child == 0:
+        seen = b""
+        try:
+            os.setuid(65534)
+            server.status()
+        except StorageError as error:
+            seen = error.fix.encode()
+        finally:
+            os._exit(0 if b"sudo chown -R" in seen else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_looking_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`status`는 읽기 전용 폴더에서도 되고, 아무것도 만들지 않는다."""
+    from optimize.storage.embedded import default_server
+
+    monkeypatch.setenv("BACKTEST_WIZARD_HOME", str(tmp_path))
+    assert default_server().status().state == "absent"
+    assert not default_server().stop()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_taken_port_is_replaced(server: EmbeddedServer) -> None:
     import socket
 
