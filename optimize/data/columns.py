@@ -200,7 +200,7 @@ def _offender(column: pa.ChunkedArray, first: str) -> str:
     row = pc.index(odd, True).as_py()
     if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", first) or row < 0:
         return f"첫 값 '{first}'"
-    return f"{row + 1:,}번째 봉의 값 '{column[row].as_py()}'"
+    return f"{row + 1:,}번째 줄(머리글 빼고)의 값 '{column[row].as_py()}'"
 
 
 def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
@@ -208,10 +208,12 @@ def number_column(column: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
     try:
         return _numpy(pc.cast(column, pa.float64()), np.float64)
     except pa.ArrowException as error:
+        odd = _not_a_number(column)
+        grouped = re.search(r"'\d{1,3}(,\d{3})+(\.\d*)?'$", odd)
         raise DataError(
             f"'{name}' 열에 수가 아닌 값이 있습니다",
-            _not_a_number(column) or file_reason(error),
-            "그 줄을 고치거나 지우세요",
+            odd or file_reason(error),
+            "천 단위 쉼표를 빼고 다시 내보내세요" if grouped else "그 줄을 고치거나 지우세요",
         ) from error
 
 
@@ -221,7 +223,7 @@ def _not_a_number(column: pa.ChunkedArray) -> str:
         return ""
     number = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^(?i:[+-]?inf(inity)?|nan)$"
     row = pc.index(pc.match_substring_regex(column, number), False).as_py()
-    return "" if row < 0 else f"{row + 1:,}번째 봉의 값 '{column[row].as_py()[:40]}'"
+    return "" if row < 0 else f"{row + 1:,}번째 줄(머리글 빼고)의 값 '{column[row].as_py()[:40]}'"
 
 
 _Value = TypeVar("_Value", bound=np.generic)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -55,6 +56,17 @@ class FileCandles:
     whole: tuple[int, int]
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """파일이 여럿인 실행에서도 어느 파일의 잘못인지 말한다."""
+    try:
+        yield
+    except DataError as error:
+        if path.name in f"{error.title}{error.cause}":
+            raise
+        raise DataError(f"{path.name}: {error.title}", error.cause, error.fix) from error
+
+
 def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Candles, Recognised]:
     """손질하지 않은 봉. columns: 뜻 → 열 이름(사용자가 정한 것).
 
@@ -62,7 +74,8 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
     """
     require_plain(path)
     verified = _matches_checksum(path)
-    table = _read_table(path)
+    with _naming(path):
+        table = _read_table(path)
     if not table.num_rows:
         raise DataError(
             f"파일이 비었습니다: {path}", "봉이 하나도 없습니다", "봉이 든 파일을 쓰세요"
@@ -73,7 +86,7 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
             f"{table.num_rows:,}개입니다(한도 {_MOST_BARS:,}개)",
             "기간을 나눈 파일을 쓰세요",
         )
-    try:
+    with _naming(path):
         names = match_columns(table.column_names, columns or {})
         times, unit = time_to_ms(table[names["time"]], names["time"])
         values = {
@@ -81,8 +94,6 @@ def read_raw(path: Path, columns: Mapping[str, str] | None = None) -> tuple[Cand
             for field, name in names.items()
             if field != "time"
         }
-    except DataError as error:
-        raise DataError(f"{path.name}: {error.title}", error.cause, error.fix) from error
     filled = np.zeros(len(times), dtype=np.bool_)
     return Candles(open_time=times, filled=filled, **values), Recognised(names, unit, verified)
 
@@ -100,7 +111,8 @@ def read_candles(
     흠은 그 기간의 것만 센다. 읽을 수 없거나 애매하거나 그 기간의 봉이 없으면 DataError.
     """
     raw, recognised = read_raw(path, columns)
-    interval = detect_interval(raw.open_time)
+    with _naming(path):
+        interval = detect_interval(raw.open_time)
     whole = (int(raw.open_time.min()), int(raw.open_time.max()) + interval)
     wanted = (whole[0] if start_ms is None else start_ms, whole[1] if end_ms is None else end_ms)
     if wanted[0] > whole[0] or wanted[1] < whole[1]:
@@ -113,7 +125,8 @@ def read_candles(
             "--start 와 --end 를 그 안으로 고르거나 비우세요",
         )
     quality = assess(raw, interval)
-    candles = clean(raw, quality, floor_off_grid=floor_off_grid)
+    with _naming(path):
+        candles = clean(raw, quality, floor_off_grid=floor_off_grid)
     return FileCandles(candles, interval, quality, recognised, whole)
 
 
@@ -122,19 +135,28 @@ def read_funding(path: Path) -> FundingSchedule:
     require_plain(path)
     table = _read_table(path)
     if not table.num_rows:
-        raise DataError(f"펀딩 파일이 비었습니다: {path}", "기록이 하나도 없습니다", "")
+        raise DataError(
+            f"펀딩 파일이 비었습니다: {path}", "기록이 하나도 없습니다", "기록이 든 파일을 쓰세요"
+        )
+    fix = "열 이름을 funding_time, funding_rate 로 고치세요"
     try:
         names = match_columns(table.column_names, {}, FUNDING_NAMES)
+        fix = ""
         times, _ = time_to_ms(table[names["time"]], names["time"])
         rates = number_column(table[names["rate"]], names["rate"])
     except DataError as error:
         raise DataError(
             f"펀딩 파일 {path.name}을(를) 읽을 수 없습니다: {error.title}",
             error.cause,
-            "열 이름을 funding_time, funding_rate 로 고치세요",
+            fix or error.fix,
         ) from error
-    if not np.isfinite(rates).all():
-        raise DataError(f"펀딩 파일 {path.name}에 수가 아닌 비율이 있습니다")
+    odd = int(np.count_nonzero(~np.isfinite(rates)))
+    if odd:
+        raise DataError(
+            f"펀딩 파일 {path.name}에 수가 아닌 비율이 있습니다",
+            f"빈 칸이나 NaN이 {odd:,}개 있습니다",
+            "그 줄을 고치거나 지우세요",
+        )
     return tidy_funding(times, rates)
 
 

@@ -35,8 +35,16 @@ def _refusal(path: Path, body: bytes) -> DataError:
         ("a.parquet", b"x" * 500, "parquet 파일이 아니거나"),
         ("a.arrow", b"y" * 500, "Arrow 파일이 아니거나"),
         ("a.zip", b"z" * 500, "zip 파일이 아니거나"),
-        ("a.csv", (_HEAD + _ROWS[0].replace("0.5", "abc")).encode(), "'abc'은(는) 수가 아닙니다"),
-        ("a.csv", (_HEAD + _ROWS[0] + "Z" + _ROWS[1]).encode(), "2번째 봉의 값 'Z1704067260000'"),
+        (
+            "a.csv",
+            (_HEAD + _ROWS[0].replace("0.5", "abc")).encode(),
+            "1번째 줄(머리글 빼고)의 값 'abc'",
+        ),
+        (
+            "a.csv",
+            (_HEAD + _ROWS[0] + "Z" + _ROWS[1]).encode(),
+            "2번째 줄(머리글 빼고)의 값 'Z1704067260000'",
+        ),
         ("a.csv", (_HEAD + _ROWS[0]).replace(",", ";").encode(), "';'이나 탭"),
     ],
 )
