@@ -28,11 +28,11 @@ class Chance:
 
 
 def drawn(luck: Luck, score: float, repeats: float, tried: int) -> Chance:
-    """정해진 시행들의 블록에 난수를 곱해 뽑은 것. repeats: 같은 무리를 몇 번 찾은 셈인가."""
+    """정해진 시행들의 블록에 난수를 곱해 뽑은 것. repeats: 같은 무리를 몇 번 찾은 셈인가. tried: 찾은 횟수."""
     independent = luck.independent * repeats
     return Chance(
         luck.probability(score, repeats, tried),
-        luck.score(1.0 - (1.0 - LUCK_LEVEL) ** (1.0 / repeats), tried),
+        luck.score(LUCK_LEVEL, repeats, tried),
         # 시행 하나의 기대는 0이다: 뽑은 것의 찌꺼기를 자른다.
         max(luck.expected, 0.0) if repeats == 1.0 else expected_maximum(independent),
         independent,

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -53,17 +54,18 @@ class Luck:
     def probability(self, score: float, repeats: float = 1.0, trials: int | None = None) -> float:
         """최댓값이 score(정규 점수) 이상일 확률. repeats: 이 시행들과 같은 묶음을 몇 번 더 찾은 셈으로 볼지(1이 한 번).
 
-        trials: 시행의 수를 주면 뽑은 것이 닿지 않는 먼 꼬리를 합의 부등식 P(최댓값 ≥ z) ≤ trials·(1 − Φ(z))으로 자른다.
+        trials: 찾은 횟수를 모두 주면 뽑은 것이 닿지 않는 먼 꼬리를 합의 부등식 P(최댓값 ≥ z) ≤ trials·(1 − Φ(z))으로
+        자른다. 되풀이한 것까지 센 것이라 repeats를 다시 곱하지 않는다.
         """
         above = len(self.maxima) - int(np.searchsorted(self.maxima, score, side="left"))
         once = (above + 1.0) / (len(self.maxima) + 1.0)
-        if trials is not None:
-            once = min(once, trials * upper_tail(score))
-        return 1.0 - (1.0 - once) ** max(repeats, 1.0) if once > 1e-9 else once * max(repeats, 1.0)
+        drawn = -math.expm1(max(repeats, 1.0) * math.log1p(-min(once, 1.0 - 1e-12)))
+        return drawn if trials is None else min(drawn, trials * upper_tail(score))
 
-    def score(self, once: float, trials: int) -> float:
-        """한 번의 확률이 once가 되는 정규 점수(`probability`의 역)."""
-        far = -NormalDist().inv_cdf(once / trials)
+    def score(self, level: float, repeats: float, trials: int) -> float:
+        """그 확률이 level이 되는 정규 점수(`probability`의 역)."""
+        far = -NormalDist().inv_cdf(level / trials)
+        once = 1.0 - (1.0 - level) ** (1.0 / max(repeats, 1.0))
         if once * (len(self.maxima) + 1.0) < 1.0:
             return far
         return min(float(np.quantile(self.maxima, 1.0 - once)), far)

@@ -10,7 +10,7 @@ import pytest
 from optimize.validation.blocks import block_counts
 from optimize.verdict.cscv import MAX_TRIALS, probability_of_overfitting
 from optimize.verdict.luck import effective_trials, luck_of, unit_blocks
-from optimize.verdict.sharpe import expected_maximum
+from optimize.verdict.sharpe import expected_maximum, upper_tail
 
 DAYS = 384
 COUNTS = block_counts(DAYS)
@@ -176,8 +176,14 @@ def test_the_far_tail_is_not_cut_by_the_number_of_draws():
     assert luck.probability(7.0, repeats=200.0) > 0.05
     assert luck.probability(7.0, repeats=200.0, trials=50) < 1e-6
     assert luck.probability(2.0, trials=50) == luck.probability(2.0)
-    for once in (0.2, 0.01, 1e-6):
-        assert luck.probability(luck.score(once, 50), trials=50) == pytest.approx(once, rel=0.1)
+    # 찾은 20,000번을 이미 센 한계다: 되풀이한 수를 다시 곱하면 9.5 %가 되어 좋은 것을 의심한다.
+    assert luck.probability(5.0, 200.0, 20_000) == pytest.approx(20_000 * upper_tail(5.0))
+    for level in (0.2, 0.05, 1e-6):
+        assert luck.probability(luck.score(level, 1.0, 50), trials=50) == pytest.approx(
+            level, rel=0.1
+        )
+        far = luck.score(level / 10, 200.0, 20_000)
+        assert luck.probability(far, 200.0, 20_000) == pytest.approx(level / 10, rel=0.1)
 
 
 def test_luck_is_uniform_when_the_trials_resemble_each_other():
