@@ -130,6 +130,52 @@ def test_pointer_without_any_password_is_a_clear_error() -> None:
     assert "secret0" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://O'Brien:pw@[::1]:5433/한글 디비?sslmode=require",
+        "postgresql://u:pw@/d?host=/srv",
+    ],
+)
+def test_fixes_for_the_missing_password_work_when_pasted(url: str, tmp_path: Path) -> None:
+    """bash에 붙여 넣은 export와, 파일에 붙여 넣은 ~/.pgpass의 줄이 비밀번호를 준다."""
+    pointer = pg_pointer(url, "MINE")
+    with pytest.raises(StorageError) as caught:
+        pick(pointer=pointer)
+    lines = caught.value.fix.splitlines()
+    pasted = lines[0].replace(":***@", ":new@")
+    shown = subprocess.run(
+        ["bash", "-c", f'{pasted}\nprintf %s "$MINE"'], capture_output=True, text=True, check=True
+    ).stdout
+    found = pick(pointer=pointer, environ={"MINE": shown}).url
+    assert found is not None
+    assert found.password == "new"
+    passfile = tmp_path / "pgpass"
+    passfile.write_text(lines[-1].partition(": ")[2].replace("<비밀번호>", "kept") + "\n")
+    passfile.chmod(0o600)
+    found = pick(pointer=pointer, environ={"PGPASSFILE": str(passfile)}).url
+    assert found is not None
+    assert found.password == "kept"
+
+
+def test_errors_say_which_of_the_two_urls_is_broken() -> None:
+    """기록된 변수의 URL이 틀렸는지, 기록 자신이 틀렸는지 제목이 말한다."""
+    with pytest.raises(SettingsError, match="환경 변수 MINE"):
+        pick(pointer=pg_pointer(A, "MINE"), environ={"MINE": "틀린 글"})
+    broken = Pointer("postgresql", "s", "cli_url", storage_url_masked="틀린 글")
+    with pytest.raises(SettingsError, match=r"storage\.json"):
+        pick(pointer=broken)
+
+
+def test_an_unreadable_pointer_is_not_to_be_deleted(tmp_path: Path) -> None:
+    """읽지 못했을 뿐인 기록은 멀쩡할 수 있다: 지우라고 하지 않는다."""
+    (tmp_path / "storage.json").mkdir()
+    with pytest.raises(StorageError) as caught:
+        read_pointer(tmp_path / "storage.json")
+    assert "파일이 아니라 폴더입니다" in caught.value.cause
+    assert caught.value.fix.partition(": ")[2].startswith("ls -ld ")
+
+
 def test_pointer_that_never_had_a_password_keeps_none() -> None:
     """peer·trust 인증으로 쓰던 저장소는 비밀번호 없이 그대로 쓴다."""
     found = pick(pointer=pg_pointer("postgresql://me@h/db"))
