@@ -82,6 +82,15 @@ class StrategySection(Section):
     name: Annotated[str, Field(min_length=1)] = "squeeze_momentum"
     space: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("name")
+    @classmethod
+    def _absolute_file(cls, value: str) -> str:
+        """`파일.py:클래스`의 상대 경로는 캔들 파일처럼 뿌리 폴더에서: 어느 폴더에서 부르든 같은 전략이다."""
+        path, colon, name = value.rpartition(":")
+        if not colon or not path.endswith(".py"):
+            return value
+        return f"{paths.home() / paths.expanded(path)}:{name}"
+
 
 class BacktestSection(Section):
     """체결과 비용."""

@@ -293,46 +293,6 @@ def test_빈_펀딩_파일은_거절한다(tmp_path: Path) -> None:
         read_funding(tmp_path / "f.parquet")
 
 
-@pytest.mark.parametrize(
-    ("text", "fix"),
-    [
-        ("open_time;open;high;low;close;volume\n1;2", "쉼표로 나뉜 csv"),
-        ("open_time,open,high,low,close,volume\n1704067200000,1,1,1,1,1", "봉이 더 든"),
-        ('open_time,open,high,low,close,volume\n1704067200000,"42,000.5",1,1,1,1', "천 단위 쉼표"),
-    ],
-)
-def test_거절은_파일의_이름과_고칠_것을_댄다(tmp_path: Path, text: str, fix: str) -> None:
-    """파일이 여럿인 실행에서도 어느 파일인지 알아야 한다."""
-    path = tmp_path / "eth.csv"
-    path.write_text(text)
-    with pytest.raises(DataError, match=r"^eth\.csv: ") as caught:
-        read_candles(path)
-    assert fix in caught.value.fix
-
-
-@pytest.mark.parametrize(
-    ("rows", "cause", "fix"),
-    [
-        (["time,rate", "1704067200000,"], "1개", "고치거나 지우세요"),
-        (
-            ["time,rate", "1704067200000,abc"],
-            "1번째 줄(머리글 빼고)의 값 'abc'",
-            "고치거나 지우세요",
-        ),
-        (["when,how", "1,2"], "파일의 열: when, how", "funding_time, funding_rate"),
-    ],
-)
-def test_펀딩_파일의_거절은_까닭에_맞는_해결을_댄다(
-    tmp_path: Path, rows: list[str], cause: str, fix: str
-) -> None:
-    path = tmp_path / "funding.csv"
-    path.write_text("\n".join(rows))
-    with pytest.raises(DataError, match=r"funding\.csv") as caught:
-        read_funding(path)
-    assert cause in caught.value.cause
-    assert fix in caught.value.fix
-
-
 def test_고른_기간의_흠만_센다(tmp_path: Path) -> None:
     """앞 150분에는 빈 봉과 격자를 벗어난 시각이 있고 뒤 150분은 깨끗하다."""
     stamps = [int(t) + (7 if i == 40 else 0) for i, t in enumerate(CANDLES.open_time)]

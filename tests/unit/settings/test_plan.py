@@ -92,7 +92,7 @@ def test_가린_계획과_명령에_비밀번호가_없다() -> None:
     assert "u:***@h" in shown
 
 
-def test_data의_상대_경로는_명령을_부른_폴더에서_잰다(
+def test_인자의_상대_경로는_명령을_부른_폴더에서_설정의_것은_뿌리에서_잰다(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     below = tmp_path / "아래"
@@ -100,6 +100,9 @@ def test_data의_상대_경로는_명령을_부른_폴더에서_잰다(
     monkeypatch.chdir(below)
     assert plan("--data", "a.csv").data_file == below / "a.csv"
     assert plan("--set", "data.file=a.csv").data_file == tmp_path / "a.csv"
+    written = plan("--set", "strategy.name=my.py:Mine").params.strategy.name
+    assert written == f"{tmp_path / 'my.py'}:Mine"
+    assert plan("--set", "strategy.name=ma_cross").params.strategy.name == "ma_cross"
     assert plan("--strategy", "s.py:Mine").params.strategy.name == f"{below}/s.py:Mine"
 
 
