@@ -125,12 +125,28 @@ def test_options_named_in_the_documents_exist() -> None:
     assert wrong == []
 
 
+def test_every_option_of_the_run_is_in_its_document() -> None:
+    told = set(re.findall(r"--[a-z][a-z-]*", help_text(run_main))) - FOREIGN_OPTIONS
+    written = set(re.findall(r"--[a-z][a-z-]*", (REPO / "docs/run.md").read_text(encoding="utf-8")))
+    assert told - written == set()
+
+
+def anchors(path: Path) -> set[str]:
+    """문서의 제목들이 GitHub에서 갖는 자리 이름."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_links_of_the_documents_lead_somewhere() -> None:
-    """문서의 상대 경로 링크와 그림이 있는 파일을 가리킨다."""
+    """문서의 상대 경로 링크와 그림이 있는 파일을, `#`은 그 문서의 제목을 가리킨다."""
     for path in documents():
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name}: {target}"
+        for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            other = path.parent / name if name else path
+            assert other.exists(), f"{path.name}: {target}"
+            assert not anchor or anchor in anchors(other), f"{path.name}: {target}"
 
 
 def test_runner_refuses_what_it_does_not_know(tmp_path: Path, sandbox: Sandbox) -> None:
