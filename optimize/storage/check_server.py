@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from optimize.storage.budget import FREE_CONNECTIONS, seats
+from optimize.storage.check_grants import judge_grants
 from optimize.storage.check_schema import STALE_MINUTES, judge_revision, judge_running
 from optimize.storage.check_step import Outcome
 from optimize.storage.diagnosis_server import END_IDLE
@@ -25,7 +26,6 @@ QUICK_LATENCY_ROUNDS = 5
 _SLOW_P95_MS = 50.0
 _CLOCK_SKEW_S = 5.0
 _DENIED, _READ_ONLY, _NO_SCHEMA = "42501", "25006", "3F000"
-_OPTUNA_TABLES = ("studies", "trials", "trial_params", "trial_values", "trial_user_attributes")
 
 
 class ServerChecks:
@@ -48,17 +48,9 @@ class ServerChecks:
         return Outcome("ok", f"데이터베이스 {row[0]} · 사용자 {row[1]} · {version}")
 
     def write(self) -> Outcome:
-        role = self._situation.role
-        closed = self._closed_tables()
-        if closed:
-            return Outcome(
-                "fail",
-                f"쓸 수 없는 테이블: {', '.join(closed)}",
-                f"사용자 '{self._situation.target.user}'은(는) 읽기만 할 수 있습니다",
-                f"관리자로 이 데이터베이스에서:\nGRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN "
-                f"SCHEMA public TO {role};\nGRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "
-                f"{role};\nGRANT USAGE, CREATE ON SCHEMA public TO {role};",
-            )
+        blocked = judge_grants(self._query, self._situation)
+        if blocked is not None:
+            return blocked
         table = quote_identifier(f"wizard_check_{secrets.token_hex(6)}")
         try:
             self._query("BEGIN")
@@ -156,7 +148,9 @@ class ServerChecks:
         tables = frozenset(
             str(row[0])
             for row in self._query(
-                "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+                # information_schema는 권한이 있는 테이블만 보여, 막힌 것을 없는 것으로 보게 한다.
+                "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'f') "
+                "AND relnamespace = to_regnamespace(quote_ident(current_schema()))"
             )
         )
         columns: frozenset[str] = frozenset()
@@ -238,15 +232,6 @@ class ServerChecks:
         )
         began = datetime.fromtimestamp(float(oldest), UTC) if oldest else None
         return judge_running(int(stale or 0), int(total or 0), began, self._situation.check)
-
-    def _closed_tables(self) -> list[str]:
-        names = ", ".join(f"'{name}'" for name in _OPTUNA_TABLES)
-        rows = self._query(
-            f"SELECT t FROM unnest(ARRAY[{names}]) t WHERE to_regclass(t) IS NOT NULL AND NOT "  # noqa: S608
-            "(has_table_privilege(to_regclass(t), 'INSERT') "
-            "AND has_table_privilege(to_regclass(t), 'UPDATE'))"
-        )
-        return [str(row[0]) for row in rows]
 
     def _no_schema(self) -> Outcome:
         self._query("ROLLBACK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import optuna
 import pytest
 from postgres import PostgresServer
 from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
@@ -216,6 +218,39 @@ def test_the_second_connection_is_refused(lab: Lab) -> None:
     assert found["capacity"].status == "fail"
     assert 'ALTER ROLE "single" CONNECTION LIMIT -1' in found["capacity"].fix_ko
     assert "storage_pool_size" not in found["capacity"].fix_ko
+
+
+def test_grants_on_the_tables_of_another_role(postgres_embedded: PostgresServer) -> None:
+    """남이 만든 Optuna의 테이블: sequence·읽기·색인·외래 열쇠까지 보고, 적어 준 SQL이면 실행된다."""
+    server = postgres_embedded
+    url = server.create_database()
+    role = f"guest_{os.getpid()}"
+    server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    guest = replace(url, username=role, password="pw")
+    optuna.create_study(storage=url.secret, study_name="theirs")
+
+    def blocked() -> CheckStep:
+        step = check(guest)["write"]
+        if step.status == "fail":
+            _, _, statements = step.fix_ko.partition(":\n")
+            server.execute(*statements.splitlines(), database=url.database or "")
+        return step
+
+    try:
+        assert "trials_trial_id_seq" in blocked().detail_ko
+        assert "ALTER TABLE trials OWNER TO" in blocked().fix_ko
+        assert blocked().status == "ok"
+        TrialStore.open(guest, OPTIONS, "ours", ["maximize"], {}, {}).close()
+        server.execute(
+            f"REVOKE SELECT ON alembic_version FROM {role}",
+            f"REVOKE USAGE ON SEQUENCE trial_values_trial_value_id_seq FROM {role}",
+            database=url.database or "",
+        )
+        assert blocked().detail_ko.endswith("alembic_version, trial_values_trial_value_id_seq")
+        assert blocked().status == "ok"
+    finally:
+        server.drop_database(url)
+        server.execute(f"DROP ROLE {role}")
 
 
 def test_bad_session_options(lab: Lab) -> None:
