@@ -112,6 +112,16 @@ async def test_a_window_keeps_its_focus_too(tui_home: Path) -> None:
         await until_text(pilot, "밝은 테마")
 
 
+async def test_a_hint_that_does_not_fit_says_so(tui_home: Path) -> None:
+    """빈 칸의 풀이는 들어가지 않으면 `…`로 끝나고, 창을 키우면 다 보인다."""
+    app = WizardApp()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await app.push_screen(SymbolScreen(demo()))
+        await until(pilot, lambda: re.search(r"캔들 파일 +csv, csv.gz, parquet.*…", shown(app)))
+        await pilot.resize_terminal(80, 24)
+        await until_text(pilot, "csv, csv.gz, parquet, arrow, zip. 비우면 캐시와 거래소")
+
+
 async def test_only_the_last_toast_is_shown(tui_home: Path) -> None:
     """같은 알림을 거듭 부르거나 다른 알림이 와도 쌓여서 칸을 가리지 않는다."""
     app = WizardApp()

@@ -186,7 +186,11 @@ class DiagnosticsScreen(BaseScreen[None]):
         if step is None:
             return
         text = Text()
-        text.append(f"{plain(step.title)}: {ko.STATUS.get(step.status, step.status)}\n", "bold")
+        title = f"{plain(step.title)}: {ko.STATUS.get(step.status, step.status)}"
+        if step.remedy in ko.REMEDIES:
+            # 해결이 길어도 가려지지 않게 맨 위에.
+            title += f"   {ko.REMEDY_HINT.format(name=ko.REMEDIES[step.remedy][0])}"
+        text.append(f"{title}\n", "bold")
         if step.detail:
             text.append(f"{plain(readable(step.detail))}\n")
         for label, body in ((common.ERROR_CAUSE, step.cause), (common.ERROR_FIX, step.fix)):
@@ -197,8 +201,6 @@ class DiagnosticsScreen(BaseScreen[None]):
             if lines:
                 text.append(f"{label}: ", "bold")
                 text.append(f"\n{' ' * _INDENT}".join(lines) + "\n")
-        if step.remedy in ko.REMEDIES:
-            text.append(ko.REMEDY_HINT.format(name=ko.REMEDIES[step.remedy][0]), "bold")
         text.rstrip()
         self.query_one("#check-detail-text", Static).update(text)
 

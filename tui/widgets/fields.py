@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input
 
-from tui.cells import fit, plain, printable
+from tui.cells import cut, fit, plain, printable
 from tui.commands import Command, bindings
 from tui.text import common as ko
 
@@ -79,6 +79,7 @@ class TextField(Input, inherit_bindings=False):
             classes=classes,
         )
         self._joint = joint
+        self._hint = placeholder
         # 깜박이는 칸은 화면을 쉼 없이 다시 그려 조합 중인 한글을 흩뜨린다.
         self.cursor_blink = False
 
@@ -101,6 +102,8 @@ class TextField(Input, inherit_bindings=False):
         return position if self.password else super()._position_to_cell(position)
 
     def on_resize(self) -> None:
+        # Input은 들어가지 않는 풀이를 말없이 자른다.
+        self.placeholder = cut(self._hint, self.content_size.width)
         self._place_caret()
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
