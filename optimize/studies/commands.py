@@ -18,7 +18,7 @@ from optimize.storage.failures import storage_errors
 from optimize.storage.listing import StudyInfo
 from optimize.studies import present
 from optimize.studies.json_text import json_text
-from optimize.studies.sources import Sources
+from optimize.studies.sources import Sources, reason
 
 if TYPE_CHECKING:
     from optimize.storage.admin import StudyAdmin
@@ -38,7 +38,7 @@ def list_command(arguments: argparse.Namespace, sources: Sources) -> int:
         return 0
     listing = sources.listing()
     for url, error in listing.failures:
-        print(f"알림: {url.masked}을(를) 읽지 못했습니다 — {error.cause}", file=sys.stderr)
+        print(f"알림: {url.masked}을(를) 읽지 못했습니다 — {reason(url, error)}", file=sys.stderr)
     if arguments.json:
         _write_json([info.as_json() for info in listing.studies])
     else:
@@ -156,7 +156,8 @@ def rename_command(arguments: argparse.Namespace, sources: Sources) -> int:
     print(f"'{before}' → '{arguments.new_name}' ({info.url.masked})", file=sys.stderr)
     for note in notes:
         print(f"  {note}", file=sys.stderr)
-    print(f"  이어 돌리기: --study-name '{arguments.new_name}'", file=sys.stderr)
+    # '='로 이으면 -로 시작하는 이름도 인자로 읽히지 않는다.
+    print(f"  이어 돌리기: --study-name={shlex.quote(arguments.new_name)}", file=sys.stderr)
     return 0
 
 

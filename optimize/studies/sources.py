@@ -81,28 +81,40 @@ class Sources:
     def find(self, name: str, storage: str | None) -> StudyInfo:
         """이름의 스터디 하나. 없거나 여럿이면 SettingsError, 못 본 저장소가 있으면 함께 말한다."""
         listing = self.listing()
-        matches = [info for info in listing.studies if info.name == name]
-        if storage:
-            matches = [info for info in matches if storage in info.url.masked]
+        named = [info for info in listing.studies if info.name == name]
+        matches = [info for info in named if not storage or storage in info.url.masked]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            places = "\n".join(info.url.masked for info in matches)
             raise SettingsError(
-                f"'{name}' 스터디가 여러 저장소에 있습니다", places, "--storage 로 하나를 고릅니다"
+                f"'{name}' 스터디가 여러 저장소에 있습니다",
+                "\n".join(info.url.masked for info in matches),
+                "--storage 로 하나를 고릅니다",
             )
-        if listing.failures:
-            url, error = listing.failures[0]
+        unread = [item for item in listing.failures if not storage or storage in item[0].masked]
+        if unread:
+            url, error = unread[0]
             raise StorageError(
                 f"'{name}' 스터디를 찾지 못했습니다",
-                f"읽지 못한 저장소가 있습니다: {url.masked}\n{error.cause}",
+                f"읽지 못한 저장소가 있습니다: {url.masked} — {reason(url, error)}",
                 error.fix,
+            )
+        if named:
+            raise SettingsError(
+                f"'{storage}'인 저장소에는 '{name}' 스터디가 없습니다",
+                "\n".join(["여기에 있습니다:", *(info.url.masked for info in named)]),
+                "--storage 에 위의 저장소의 일부를 줍니다",
             )
         raise SettingsError(
             f"'{name}' 스터디가 없습니다",
             _likely(name, [info.name for info in listing.studies]),
             "python -m optimize.studies list 로 이름을 봅니다",
         )
+
+
+def reason(url: StorageUrl, error: StorageError) -> str:
+    """그 저장소를 읽지 못한 까닭, URL은 빼고(곁에 적는다)."""
+    return error.cause.removeprefix(f"{url.masked} — ")
 
 
 def _chosen(url: str | None, env_name: str | None) -> StorageUrl:

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import pty
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from copy_kit import FILES
 from in_process import Done, call
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from optimize.settings.arguments import parse_run_arguments
 from optimize.storage.options import StorageOptions
 from optimize.storage.pointer import make_pointer, pointer_path, write_pointer
 from optimize.storage.store import TrialStore
@@ -232,6 +234,15 @@ def test_renamed_study_is_found_resumed_and_listed(home: Path, run: Run) -> None
     assert [item["name"] for item in listed] == ["지킬 것"]
 
 
+@pytest.mark.parametrize("name", ["-x", "it's", "두 낱말"])
+def test_the_command_to_resume_can_be_pasted(home: Path, run: Run, name: str) -> None:
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "앞")
+    done = run("rename", "--", "앞", name)
+    assert done.returncode == 0, done.stderr
+    (given,) = shlex.split(done.stderr.split("이어 돌리기: ")[1].strip())
+    assert dict(parse_run_arguments([given]).overrides)[("search", "study_name")] == name
+
+
 def test_rename_on_a_server_follows_the_pointer(
     home: Path, run: Run, postgres_url: StorageUrl
 ) -> None:
@@ -284,6 +295,16 @@ def test_same_name_in_two_storages_needs_a_choice(home: Path, run: Run) -> None:
     assert "a.db" in unclear.stderr
     chosen = run("show", "같은 이름", "--storage", "b/b.db", "--json")
     assert json.loads(chosen.stdout)["total"] == 4
+    (home / "studies" / "c").mkdir()
+    (home / "studies" / "c" / "깨진.db").write_bytes(b"x" * 5000)
+    wrong = run("show", "같은 이름", "--storage", "없는.db")
+    assert wrong.returncode == 2
+    assert "b/b.db" in wrong.stderr
+    assert "깨진.db" not in wrong.stderr
+    unread = run("show", "같은 이름", "--storage", "깨진.db")
+    assert (unread.returncode, unread.stderr.count("깨진.db")) == (3, 1)
+    listed = run("list")
+    assert (listed.returncode, listed.stderr.count("깨진.db")) == (0, 1)
 
 
 def test_clean_marks_dead_running_trials(home: Path, run: Run) -> None:
