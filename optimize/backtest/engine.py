@@ -110,9 +110,11 @@ def make_signals(
         if not isinstance(found, Signals):
             raise TypeError(f"Signals가 아니라 {type(found).__name__}을(를) 돌려주었습니다")
     except (Exception, SystemExit) as error:
+        from optimize.strategy.registry import error_place
+
         raise RunError(
             f"전략 '{strategy.name}'이(가) 신호를 만들지 못했습니다",
-            f"{type(error).__name__}: {error}",
+            f"{error_place(error, strategy)}{type(error).__name__}: {error}",
             "전략의 signals()를 고치십시오. 파라미터: "
             + ", ".join(f"{name}={value}" for name, value in params.items()),
         ) from error

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from optimize.errors import RunError, SettingsError, os_reason
-from optimize.strategy.parameter import Parameter
+from optimize.strategy.parameter import ChoiceParameter, Parameter
 from optimize.strategy.protocol import Strategy
 from optimize.strategy.sources import prepare_imports, source_files
 
@@ -25,6 +25,7 @@ _BUILTINS = {
     "donchian_breakout": ("donchian_breakout", "DonchianBreakout"),
 }
 BUILTIN_STRATEGIES = tuple(_BUILTINS)
+_USER_MODULE = "user_strategy_"
 # 실행하는 동안 붙들어 둔 module: 전략 파일의 절대 경로 → 처음 읽은 것.
 _PINNED: dict[Path, ModuleType] = {}
 
@@ -32,7 +33,7 @@ _PINNED: dict[Path, ModuleType] = {}
 def load_strategy(spec: str) -> Strategy:
     """`squeeze_momentum` 같은 내장 이름이나 `path/to/file.py:ClassName`을 전략으로 만든다.
 
-    상대 경로는 지금 폴더에서 찾는다. 없는 이름, 읽지 못하는 파일, 규약에 맞지 않는 class는 SettingsError.
+    상대 경로는 지금 폴더에서 찾는다(설정과 명령은 절대 경로로 바꾸어 부른다). 없는 이름, 읽지 못하는 파일, 규약에 맞지 않는 class는 SettingsError.
     """
     text = spec.strip()
     builtin = _BUILTINS.get(text)
@@ -165,7 +166,7 @@ def _read(path: Path, spec: str) -> bytes:
 def _module_name(path: Path, spec: str) -> str:
     """파일의 자리와, 그것과 그것이 import하는 것들의 내용으로 정해지는 이름."""
     place = {str(path.resolve()): ""}
-    return f"user_strategy_{code_digest({**place, **_digests(path, spec)})[:16]}"
+    return f"{_USER_MODULE}{code_digest({**place, **_digests(path, spec)})[:16]}"
 
 
 def _load_file(path: Path, spec: str) -> ModuleType:
@@ -204,6 +205,21 @@ def _where(error: BaseException, path: Path) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return f"{line}줄: " if line else ""
+
+
+def error_place(error: BaseException, strategy: Strategy) -> str:
+    """사용자의 전략(과 그 폴더의 파일)에서 오류가 난 가장 안쪽의 줄. `my.py 12줄: `, 모르면 빈 글."""
+    module = sys.modules.get(type(strategy).__module__)
+    file = getattr(module, "__file__", None)
+    if file is None or not type(strategy).__module__.startswith(_USER_MODULE):
+        return ""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        path = Path(trace.tb_frame.f_code.co_filename)
+        if path.parent == Path(file).parent:
+            place = f"{path.name} {trace.tb_lineno}줄: "
+        trace = trace.tb_next
+    return place
 
 
 def _instance(found: type[Any], spec: str) -> Strategy:
@@ -246,6 +262,13 @@ def _require_parameters(parameters: tuple[Parameter, ...], title: str, fix: str)
             raise SettingsError(
                 title,
                 f"'{parameter.name}'의 requires가 앞서 선언되지 않은 '{missing[0]}'을(를) 가리킵니다.",
+                fix,
+            )
+        if isinstance(parameter, ChoiceParameter) and parameter.default not in parameter.choices:
+            listed = ", ".join(map(str, parameter.choices))
+            raise SettingsError(
+                title,
+                f"'{parameter.name}'의 기본값 {parameter.default}이(가) 고를 값({listed}) 가운데 없습니다.",
                 fix,
             )
         seen.add(parameter.name)

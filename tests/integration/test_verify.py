@@ -159,7 +159,7 @@ def test_index_error_on_the_cut_data_is_a_finding(
         capsys, "--strategy", mine(home, body), "--data", candles, "--timeframe-grid", "1m@15m"
     )
     assert code == 5
-    assert "뒤를 자르니 전략이 멈췄습니다: IndexError" in out
+    assert re.search(r"뒤를 자르니 전략이 멈췄습니다: mine\.py \d+줄: IndexError", out)
 
 
 def test_values_that_change_by_themselves_are_found(

@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from reference.builders import dataset, random_candles
 
+from optimize.backtest.costs import CostModel
+from optimize.backtest.engine import run_backtest
 from optimize.errors import RunError, SettingsError
 from optimize.strategy import sources
 from optimize.strategy.parameter import ChoiceParameter, FloatParameter, IntParameter, Parameter
@@ -236,3 +239,30 @@ def test_전략을_찾고_공간을_보는_데_numba도_numpy도_들지_않는�
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_신호를_만들다_난_오류는_사용자의_파일과_줄을_댄다(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("def half(x):\n    return x['없음']\n")
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from helper import half\n\nclass Mine:\n    name = 'mine'\n    parameters = ()\n"
+        "    def signals(self, dataset, params):\n        return half(params)\n"
+    )
+    with pytest.raises(RunError) as caught:
+        run_backtest(
+            dataset(random_candles(1, 100), "1m"), load_strategy(f"{path}:Mine"), {}, CostModel()
+        )
+    assert caught.value.cause == "helper.py 2줄: KeyError: '없음'"
+
+
+def test_고를_값에_없는_기본값은_거절한다(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from optimize.strategy.parameter import ChoiceParameter\n"
+        "class Mine:\n    name = 'mine'\n"
+        "    parameters = (ChoiceParameter('kind', 'foo', '종류', choices=('sma', 'ema')),)\n"
+        "    def signals(self, dataset, params): ...\n"
+    )
+    with pytest.raises(SettingsError, match="규약") as caught:
+        load_strategy(f"{path}:Mine")
+    assert "'kind'의 기본값 foo" in caught.value.cause
