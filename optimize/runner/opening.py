@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 _TRIALS_PER_SPLIT = 50
 _START_SERVER = "서버 켜기: docker start optuna-postgres"
 _OTHER_WAYS = (
-    "어디서 막혔는지 보기: python -m optimize.storage check\n"
     "내장 PostgreSQL: python -m optimize.storage embedded start  또는  --set search.storage_fallback=embedded\n"
     "SQLite: --storage-url sqlite:///studies/이름.db  또는  --set search.storage_fallback=sqlite"
 )
@@ -101,7 +100,8 @@ def _unreachable(url: StorageUrl, plan: Plan, error: StorageError) -> StorageErr
 
     cause, fixes = error.cause, [error.fix, _START_SERVER]
     # 시간 초과는 드라이버가 제 글로 알린다: 다시 물어 두 배로 기다리지 않는다.
-    found = first_failure(url, plan.storage_options) if error.fix == CHECK else None
+    again = _check_again(url, plan)
+    found = first_failure(url, plan.storage_options, again) if error.fix == CHECK else None
     if found is not None and found.name in _ANSWERED:
         cause, fixes = f"{url.masked} — {found.cause_ko}", [found.fix_ko]
     elif error.fix == CHECK:
@@ -109,8 +109,28 @@ def _unreachable(url: StorageUrl, plan: Plan, error: StorageError) -> StorageErr
     return StorageError(
         "PostgreSQL에 연결하지 못했습니다",
         f"{cause}\n저장소를 정한 규칙: {plan.storage_rule}",
-        "\n".join(["다음 가운데 하나를 고르세요:", *fixes, _OTHER_WAYS]),
+        "\n".join(
+            [
+                "다음 가운데 하나를 고르세요:",
+                *fixes,
+                f"어디서 막혔는지 보기: {again}",
+                _OTHER_WAYS,
+            ]
+        ),
     )
+
+
+def _check_again(url: StorageUrl, plan: Plan) -> str:
+    """이 실행이 고른 저장소를 점검하는 명령. 설정만으로 정해졌으면 인자가 없다."""
+    from optimize.storage.check_again import same_check
+    from optimize.storage.failures import CHECK
+
+    resolved = next(cell.resolved for cell in plan.cells if cell.storage_url == url)
+    if resolved.rule in {"default", "yaml_url"}:
+        return CHECK
+    # 기록(pointer)의 변수는 비어 있거나 다른 서버의 것일 수 있다.
+    named = resolved.env_name if resolved.rule in {"cli_env", "yaml_env"} else None
+    return same_check(url, env_name=named)
 
 
 def _wake_embedded(plan: Plan) -> Plan:

@@ -39,10 +39,12 @@ def run_check(
     yield from check_postgres(url, options, needed, rule, command, quick=quick)
 
 
-def first_failure(url: StorageUrl, options: StorageOptions) -> CheckStep | None:
-    """연결을 막은 단계와 그 까닭, 막히지 않았으면 None.
+def first_failure(
+    url: StorageUrl, options: StorageOptions, command: str = CHECK
+) -> CheckStep | None:
+    """연결을 막은 단계와 그 까닭, 막히지 않았으면 None. command: 해결에 적을 점검의 명령.
 
     드라이버의 연결 오류에는 SQLSTATE가 없고 글은 서버의 언어다. 점검은 서버와 직접 말해 까닭을 가린다.
     """
-    steps = run_check(url, options, quick=True)
+    steps = run_check(url, options, quick=True, command=command)
     return next((step for step in steps if step.status == "fail"), None)

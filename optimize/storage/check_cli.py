@@ -13,14 +13,12 @@ from optimize.cli import KoreanArgumentParser
 from optimize.errors import StorageError
 from optimize.storage.cancellable import cancellable
 from optimize.storage.check import run_check
+from optimize.storage.check_again import same_check
 from optimize.storage.check_report import write_json, write_table
 from optimize.storage.check_step import CHECK
-from optimize.storage.local_server import EMBEDDED_URL, is_embedded
 from optimize.storage.options import StorageOptions
 from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url
-
-_PRIVATE_VARIABLES = "BACKTEST_WIZARD_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def check_command(argv: list[str]) -> int:
     options = chosen.options
     if args.connect_timeout is not None:
         options = replace(options, connect_timeout=args.connect_timeout)
-    command = _same_check(args.storage_url, args.storage_url_env, args.config, chosen.url)
+    command = _same_check(args, chosen.url)
     if args.fix:
         print(_remedied(args.fix, chosen.url, options, command), file=sys.stderr)
     steps = run_check(
@@ -85,23 +83,13 @@ def _remedied(name: str, url: StorageUrl, options: StorageOptions, command: str)
         raise StorageError(error.title, error.cause, fix) from error
 
 
-def _same_check(
-    url: str | None, env_name: str | None, config: Path | None, chosen: StorageUrl
-) -> str:
-    """같은 저장소를 다시 점검하는 명령. 비밀번호의 자리는 `***`다."""
-    words = [*CHECK.split(), *(["--config", str(config)] if config else [])]
-    if not url and not env_name:
-        return shlex.join(words)
-    given = url or os.environ.get(env_name or "", "")
-    # 화면이 자식에게 URL을 건네는 변수는 사용자의 셸에 없다: 같은 값을 가진 사용자의 변수를 찾는다.
-    names = [env_name] if env_name and not url else []
-    names += [name for name, value in os.environ.items() if value == given]
-    shared = [name for name in names if name and not name.startswith(_PRIVATE_VARIABLES)]
-    if shared:
-        return shlex.join([*words, "--storage-url-env", shared[0]])
-    if is_embedded(chosen):
-        return f'{shlex.join(words)} --storage-url "$({EMBEDDED_URL})"'
-    return shlex.join([*words, "--storage-url", chosen.masked])
+def _same_check(args: argparse.Namespace, chosen: StorageUrl) -> str:
+    """같은 저장소를 다시 점검하는 명령."""
+    if args.storage_url:
+        return same_check(chosen, text=args.storage_url, config=args.config)
+    if args.storage_url_env:
+        return same_check(chosen, env_name=args.storage_url_env, config=args.config)
+    return shlex.join([*CHECK.split(), *(["--config", str(args.config)] if args.config else [])])
 
 
 def _positive(text: str) -> int:

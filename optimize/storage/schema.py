@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from optimize.errors import StorageError
 from optimize.storage import tables
+from optimize.storage.check_again import same_check
 from optimize.storage.check_revision import installed_revisions
 from optimize.storage.engine import engine_kwargs, sqlite_lock, writing
 from optimize.storage.options import StorageOptions
@@ -175,8 +176,7 @@ def _require_compatible(url: StorageUrl, options: StorageOptions, revision: str)
         raise StorageError(
             "저장소의 스키마가 옛 Optuna의 것입니다",
             f"{url.masked}: {revision}인데 지금 Optuna는 {head}입니다",
-            "올립니다(SQLite는 먼저 백업합니다): "
-            "python -m optimize.storage check --fix upgrade_schema",
+            f"올립니다(SQLite는 먼저 백업합니다): {same_check(url)} --fix upgrade_schema",
         )
     raise StorageError(
         "저장소의 스키마가 더 새로운 Optuna의 것입니다",

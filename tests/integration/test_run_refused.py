@@ -41,4 +41,6 @@ def test_a_missing_database_is_told_with_the_command_that_makes_it(
         f"postgresql://{postgres_url.username}:{postgres_url.password}@{place}", tmp_path
     )
     assert "데이터베이스 'nowhere'이(가) 없습니다" in error.cause
-    assert "check --fix create_database" in error.fix
+    # 붙여 넣으면 기본 저장소가 아니라 이 저장소에 한다.
+    fix = next(line for line in error.fix.splitlines() if "--fix create_database" in line)
+    assert f"--storage-url 'postgresql://{postgres_url.username}:***@{place}'" in fix
