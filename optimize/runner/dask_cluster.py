@@ -82,9 +82,11 @@ class DaskCluster:
                 self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False
             )
         except (OSError, TimeoutError, ValueError, ImportError) as error:
+            said = str(error) or type(error).__name__
+            late = f"{CONNECT_SECONDS}초 안에 이어지지 않았습니다(scheduler가 꺼져 있거나 주소가 다릅니다)"
             raise RunError(
                 "dask scheduler에 연결하지 못했습니다",
-                f"{self._scheduler}: {error or type(error).__name__}",
+                f"{self._scheduler}: {late if said.startswith('Timed out') else said}",
                 f"주소와 방화벽을 보세요. {_START}",
             ) from error
         executor = DaskExecutor(client, self._inbox)

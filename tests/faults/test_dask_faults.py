@@ -88,8 +88,9 @@ def test_no_scheduler_and_no_usable_worker_are_clear_errors(
         with pytest.raises(SettingsError, match="주소가 틀렸습니다"):
             DaskCluster(wrong, None, SimpleQueue())
     monkeypatch.setattr(dask_cluster, "CONNECT_SECONDS", 1)
-    with pytest.raises(RunError, match="dask scheduler에 연결하지 못했습니다"):
+    with pytest.raises(RunError, match="dask scheduler에 연결하지 못했습니다") as unreached:
         DaskCluster(lab.address, None, SimpleQueue()).connect()
+    assert f"{lab.address}: 1초 안에 이어지지 않았습니다" in unreached.value.cause
     monkeypatch.undo()
     lab.scheduler()
     lab.worker("127.0.0.9", lab.other_version())
