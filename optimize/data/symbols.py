@@ -14,6 +14,10 @@ EXCHANGES = ("BINANCE", "UPBIT", "DEMO")
 DEMO_LABEL = "합성 데모"
 # 흔한 견적 통화로 끝나는 종목.
 _PAIR = re.compile(r"[A-Z0-9]{2,}(USDT|USDC|USD|KRW|BTC|ETH)(\.P)?", re.ASCII)
+# Upbit의 마켓 `KRW-BTC`: 견적 통화가 앞이다. BTC와 USDT 마켓은 다른 거래소의 표기와 헷갈리므로 UPBIT:일 때만.
+_UPBIT_MARKET = re.compile(
+    r"(?:UPBIT:(?=BTC|USDT|KRW)|(?=KRW))(([A-Z]{3,4})-([A-Z0-9]{2,20}))", re.ASCII
+)
 _PATTERN = re.compile(r"([A-Z0-9]{2,20}):([A-Z0-9]{2,30})(\.P)?", re.ASCII)
 
 
@@ -67,6 +71,11 @@ def parse_symbol(text: str) -> Symbol:
 
 def _hint(text: str) -> str:
     """무엇이 틀렸는지 알면 그것을, 모르면 예를."""
+    upbit = _UPBIT_MARKET.fullmatch(text)
+    if upbit:
+        return (
+            f": Upbit의 {upbit[1]}은(는) 종목을 앞에 씁니다. 혹시 UPBIT:{upbit[3]}{upbit[2]}인가요?"
+        )
     bare = re.sub(r"[-/_]", "", text)
     if _PATTERN.fullmatch(f"BINANCE:{bare}"):
         market = f"UPBIT:{bare}" if bare.endswith("KRW") else f"BINANCE:{bare}"

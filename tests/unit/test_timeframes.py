@@ -86,6 +86,10 @@ def test_심볼이_아닌_것은_거절한다(text: str) -> None:
     [
         ("ethusdt", "거래소:종목으로 씁니다. 예: BINANCE:ETHUSDT"),
         ("ETH/USDT", "거래소:종목으로 씁니다. 예: BINANCE:ETHUSDT"),
+        ("KRW-ETH", "혹시 UPBIT:ETHKRW인가요?"),
+        ("UPBIT:KRW-ETH", "혹시 UPBIT:ETHKRW인가요?"),
+        ("upbit:btc-eth", "혹시 UPBIT:ETHBTC인가요?"),
+        ("BTC-USDT", "거래소:종목으로 씁니다. 예: BINANCE:BTCUSDT"),
         ("ETHKRW", "거래소:종목으로 씁니다. 예: UPBIT:ETHKRW"),
         ("ETH", "거래소:종목으로 씁니다. 예: BINANCE:BTCUSDT"),
         ("BINANCE:BTC-USDT", "혹시 BINANCE:BTCUSDT인가요?"),
