@@ -115,12 +115,7 @@ def copy_study(
     copy_id = _copy_id(source.url, study.name, wanted)
     with target.lock(copy_id):
         if target.has(wanted):
-            raise StorageError(
-                f"대상에 스터디 '{wanted}'이(가) 이미 있습니다",
-                f"{target.url.masked} — 덮어쓰지 않습니다",
-                "--as 새이름 으로 다른 이름을 주거나, 대상의 것을 지우거나 이름을 바꾸세요: "
-                f"python -m optimize.studies rename -- {shlex.quote(wanted)} 새이름",
-            )
+            raise _exists(target.url, wanted)
         heads = trial_heads(source.connection, study.study_id)
         staging = Staging(target.engine, copy_id)
         staged = staging.prepare()
@@ -137,7 +132,11 @@ def copy_study(
             digests += batch.digests
             progress("copy", len(digests), len(heads))
         with writing(target.engine) as connection:
-            _publish(connection, source, study, staging, wanted, digests, progress)
+            try:
+                study_id = _create(connection, wanted)
+            except sa.exc.IntegrityError:  # 복사하는 사이에 남이 만들었다
+                raise _exists(target.url, wanted) from None
+            _publish(connection, source, study, staging, study_id, digests, progress)
     running = study.states.get("RUNNING", 0)
     digest = hashlib.sha256(b"".join(digests)).hexdigest()
     return CopyResult(wanted, len(heads), resumed, running, digest)
@@ -158,20 +157,20 @@ def same_study(source: Source, study: SourceStudy, target: Target, transform: Tr
         return all(a.digests == b.digests for a, b in zip(ours, copied, strict=True))
 
 
+def _create(connection: Connection, name: str) -> int:
+    insert = sa.insert(t.studies).values(study_name=name).returning(t.studies.c.study_id)
+    return int(connection.execute(insert).scalar_one())
+
+
 def _publish(
     connection: Connection,
     source: Source,
     study: SourceStudy,
     staging: Staging,
-    name: str,
+    study_id: int,
     digests: list[bytes],
     progress: Progress,
 ) -> None:
-    study_id = int(
-        connection.execute(
-            sa.insert(t.studies).values(study_name=name).returning(t.studies.c.study_id)
-        ).scalar_one()
-    )
     connection.execute(
         sa.insert(t.study_directions),
         [
@@ -189,7 +188,7 @@ def _publish(
                 [{"study_id": study_id, "key": key, "value_json": text} for key, text in rows],
             )
     staging.publish(connection, study_id)
-    _verify(connection, source, study_id, name, digests, progress)
+    _verify(connection, source, study_id, study.name, digests, progress)
     write_summaries(connection, compute_summaries(connection, [study_id]))
 
 
@@ -222,6 +221,15 @@ def _verify(
 def _copy_id(source: StorageUrl, study: str, name: str) -> str:
     text = "\0".join((source.masked, study, name))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _exists(url: StorageUrl, name: str) -> StorageError:
+    return StorageError(
+        f"대상에 스터디 '{name}'이(가) 이미 있습니다",
+        f"{url.masked} — 덮어쓰지 않습니다",
+        "--as 새이름 으로 다른 이름을 주거나, 대상의 것을 지우거나 이름을 바꾸세요: "
+        f"python -m optimize.studies rename -- {shlex.quote(name)} 새이름",
+    )
 
 
 def _busy(url: StorageUrl) -> StorageError:

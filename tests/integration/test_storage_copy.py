@@ -30,10 +30,11 @@ from copy_kit import (
 )
 from postgres import PostgresServer
 
+from optimize.errors import StorageError
 from optimize.storage.copy_rows import Transform
 from optimize.storage.copy_source import open_source
 from optimize.storage.copy_study import Target, copy_study
-from optimize.storage.schema import ensure_schema
+from optimize.storage.schema import ensure_schema, open_rdb_storage
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl, sqlite_url
 from optimize.trial import FinishedTrial
@@ -340,6 +341,22 @@ def test_running_study_is_copied_as_one_moment(
     assert grown
     assert result.trials == 1_500
     assert len(load(target_url, "큰것").get_trials()) == 1_500
+
+
+def test_a_study_made_meanwhile_is_not_overwritten(any_target: StorageUrl, tmp_path: Path) -> None:
+    """복사하는 사이에 남이 같은 이름을 만들어도 그것을 두고 까닭을 말한다."""
+    source_url = big_study(tmp_path / "source.db", 30)
+
+    def make(stage: str, done: int, total: int) -> None:
+        optuna.create_study(study_name="큰것", storage=open_rdb_storage(any_target, OPTIONS))
+
+    with (
+        open_source(source_url, OPTIONS) as opened,
+        Target(any_target, OPTIONS) as target,
+        pytest.raises(StorageError, match="이미 있습니다"),
+    ):
+        copy_study(opened, opened.studies()[0], target, Transform(), make)
+    assert load(any_target, "큰것").get_trials() == []
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
