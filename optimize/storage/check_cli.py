@@ -12,7 +12,7 @@ from pathlib import Path
 from optimize.cli import KoreanArgumentParser
 from optimize.errors import StorageError
 from optimize.storage.cancellable import cancellable
-from optimize.storage.check import run_check
+from optimize.storage.check import first_failure, run_check
 from optimize.storage.check_again import same_check
 from optimize.storage.check_report import write_json, write_table
 from optimize.storage.check_step import CHECK
@@ -73,14 +73,17 @@ def check_command(argv: list[str]) -> int:
 
 
 def _remedied(name: str, url: StorageUrl, options: StorageOptions, command: str) -> str:
-    """해결 하나를 하고 한 일을 준다. StorageError의 해결에는 이 저장소를 점검하는 명령을 적는다."""
+    """해결 하나를 하고 한 일을 준다. 닿지 못했으면 점검이 가린 까닭의 StorageError."""
     from optimize.storage.remedy import apply_remedy
 
     try:
         return cancellable(lambda: apply_remedy(name, url, options))
     except StorageError as error:
-        fix = error.fix.replace(CHECK, command)
-        raise StorageError(error.title, error.cause, fix) from error
+        # 드라이버의 연결 오류에는 SQLSTATE가 없다: 서버의 언어에 기대지 않는 점검에게 묻는다.
+        found = first_failure(url, options, command) if error.fix == CHECK else None
+        if found is not None:
+            raise StorageError(error.title, found.cause_ko, found.fix_ko) from error
+        raise StorageError(error.title, error.cause, error.fix.replace(CHECK, command)) from error
 
 
 def _same_check(args: argparse.Namespace, chosen: StorageUrl) -> str:

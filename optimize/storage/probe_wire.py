@@ -99,12 +99,18 @@ def parse_error(body: bytes) -> ServerMessage:
 
 
 def decode_text(data: bytes) -> str:
-    """부호를 모르는 글: UTF-8, 아니면 CP949(EUC-KR을 품는다), 아니면 깨진 글자를 표시해서."""
+    """부호를 모르는 글: UTF-8, 아니면 CP949(EUC-KR을 품는다), 아니면 깨진 글자를 표시해서.
+
+    EUC-KR 서버의 글도 따옴표 안의 이름은 우리가 보낸 UTF-8 그대로여서, 섞였으면 따옴표마다 따로 읽는다.
+    """
     for encoding in ("utf-8", "cp949"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
+    parts = data.split(b'"')
+    if len(parts) > 1:
+        return '"'.join(decode_text(part) for part in parts)
     return data.decode("utf-8", "backslashreplace")
 
 

@@ -11,11 +11,15 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from optimize.errors import SettingsError, StorageError
 from optimize.storage.check_schema import STALE_MINUTES
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _MAINTENANCE_DATABASES = ("postgres", "template1")
 
@@ -31,7 +35,7 @@ def apply_remedy(name: str, url: StorageUrl, options: StorageOptions) -> str:
 
 
 def create_database(url: StorageUrl, options: StorageOptions) -> str:
-    """url의 데이터베이스를 UTF8로 만든다. 이미 있으면 그대로 둔다."""
+    """url의 데이터베이스를 UTF8로 만든다. 이미 있으면 그대로 둔다. 만들 권한이 없으면 관리자의 SQL을 대는 StorageError."""
     from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
@@ -50,10 +54,13 @@ def create_database(url: StorageUrl, options: StorageOptions) -> str:
             engine = make_engine(replace(url, database=maintenance), options)
             try:
                 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    _require_reachable_name(connection, url.database)
                     connection.execute(text(statement))
             except DBAPIError as error:
                 if diagnose(error).sqlstate in {"42P04", "23505"}:
                     return f"데이터베이스 '{url.database}'이(가) 이미 있습니다"
+                if diagnose(error).sqlstate == "42501":
+                    raise _may_not_create(url, statement) from error
                 # 접속의 실패는 SQLSTATE가 없다: 다음 관리용 데이터베이스로 해 본다.
                 if diagnose(error).sqlstate or maintenance == _MAINTENANCE_DATABASES[-1]:
                     raise
@@ -70,6 +77,8 @@ def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
     from optimize.storage.failures import storage_errors
     from optimize.storage.schema import open_rdb_storage
 
+    if url.path is not None and not url.path.exists():
+        return "올릴 스키마가 없습니다(파일이 아직 없습니다)"
     backup = _backup_sqlite(url.path) if url.path is not None and url.path.exists() else None
     with storage_errors(url, "스키마를 갱신"):
         storage = open_rdb_storage(url, options)
@@ -80,6 +89,8 @@ def upgrade_schema(url: StorageUrl, options: StorageOptions) -> str:
         finally:
             storage.engine.dispose()
     kept = f"\n백업: {backup}" if backup else ""
+    if before == after:
+        return f"스키마가 이미 지금 것입니다: {after}{kept}"
     return (
         f"스키마를 올렸습니다: {before} → {after}{kept}\n"
         "Optuna 4까지의 시각은 현지 시각 그대로입니다. UTC로 바로잡으려면 올리는 대신 복사하세요: "
@@ -121,6 +132,31 @@ REMEDIES: dict[str, Callable[[StorageUrl, StorageOptions], str]] = {
     "clear_dead_trials": clear_dead_trials,
     "start_embedded": start_embedded,
 }
+
+
+def _require_reachable_name(connection: Connection, name: str) -> None:
+    """만들어도 접속할 수 없는 이름이면 StorageError.
+
+    접속하며 보내는 이름은 인코딩이 바뀌지 않고 저장된 바이트와 견주어진다.
+    """
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+    if not name.isascii() and encoding not in {"UTF8", "SQL_ASCII"}:
+        raise StorageError(
+            "이 이름의 데이터베이스는 만들어도 접속할 수 없습니다",
+            f"서버의 인코딩이 {encoding}인데 '{name}'에 영어가 아닌 글자가 있습니다",
+            "URL의 데이터베이스 이름을 영어로 적습니다. 예: …/optuna",
+        )
+
+
+def _may_not_create(url: StorageUrl, statement: str) -> StorageError:
+    from optimize.storage.diagnosis_situation import quote_identifier
+
+    role = quote_identifier(url.username) if url.username else "CURRENT_USER"
+    return StorageError(
+        "데이터베이스를 만들지 못했습니다",
+        f"사용자 '{url.username or ''}'에게 데이터베이스를 만들 권한(CREATEDB)이 없습니다",
+        f"관리자로: {statement} OWNER {role};\n또는 권한을 줍니다: ALTER ROLE {role} CREATEDB;",
+    )
 
 
 def _backup_sqlite(path: Path) -> Path:

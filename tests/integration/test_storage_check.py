@@ -19,8 +19,10 @@ from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
 
 from optimize.errors import StorageError
 from optimize.storage.check import run_check
+from optimize.storage.check_cli import check_command
 from optimize.storage.check_step import POSTGRES_STEPS, CheckStep
 from optimize.storage.options import StorageOptions
+from optimize.storage.remedy import apply_remedy
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl
 
@@ -258,6 +260,47 @@ def test_bad_session_options(lab: Lab) -> None:
     step = check(replace(lab.url(), query=(("options", "-c no_such=1"),)))["database"]
     assert "SQLSTATE 42704" in step.detail_ko
     assert "options=" in step.fix_ko
+
+
+def test_create_database_without_the_right_names_the_statement(lab: Lab) -> None:
+    """만들 권한이 없으면 관리자가 붙여 넣을 SQL을 주고, 그것이면 된다."""
+    url = lab.url("made-by-admin")
+    with pytest.raises(StorageError) as caught:
+        apply_remedy("create_database", url, OPTIONS)
+    assert "CREATEDB" in caught.value.cause
+    statement = caught.value.fix.splitlines()[0].partition(": ")[2]
+    lab.server.execute(statement)
+    try:
+        assert check(url)["write"].status == "ok"
+    finally:
+        lab.server.drop_database(replace(url, database='"made-by-admin"'))
+
+
+def test_database_names_the_server_cannot_match(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EUC-KR인 데이터베이스에서 한글 이름을 만들면 접속할 수 없는 것이 된다: 만들기 전에 말한다."""
+    monkeypatch.setattr("optimize.storage.remedy._MAINTENANCE_DATABASES", ("main",))
+    url = lab.server.url("한글디비")
+    if lab.language == "korean_euckr":
+        with pytest.raises(StorageError, match="EUC_KR"):
+            apply_remedy("create_database", url, OPTIONS)
+        return
+    apply_remedy("create_database", url, OPTIONS)
+    try:
+        assert check(url, quick=True)["identity"].status == "ok"
+    finally:
+        lab.server.drop_database(url)
+
+
+@pytest.mark.parametrize("remedy", ["create_database", "upgrade_schema", "clear_dead_trials"])
+def test_a_remedy_that_cannot_log_in_says_why(
+    lab: Lab, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """드라이버의 연결 오류(서버의 언어, CP949면 UnicodeDecodeError)가 아니라 점검의 판정을 보인다."""
+    monkeypatch.setenv("MY_STORAGE", wrong_password(lab.url()).secret)
+    with pytest.raises(StorageError) as caught:
+        check_command(["--fix", remedy, "--storage-url-env", "MY_STORAGE"])
+    assert "비밀번호가 틀렸거나" in caught.value.cause
+    assert "codec" not in f"{caught.value.cause}{caught.value.fix}"
 
 
 def test_check_writes_nothing(lab: Lab) -> None:

@@ -116,6 +116,12 @@ def test_upgrade_schema_keeps_a_backup(version: str, tmp_path: Path) -> None:
     assert check(sqlite_url(backup))["schema"].remedy == "upgrade_schema"
 
 
+def test_upgrading_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "없는.db")
+    assert "올릴 스키마가 없습니다" in apply_remedy("upgrade_schema", url, StorageOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unknown_remedy_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         apply_remedy("magic", sqlite_url(tmp_path / "a.db"), OPTIONS)

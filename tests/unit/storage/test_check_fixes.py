@@ -20,7 +20,7 @@ from optimize.storage.diagnosis_situation import Situation, hba_line
 from optimize.storage.pgpass import find_password
 from optimize.storage.probe import Probe, ProbeError
 from optimize.storage.probe_target import Target
-from optimize.storage.probe_wire import ServerMessage
+from optimize.storage.probe_wire import ServerMessage, decode_text
 from optimize.storage.url import parse_storage_url
 
 NAMES = ["my-user", "한글 이름", "O'Brien", 'q"uote', "do$HOME", "a:b\\c", "all", "`id`"]
@@ -179,6 +179,13 @@ def test_a_remedy_on_a_silent_server_is_cancelled_at_once(remedy: str) -> None:
         assert time.monotonic() - began < 5
         assert process.returncode == 130
         assert shown == "멈췄습니다.\n"
+
+
+def test_words_of_a_korean_server_keep_the_names_we_sent() -> None:
+    """EUC-KR의 글 안에 우리가 보낸 UTF-8 이름이 섞여 와도 둘 다 읽힌다."""
+    name, rest = "없는디비".encode(), " 데이터베이스 없음".encode("euc-kr")
+    assert decode_text(b'"' + name + b'"' + rest) == '"없는디비" 데이터베이스 없음'
+    assert decode_text(b"\xff") == "\\xff"
 
 
 def test_scoped_ipv6_addresses_keep_their_scope(monkeypatch: pytest.MonkeyPatch) -> None:
