@@ -92,7 +92,7 @@ class Located:
 class RunModel:
     """실행 하나의 상태.
 
-    exit_code: 끝났으면 그 값. gone: 끝났다는 말 없이 사라졌는가. messages: 경고와 오류, 온 차례. planned: 계획의 목표 시행 수, 모르면 0.
+    exit_code: 끝났으면 그 값. gone: 끝났다는 말 없이 사라졌는가. quiet_s: 도는데 소식이 없는 초, 오래되지 않았으면 0. messages: 경고와 오류, 온 차례. planned: 계획의 목표 시행 수, 모르면 0.
     validated: 검증의 점수를 가진 시행이 있는가.
     renumbered: 저장되며 예정과 다른 번호를 받은 시행의 수(늘면 번호의 차례를 다시 본다).
     """
@@ -109,6 +109,7 @@ class RunModel:
     results: list[bridge.StudyResult] = field(default_factory=list)
     exit_code: int | None = None
     gone: bool = False
+    quiet_s: float = 0.0
     planned: int = 0
     renumbered: int = 0
     validated: bool = False

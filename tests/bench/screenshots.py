@@ -29,7 +29,7 @@ REPO = Path(__file__).resolve().parents[2]
 CANDLES = REPO.parent / "shared" / "market" / "BINANCE_BTCUSDT_1m_2024.csv.gz"
 SYMBOL, GRID, SIZE, RUN_ID = "BINANCE:BTCUSDT", "1m@15m,1m@1h,5m@1h", (120, 40), "20260101-090000"
 FONT, FONT_SIZE, SCALE = "NanumGothicCoding", 24.4, 0.75
-MOST_BYTES = 300_000
+MOST_BYTES = 350_000
 # 스터디 화면에서 여는 창들: (이름, 누를 글쇠, 기다릴 글).
 WINDOWS = (
     ("trial", ("b", "enter"), "파라미터"),

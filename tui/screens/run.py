@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from rich.text import Text
@@ -35,6 +36,8 @@ from tui.widgets.run_panel import RunPanel, score_text
 from tui.widgets.trial_table import TrialTable, sort_text
 
 _ALIVE_SECONDS = 1.0
+# 도는 실행이 이만큼 소식이 없으면 그렇게 말한다.
+_QUIET_SECONDS = 10.0
 # 저장소에 닿지 못한 exit code.
 _STORAGE_EXIT = 3
 # 새 스터디의 이름을 권하는 해결에 있는 인자.
@@ -70,6 +73,7 @@ class RunScreen(TrialsScreen):
         # 프로세스가 사라진 것을 안 때의 empty_reads.
         self._gone_at: int | None = None
         self._read_bytes = 0
+        self._heard = time.monotonic()
         self._stopping = False
         self._shown_ending: str | None = None
         self._doubted = False
@@ -88,6 +92,7 @@ class RunScreen(TrialsScreen):
     def apply_events(self, located: list[Located]) -> range:
         studies = len(self.model.studies)
         rows = super().apply_events(located)
+        self._heard, self.model.quiet_s = time.monotonic(), 0.0
         self._read_bytes = located[-1].offset + located[-1].length
         if len(self.model.studies) != studies:
             self.refresh_bindings()
@@ -98,6 +103,10 @@ class RunScreen(TrialsScreen):
         alive = self._is_alive()
         if alive:
             self._gone_at = None
+        quiet = time.monotonic() - self._heard
+        if alive and quiet >= _QUIET_SECONDS and self.model.studies:
+            self.model.quiet_s = quiet
+            self.query_one(RunPanel).refresh()
         alive = alive or self._may_tell_more()
         if alive != self._alive:
             self._alive = alive

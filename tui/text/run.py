@@ -63,6 +63,7 @@ DETAIL_GONE = "이 시행의 기록을 읽지 못했습니다"
 
 CELL_LINE = "{done:,}/{target:,}"
 RATE = "{rate:.1f}/초"
+QUIET = "{time}째 새 시행 없음"
 ETA, ETA_SHORT = "남은 시간 {eta}", "{eta} 남음"
 WORKERS = "작업자 {n}"
 HOST = "{host} {n}"

@@ -98,7 +98,10 @@ class RunPanel(Widget):
         best = fit(best, _BEST) if whole >= _TIGHT else best
         line.append(f"  {best}", style("run-panel--best"))
         notes = []
-        if study.done < study.target and not self.model.is_over:
+        if study.done < study.target and self.model.quiet_s and not self.model.is_over:
+            # 저장소를 기다리거나 멈춰 있다: 앞서 알린 속도와 남은 시간은 이제 맞지 않는다.
+            notes = [ko.QUIET.format(time=duration_text(self.model.quiet_s))]
+        elif study.done < study.target and not self.model.is_over:
             notes = [ko.RATE.format(rate=study.rate)] if study.rate else []
             if study.eta_s is not None:
                 words = ko.ETA if whole >= _NARROW else ko.ETA_SHORT
