@@ -89,7 +89,7 @@ def _remedied(name: str, url: StorageUrl, options: StorageOptions, command: str)
 def _same_check(args: argparse.Namespace, chosen: StorageUrl) -> str:
     """같은 저장소를 다시 점검하는 명령."""
     if args.storage_url:
-        return same_check(chosen, text=args.storage_url, config=args.config)
+        return same_check(chosen, config=args.config)
     if args.storage_url_env:
         return same_check(chosen, env_name=args.storage_url_env, config=args.config)
     return shlex.join([*CHECK.split(), *(["--config", str(args.config)] if args.config else [])])
