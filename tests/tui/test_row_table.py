@@ -41,6 +41,22 @@ async def test_a_cut_column_takes_from_the_roomy_ones() -> None:
         assert name in shown(app)
 
 
+class _Fixed(App[None]):
+    def compose(self) -> ComposeResult:
+        yield RowTable([Column("번호", 8, "right"), *(Column("", 22, "right") for _ in range(3))])
+
+
+async def test_fixed_columns_do_not_run_off_the_window() -> None:
+    """너비를 정해 둔 열들뿐이어도 글이 들어갈 만큼 줄어, 마지막 열까지 보인다."""
+    app = _Fixed()
+    async with app.run_test(size=(60, 4)) as pilot:
+        app.query_one(RowTable).set_rows([Row("가", ("7", "1.5 클수록", "15 작을수록", "끝"))])
+        await pilot.pause()
+        line = shown(app).splitlines()[1]
+        assert line.rstrip().endswith("끝")
+        assert "15 작을수록" in line
+
+
 async def test_wide_window_keeps_values_near_the_name() -> None:
     """아주 넓어도 이름의 열은 제 글보다 크게 넓어지지 않는다. 긴 이름은 다 보인다."""
     line = (await drawn(200, "BINANCE:BTCUSDT.P")).splitlines()[1]

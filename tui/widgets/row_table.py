@@ -302,14 +302,14 @@ class RowTable(ScrollView, can_focus=True):
                 break
             shown.remove(max(droppable, key=lambda i: self.columns[i].priority))
         sizes = {i: self.columns[i].width for i in shown}
+        wanted = {i: self._needs[i] for i in flexible}
+        # 글이 잘리거나 창을 넘는 열이 있으면 남는 열에서 가져온다.
+        lack = max(0, fixed + gaps + sum(wanted.values()) - width)
+        for i in shown:
+            given = min(lack, max(0, sizes[i] - self._needs[i])) if i not in wanted else 0
+            sizes[i], lack, fixed = sizes[i] - given, lack - given, fixed - given
         if flexible:
             spare = max(0, width - fixed - gaps)
-            wanted = {i: self._needs[i] for i in flexible}
-            # 글이 잘리는 열이 있으면 남는 열에서 가져온다.
-            lack = max(0, sum(wanted.values()) - spare)
-            for i in shown:
-                given = min(lack, max(0, sizes[i] - self._needs[i])) if i not in wanted else 0
-                sizes[i], lack, spare = sizes[i] - given, lack - given, spare + given
             left = max(0, spare - sum(wanted.values()))
             # 남는 너비는 먼저 글이 잘리는 열에 준다.
             for i in shown:
