@@ -205,10 +205,12 @@ class WizardApp(App[None]):
         self.push_screen(PaletteScreen(list(self._available(screen))), run)
 
     def _available(self, screen: Screen[object]) -> Iterable[Command]:
-        """화면의 명령, 그다음 앱의 명령."""
+        """화면의 명령, 그다음 앱의 명령. 지금 할 수 없는 것(끝난 실행의 멈추기)은 뺀다."""
         seen: set[str] = set()
         for command in (*getattr(screen, "COMMAND_LIST", ()), *COMMANDS):
-            if command.in_palette and command.action not in seen:
+            owner = self if command.action.startswith("app.") else screen
+            usable = owner.check_action(command.action.removeprefix("app."), ())
+            if command.in_palette and usable and command.action not in seen:
                 seen.add(command.action)
                 yield command
 

@@ -1,4 +1,4 @@
-"""도는 실행이 한동안 소식이 없을 때: 앞서 알린 속도를 그대로 두지 않고 그렇다고 말한다."""
+"""도는 실행이 한동안 소식이 없을 때와, 끝난 실행에서 할 수 없는 명령."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_run_screen import hello, open_screen, study, trial
+from test_run_screen import done, hello, open_screen, study, trial
 from tui_kit import shown, until, until_text, write_run
 
 from tui.app import WizardApp
@@ -50,3 +50,18 @@ async def test_a_quiet_run_does_not_show_an_old_speed(
     finally:
         process.kill()
         process.wait()
+
+
+async def test_the_palette_offers_only_what_can_be_done(tui_home: Path) -> None:
+    """끝난 실행의 명령 목록에 멈추기와 (목표가 하나면) 파레토가 없다: 골라도 아무 일이 없는 것이다."""
+    folder = write_run(tui_home, "r", [hello(1), study(), trial(0, 1.0), done(0)])
+    app = WizardApp()
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await open_screen(pilot, folder)
+        await until_text(pilot, "끝났습니다")
+        offered = {command.id for command in app._available(screen)}
+        assert {"run.stop", "run.pause", "run.pareto"}.isdisjoint(offered)
+        assert {"run.add", "run.verdict", "app.diagnostics"} <= offered
+        await pilot.press("f9")
+        await until(pilot, lambda: app.screen is not screen)
+        assert "app.diagnostics" not in {command.id for command in app._available(app.screen)}
