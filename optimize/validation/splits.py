@@ -5,7 +5,7 @@ UTC 날이고 범위는 [첫 날, 끝 날)이다.
 
 - hold_out: 뒤의 ⌈test_fraction·d⌉일을 검증에 남긴다. split 하나.
 - walk_forward: 이어진 검증 창 W개. 창 하나는 d / (W + (1 - f) / f)일을 반올림한 것(f = test_fraction)이고, 첫 학습은
-  나머지 앞의 날 모두다. rolling은 그 길이를 그대로 끌고 가고 anchored는 첫 날부터 늘린다.
+  나머지 앞의 날 모두다(그 창들이 첫 학습을 남기지 않으면 남길 만큼 창을 줄인다). rolling은 그 길이를 그대로 끌고 가고 anchored는 첫 날부터 늘린다.
 - purged_kfold: 이어진 묶음 folds개. 묶음마다 그 묶음이 검증, 나머지가 학습이다.
 - cpcv(combinatorial purged cross-validation): 묶음 N개에서 k개를 고르는 C(N, k)가지가 저마다 split이며,
   검증 묶음들을 이어 C(N-1, k-1)개의 경로를 만든다. López de Prado, Advances in Financial Machine
@@ -166,6 +166,7 @@ def _hold_out(rules: Rules, first: int, end: int) -> list[Split]:
 def _walk_forward(rules: Rules, first: int, end: int) -> list[Split]:
     share = (1.0 - rules.test_fraction) / rules.test_fraction
     length = math.floor((end - first) / (rules.windows + share) + 0.5)
+    length = min(length, (end - first - rules.embargo_days - MIN_DAYS) // rules.windows)
     start = end - rules.windows * length
     splits = []
     for window in range(rules.windows):
