@@ -29,6 +29,16 @@ def _dns(s: Situation, error: ProbeError) -> Outcome:
     )
 
 
+def _no_dns(s: Situation, error: ProbeError) -> Outcome:
+    return Outcome(
+        "fail",
+        error.detail,
+        f"'{s.target.host}'을(를) 물어볼 이름 서버(DNS)에 닿지 못했습니다. 네트워크가 끊겼을 수 있습니다",
+        f"네트워크를 보고 다시 점검하거나 IP 주소를 적습니다\n"
+        f"확인: getent hosts {shlex.quote(s.target.host)}; cat /etc/resolv.conf",
+    )
+
+
 def _refused(s: Situation, error: ProbeError) -> Outcome:
     if s.embedded:
         return Outcome(
@@ -253,6 +263,7 @@ def _impostor(s: Situation, error: ProbeError) -> Outcome:
 
 _LOCAL: dict[str, Callable[[Situation, ProbeError], Outcome]] = {
     "no_such_host": _dns,
+    "no_dns": _no_dns,
     "refused": _refused,
     "unreachable": _unreachable,
     "timeout": _timeout,

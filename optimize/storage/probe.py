@@ -32,7 +32,7 @@ from optimize.storage.probe_wire import (
 
 Stage = Literal["dns", "tcp", "tls", "auth", "database", "query"]
 Kind = Literal[
-    "no_such_host", "refused", "unreachable", "timeout", "no_socket", "not_postgres", "closed",
+    "no_such_host", "no_dns", "refused", "unreachable", "timeout", "no_socket", "not_postgres", "closed",
     "hung_up", "no_ssl", "bad_certificate", "no_root", "wrong_name", "client_certificate",
     "no_password", "unsupported_auth", "impostor", "server",
 ]  # fmt: skip
@@ -86,7 +86,10 @@ class Probe:
         except queue.Empty:
             raise ProbeError("dns", "timeout") from None
         if isinstance(found, OSError):
-            raise ProbeError("dns", "no_such_host", str(found))
+            # gaierror가 아니면 물어보기도 전에 틀린 이름이다(빈 토막, 64자가 넘는 토막).
+            asked = isinstance(found, socket.gaierror)
+            kind: Kind = "no_dns" if asked and found.errno == socket.EAI_AGAIN else "no_such_host"
+            raise ProbeError("dns", kind, "" if asked else "이름의 꼴이 틀렸습니다")
         self._addresses = found
         return [str(place[0]) for _, place in found]
 

@@ -93,6 +93,27 @@ def test_no_such_host() -> None:
     assert "127.0.0.1" in step.fix_ko
 
 
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (socket.EAI_NONAME, "'db.example'의 주소를 찾을 수 없습니다"),
+        (socket.EAI_AGAIN, "이름 서버(DNS)에 닿지 못했습니다"),
+    ],
+)
+def test_a_wrong_name_is_told_from_a_lost_network(
+    monkeypatch: pytest.MonkeyPatch, code: int, cause: str
+) -> None:
+    """없는 이름과 끊긴 네트워크를 가르고, 운영 체제의 영어 글은 보이지 않는다."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(code, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    step = failure(check(5432, host="db.example"))
+    assert cause in step.cause_ko
+    assert "failure" not in step.detail_ko
+
+
 def test_silent_dns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """대답 없는 DNS도 connect_timeout에 포기한다."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(5) or [])
