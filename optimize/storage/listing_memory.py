@@ -88,7 +88,8 @@ class Memory:
                 if item.mark
             },
         }
-        self._cache.put(self._key, stamp, json.dumps(body, ensure_ascii=False))
+        # ASCII로 적는다: attribute에는 UTF-8로 적을 수 없는 글(글자가 깨진 파일 이름)도 있다.
+        self._cache.put(self._key, stamp, json.dumps(body))
 
 
 def _decode(stored: tuple[str, str] | None) -> _Entry | None:

@@ -45,7 +45,10 @@ def export_trials(
             if kind == "parquet":
                 _write_parquet(temporary, trials, n_objectives, front)
             else:
-                with temporary.open("w", encoding="utf-8", newline="") as file:
+                # stdout처럼, UTF-8로 적을 수 없는 글자는 `\\udcff`로 적는다.
+                with temporary.open(
+                    "w", encoding="utf-8", errors="backslashreplace", newline=""
+                ) as file:
                     _write_text(file, kind, trials, n_objectives, front)
     except OSError as error:
         raise SettingsError(
@@ -115,7 +118,9 @@ def _write_parquet(
 
     table = rows(trials, n_objectives, front)
     columns = {name: [row[name] for row in table] for name in (table[0] if table else ())}
-    arrays = {name: pa.array(_uniform(values)) for name, values in columns.items()}
+    arrays = {
+        _utf8(name): pa.array([*map(_utf8, _uniform(values))]) for name, values in columns.items()
+    }
     pq.write_table(pa.table(arrays), path)
 
 
@@ -125,6 +130,11 @@ def _uniform(values: list[Any]) -> list[Any]:
     if kinds <= {int, float} or len(kinds) <= 1:
         return values
     return [None if value is None else str(value) for value in values]
+
+
+def _utf8(value: Any) -> Any:
+    """글이면 UTF-8로 적을 수 있는 글로."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _names(mappings: Iterable[Any]) -> list[str]:

@@ -425,3 +425,28 @@ def test_files_of_older_optuna(home: Path, run: Run, version: str) -> None:
         else:
             assert done.returncode == 0, done.stderr
     assert path.read_bytes() == before
+
+
+def test_text_that_is_not_utf8_is_shown_and_exported(home: Path, run: Run) -> None:
+    """깨진 파일 이름(짝 없는 surrogate)을 attribute나 선택지로 적은 스터디가 있어도 목록과 내보내기가 된다."""
+    import optuna
+
+    broken = os.fsdecode(b"\xc6\xc4\xc0\xcf.csv")
+    path = home / "studies" / "a" / "a.db"
+    path.parent.mkdir(parents=True)
+    study = optuna.create_study(storage=f"sqlite:///{path}", study_name="깨진 글")
+    study.set_user_attr("파일", broken)
+    trial = study.ask()
+    trial.suggest_categorical("파일", [broken])
+    study.tell(trial, 1.0)
+    for _ in range(2):  # 둘째는 기억에서 읽는다
+        (listed,) = json.loads(run("list", "--json").stdout)
+        assert listed["attrs"] == {"파일": broken}
+    escaped = broken.encode(errors="backslashreplace").decode()
+    assert "\\xdcc6" in run("show", "깨진 글").stdout
+    for kind in ("csv", "parquet", "json"):
+        target = home / f"out.{kind}"
+        assert run("export", "깨진 글", "-o", str(target)).returncode == 0, kind
+    assert escaped in (home / "out.csv").read_text()
+    assert pq.read_table(home / "out.parquet").column("param.파일").to_pylist() == [escaped]
+    assert json.loads((home / "out.json").read_text())[0]["params"]["파일"] == broken
