@@ -182,8 +182,9 @@ def open_readonly(path: Path, timeout: float) -> sqlite3.Connection:
             f"경로를 확인합니다: ls -l {shlex.quote(str(path))}",
         )
     location = f"{path.absolute().as_uri()}?mode=ro"
-    if _is_settled_wal(path) and not os.access(path.parent, os.W_OK):
-        # 읽기 전용 폴더에서는 WAL의 색인(-shm)을 만들 수 없어 열리지 않는다.
+    if not os.access(path.parent, os.W_OK) and _is_settled_wal(path):
+        # 읽기 전용 폴더에서는 WAL의 색인(-shm)을 만들 수 없어 열리지 않는다. 쓸 수 있는 폴더의 파일은 열어 보지
+        # 않는다: 닫으면 이 프로세스의 다른 연결이 쥔 잠금까지 풀린다.
         location += "&immutable=1"
     return sqlite3.connect(location, uri=True, timeout=timeout, check_same_thread=False)
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
@@ -27,13 +28,15 @@ from sqlalchemy.pool import NullPool
 
 from optimize import paths
 from optimize.errors import StorageError, os_reason
-from optimize.storage.dbapi import SQLITE_MAGIC, connect_args, open_readonly
+from optimize.storage.dbapi import connect_args, open_readonly
 from optimize.storage.failures import diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.silence import Silence, answer_limit
 from optimize.storage.url import StorageUrl
 
 _WRITING = "wizard_writing"
+# SQLite 파일의 가장 작은 크기: 가장 작은 쪽 하나.
+_SMALLEST_SQLITE = 512
 
 
 def make_engine(url: StorageUrl, options: StorageOptions) -> Engine:
@@ -147,10 +150,19 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
 
 
 def _create_or_require_sqlite(path: Path) -> None:
-    """없으면 빈 파일을 만든다. 남의 글 파일이면 StorageError: SQLite는 짧은 글을 빈 파일로 보고 덮어쓴다."""
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "rb") as file:
-        head = file.read(len(SQLITE_MAGIC))
-    if head and head != SQLITE_MAGIC:
+    """없으면 빈 파일을 만든다. 한 쪽이 못 되는 남의 글이면 StorageError: SQLite는 그것을 빈 파일로 보고 덮어쓴다.
+
+    있는 파일은 열지 않는다. POSIX의 잠금은 손잡이 하나만 닫아도 그 프로세스의 것이 모두 풀려, 이 파일을 쓰고 있는
+    다른 스터디의 연결을 다른 실행이 보지 못하고 WAL을 지운다(https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if 0 < found.st_size < _SMALLEST_SQLITE:
         raise StorageError(
             "SQLite 파일을 열지 못했습니다",
             f"{path}: SQLite 파일이 아닙니다",
