@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 
 from optimize import paths
 from optimize.errors import SettingsError, unreadable_reason
@@ -12,10 +11,11 @@ from optimize.errors import SettingsError, unreadable_reason
 def read_dotenv() -> dict[str, str]:
     """`.env`의 변수들. 파일이 없으면 빈 사전. 값이 빈 변수도 담는다(`=`가 없는 줄은 아니다).
 
-    SettingsError: 글이 아니거나 읽을 수 없는 줄이 있다.
+    SettingsError: 읽을 권한이 없거나, 글이 아니거나, 읽을 수 없는 줄이 있다. 없는 것으로 보고 다른
+    저장소를 쓰지 않는다.
     """
     path = paths.dotenv_path()
-    if not path.is_file() or not os.access(path, os.R_OK):
+    if not path.is_file():
         return {}
     from dotenv.parser import parse_stream
 

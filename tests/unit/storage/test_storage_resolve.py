@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -233,6 +235,28 @@ def test_pointer_skips_unknown_fields(tmp_path: Path) -> None:
     write_pointer(path, POINTER)
     path.write_text(json.dumps({**json.loads(path.read_text()), "later": 1}))
     assert read_pointer(path) == POINTER
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 된다")
+def test_an_unreadable_dotenv_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """남의 `.env`(0600)를 없는 것으로 보고 기본 저장소로 넘어가지 않는다."""
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        path = Path(home, ".env")
+        path.write_text(f"OPTUNA_STORAGE={A}\n")
+        path.chmod(0o600)
+        monkeypatch.setenv("BACKTEST_WIZARD_HOME", home)
+        child = os.fork()
+        if child == 0:
+            cause = ""
+            try:
+                os.setuid(65534)
+                read_dotenv()
+            except SettingsError as error:
+                cause = error.cause
+            finally:
+                os._exit(0 if "권한이 없습니다" in cause else 1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_resolving_imports_no_heavy_module() -> None:
