@@ -122,6 +122,16 @@ async def test_a_hint_that_does_not_fit_says_so(tui_home: Path) -> None:
         await until_text(pilot, "csv, csv.gz, parquet, arrow, zip. 비우면 캐시와 거래소")
 
 
+async def test_a_narrow_title_keeps_the_place(tui_home: Path) -> None:
+    """머리줄이 좁으면 앞의 자리를 빼고 지금 자리를 다 보인다."""
+    app = WizardApp()
+    async with app.run_test(size=(60, 15)) as pilot:
+        await app.push_screen(ParallelScreen(demo()))
+        await until_text(pilot, "백테스트 마법사  /  전략과 병렬")
+        await pilot.resize_terminal(80, 24)
+        await until_text(pilot, "백테스트 마법사  /  새 실행  /  전략과 병렬")
+
+
 async def test_only_the_last_toast_is_shown(tui_home: Path) -> None:
     """같은 알림을 거듭 부르거나 다른 알림이 와도 쌓여서 칸을 가리지 않는다."""
     app = WizardApp()

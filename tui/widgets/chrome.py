@@ -45,7 +45,11 @@ class TopBar(Widget):
         room = max(0, width - right - 1)
         left = Text(no_wrap=True, end="")
         left.append(cut(ko.APP_NAME, room), name)
-        trail = "".join(f"  /  {plain(part)}" for part in self.path)
+        parts = [f"  /  {plain(part)}" for part in self.path]
+        trail = "".join(parts)
+        if cell_len(trail) > room - left.cell_len:
+            # 좁으면 지금 자리(마지막)만.
+            trail = "".join(parts[-1:])
         trail = cut(trail, room - left.cell_len)
         left.append(trail, self.get_component_rich_style("top-bar--path"))
         left.append(" " * max(0, width - right - left.cell_len))
