@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from optimize.errors import StorageError
+from optimize.masking import printable
 from optimize.storage.census import Summary, utc
 from optimize.storage.dbapi import Rows
 from optimize.storage.url import StorageUrl
@@ -154,5 +155,12 @@ def _attributes(db: Rows) -> dict[int, dict[str, Any]]:
         "SELECT study_id, key, value_json FROM study_user_attributes"  # noqa: S608
         f" WHERE key <> '{_SPACE_ATTRIBUTE}'"
     ):
-        found[study_id][key] = json.loads(text)
+        try:
+            found[study_id][key] = json.loads(text)
+        except (ValueError, TypeError):
+            raise StorageError(
+                "스터디의 attribute가 깨졌습니다",
+                f"{study_id}번 스터디의 '{printable(key)}'이(가) JSON이 아닙니다",
+                "이 저장소를 백업에서 되살리거나, study_user_attributes의 그 행을 고칩니다",
+            ) from None
     return found

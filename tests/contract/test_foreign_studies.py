@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from store_kit import OPTIONS
 
+from optimize.storage import tables
 from optimize.storage.engine import reading
 from optimize.storage.leading import leading_trials
-from optimize.storage.listing import list_studies
+from optimize.storage.listing import list_all, list_studies
 from optimize.storage.reader import load_trials
 from optimize.storage.schema import open_rdb_storage
-from optimize.storage.url import StorageUrl
+from optimize.storage.url import StorageUrl, sqlite_url
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
@@ -95,3 +98,19 @@ def test_attributes_named_like_ours_are_theirs(
     with reading(storage_url, OPTIONS) as connection:
         for trial in load_trials(connection, 1):
             assert (trial.fold, trial.blocks, dict(trial.metrics)) == (None, "", {})
+
+
+@pytest.mark.parametrize("text", ["{", None])
+def test_a_broken_attribute_hides_only_its_own_storage(
+    storage: optuna.storages.RDBStorage, storage_url: StorageUrl, tmp_path: Path, text: str | None
+) -> None:
+    good = sqlite_url(tmp_path / "좋은.db")
+    optuna.create_study(study_name="좋은", storage=open_rdb_storage(good, OPTIONS))
+    optuna.create_study(study_name="깨진", storage=storage).set_user_attr("메모", 1)
+    with storage.engine.begin() as connection:
+        connection.execute(sa.update(tables.study_user_attributes).values(value_json=text))
+    found = list_all([storage_url, good], OPTIONS)
+    assert [info.name for info in found.studies] == ["좋은"]
+    ((url, error),) = found.failures
+    assert url == storage_url
+    assert "'메모'" in error.cause
