@@ -37,10 +37,12 @@ ROLES = {
     "md5user": "LOGIN",
     "single": "LOGIN CONNECTION LIMIT 1",
     "certonly": "LOGIN",
+    "identified": "LOGIN",
 }
 HBA = """\
 hostssl all sslonly 127.0.0.1/32 scram-sha-256
 hostnossl all sslonly 127.0.0.1/32 reject
+host all identified 127.0.0.1/32 ident
 hostssl all certonly 127.0.0.1/32 cert
 host all rejected 127.0.0.1/32 reject
 host all md5user 127.0.0.1/32 md5

@@ -20,6 +20,8 @@ from optimize.storage.probe import ProbeError
 
 # 사용자의 제한을 보는 서버 함수의 이름.
 USER_CHECK = "InitializeSessionUserId"
+# 인증 방식이 아니라고 답했을 때의 것(pg_hba.conf가 거절하면 다른 함수다).
+FAILED_LOGIN = "auth_failed"
 # 오래 노는 연결을 끊는 SQL.
 END_IDLE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -66,6 +68,8 @@ def _not_authorised(s: Situation, error: ProbeError) -> Finding:
             "",
         )
     reload = "그 뒤: SELECT pg_reload_conf();"
+    if error.server is not None and error.server.routine == FAILED_LOGIN:
+        return _not_the_same_user(s, reload)
     if s.needs_ssl:
         return (
             "서버의 pg_hba.conf가 SSL 접속만 허락하는데 SSL 없이 접속했습니다",
@@ -83,6 +87,21 @@ def _not_authorised(s: Situation, error: ProbeError) -> Finding:
             if s.encrypted
             else ""
         ),
+        "",
+    )
+
+
+def _not_the_same_user(s: Situation, reload: str) -> Finding:
+    """비밀번호가 아닌 인증의 실패. Debian의 서버는 Unix socket에 peer를 쓴다."""
+    set_password = shlex.join(
+        ["sudo", "-u", "postgres", "psql", "-p", str(s.target.port), "-c", f"\\password {s.role}"]
+    )
+    over_tcp = f"TCP와 비밀번호로 접속합니다: {s.over_tcp}\n" if s.target.is_socket else ""
+    return (
+        f"서버가 비밀번호가 아니라 운영 체제의 사용자(peer·ident)나 클라이언트 인증서로 '{s.target.user}'인지 "
+        "확인했는데 맞지 않습니다",
+        f"{over_tcp}비밀번호를 정합니다(물어봅니다): {set_password}\n"
+        f"또는 서버의 pg_hba.conf 맨 위에: {hba_line(s, 'scram-sha-256')}\n{reload}",
         "",
     )
 

@@ -72,6 +72,12 @@ class Situation:
         return replace(self.url, query=(*kept, ("sslmode", mode))).masked
 
     @property
+    def over_tcp(self) -> str:
+        """이 컴퓨터의 TCP로 바꾼 URL, 비밀번호의 자리는 `***`."""
+        local = replace(self.url, host="127.0.0.1", port=self.target.port)
+        return replace(local, username=self.target.user, password=MASK).masked
+
+    @property
     def pgpass_line(self) -> str:
         return pgpass_line(
             self.target.host, self.target.port, self.target.database, self.target.user

@@ -94,6 +94,8 @@ ROWS = [
         user="rejected", sqlstate="28000"),
     Row("hba_wants_ssl", "auth", "SSL 접속만 허락", "sslmode=require", user="sslonly",
         sslmode="disable", sqlstate="28000"),
+    Row("ident_differs", "auth", "운영 체제의 사용자(peer·ident)", "\\password \"identified\"",
+        user="identified", sqlstate="28000"),
     Row("may_not_log_in", "auth", "로그인 권한", 'ALTER ROLE "nologin" LOGIN;', user="nologin",
         sqlstate="28000"),
     Row("no_connect", "database", "CONNECT 권한이 없습니다",

@@ -99,6 +99,17 @@ def test_urls_in_fixes_can_be_read_back() -> None:
     assert parse_storage_url(s.with_sslmode("require")).query == (("sslmode", "require"),)
 
 
+def test_peer_authentication_is_led_to_tcp() -> None:
+    """Debian의 socket은 peer다: 그대로 읽히는 TCP의 URL과 비밀번호를 정하는 명령을 댄다."""
+    s = situation("postgresql:///d?host=/var/run/postgresql&port=5433&user=my-user&sslmode=disable")
+    message = ServerMessage("28000", "auth_failed", "FATAL", "Peer authentication failed")
+    fix = diagnose_probe(ProbeError("auth", "server", server=message), s).fix
+    lines = fix.splitlines()
+    url = parse_storage_url(lines[0].partition(": ")[2])
+    assert (url.host, url.port, url.username, url.database) == ("127.0.0.1", 5433, "my-user", "d")
+    assert shlex.split(lines[1].partition("): ")[2])[-3:] == ["5433", "-c", '\\password "my-user"']
+
+
 def test_a_server_elsewhere_is_not_told_to_use_docker() -> None:
     """다른 컴퓨터의 서버에는 이 컴퓨터의 Docker 명령을 권하지 않는다."""
     s = situation("postgresql://u:pw@db.example/d")
