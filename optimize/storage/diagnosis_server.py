@@ -27,6 +27,12 @@ END_IDLE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE state = 'idle' AND state_change < now() - interval '10 min';"
 )
+# 테이블을 통째로 쥔 세션을 보는 SQL.
+LOCK_HOLDERS = (
+    "SELECT a.pid, a.usename, a.state, l.relation::regclass, a.query FROM pg_locks l "
+    "JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.mode ~ 'Exclusive' "
+    "AND l.locktype = 'relation' AND a.datname = current_database() AND a.pid <> pg_backend_pid();"
+)
 Finding = tuple[str, str, Remedy]
 
 
@@ -201,8 +207,9 @@ def _statement_timeout(s: Situation, error: ProbeError) -> Finding:
 def _lock_timeout(s: Situation, error: ProbeError) -> Finding:
     return (
         "다른 세션이 테이블을 잠그고 있어 기다리다 포기했습니다(lock timeout)",
-        "잠근 세션: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity "
-        "WHERE wait_event_type = 'Lock';\n끊기: SELECT pg_terminate_backend(그 pid);",
+        # 점검은 이미 기다리기를 그만두었으므로 기다리는 쪽이 아니라 쥔 쪽을 찾는다.
+        f"관리자로 이 데이터베이스에서 잠근 세션 보기: {LOCK_HOLDERS}\n"
+        "그 pid를 넣어 끊기: SELECT pg_terminate_backend(pid);",
         "",
     )
 

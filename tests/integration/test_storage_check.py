@@ -162,9 +162,11 @@ def test_too_many_clients(lab: Lab) -> None:
 def test_lock_timeout(lab: Lab) -> None:
     with lab.locked("older", "alembic_version"):
         step = check(lab.url("older"), replace(OPTIONS, lock_timeout_ms=200))["schema"]
+        shown = step.fix_ko.splitlines()[0].partition(": ")[2]
+        holders = lab.server.execute(shown, database="older")
     assert "SQLSTATE 55P03" in step.detail_ko
     assert "잠그고 있어" in step.cause_ko
-    assert "pg_blocking_pids" in step.fix_ko
+    assert [row[3] for row in holders] == ["alembic_version"]
 
 
 def test_statement_timeout(lab: Lab) -> None:
