@@ -184,3 +184,23 @@ async def test_demo_and_a_file_do_not_mix(tui_home: Path) -> None:
         await until_text(pilot, "캔들 파일과 함께 쓸 수 없습니다")
         await pilot.press("enter")
         assert screen_name(app) == "SymbolScreen"
+
+
+async def test_a_wrong_field_is_focused(tui_home: Path) -> None:
+    """Enter를 누르면 틀린 칸으로 간다: 작은 창에서도 어디를 고칠지 안다."""
+    app = WizardApp()
+    async with app.run_test(size=SIZE) as pilot:
+        await app.push_screen(SymbolScreen(demo()))
+        for moves, text, wrong in ((2, "2024-13-01", "end"), (1, "x", "start")):
+            app.screen.query_one("#symbol-filter").focus()
+            await pilot.press(*("tab",) * moves)
+            await type_text(pilot, text)
+            await pilot.press("shift+tab", "enter")
+            await until(
+                pilot, lambda wrong=wrong: app.focused is not None and app.focused.id == wrong
+            )
+        await pilot.press("ctrl+u", "tab", "ctrl+u", "tab")
+        await type_text(pilot, "/없는.csv")
+        await pilot.press("up", "enter")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "file")
+        assert screen_name(app) == "SymbolScreen"

@@ -13,13 +13,13 @@ from tui.bridge_validation import describe_validation
 from tui.cells import plain
 from tui.commands import Command
 from tui.draft import Draft
+from tui.periods import shown_period
 from tui.previews import Measured, expected_seconds, measure_trials
 from tui.problem import ProblemError
 from tui.runs import expected_seconds as past_seconds
 from tui.runs import list_runs
 from tui.screens.base import begin
 from tui.screens.wizard_base import BACK, StepScreen
-from tui.screens.wizard_symbol import shown_period
 from tui.storage_test import readable
 from tui.text import common
 from tui.text import wizard as ko

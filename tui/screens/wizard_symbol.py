@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tui.commands import Command
 from tui.draft import Draft
 from tui.hangul import as_letters, matches
 from tui.machine import has_ccxt
+from tui.periods import day_ms, days_of, period_problem, shown_period
 from tui.screens.wizard_base import BACK, FIELD_MOVES, NEXT, StepScreen
 from tui.text import common, symbols
 from tui.text import wizard as ko
@@ -35,7 +34,6 @@ _TONES = {
     "invalid": "bad",
     "short": "bad",
 }
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DAY_MS = 86_400_000
 
 
@@ -162,7 +160,7 @@ class SymbolScreen(StepScreen):
 
     def _row(self, symbol: str, name: str) -> Row:
         cached = self._cached.get(symbol)
-        period = _period(cached.start_ms, cached.end_ms) if cached else ko.NO_CACHE
+        period = days_of(cached.start_ms, cached.end_ms) if cached else ko.NO_CACHE
         tone = "good" if cached else "muted"
         return Row(symbol, (symbol, name, _market(symbol), period), ("", "", "muted", tone))
 
@@ -203,7 +201,7 @@ class SymbolScreen(StepScreen):
 
     def _state(self) -> tuple[str, str, str]:
         """(상태 이름, 한 줄, 덧붙일 말)."""
-        problem = _period_problem(self._text("start"), self._text("end"))
+        problem = period_problem(self._text("start"), self._text("end"))
         if problem:
             return "invalid", problem, ""
         symbol = self.symbol
@@ -221,7 +219,7 @@ class SymbolScreen(StepScreen):
         cached = self._cached.get(str(symbol))
         if cached is None:
             return self._from_exchange(symbol, "")
-        period = _period(cached.start_ms, cached.end_ms)
+        period = days_of(cached.start_ms, cached.end_ms)
         if self._is_held(cached.start_ms, cached.end_ms):
             part = shown_period(self._text("start"), self._text("end"), period)
             line = ko.SOURCE_CACHED.format(period=period, bars=cached.bars)
@@ -232,7 +230,7 @@ class SymbolScreen(StepScreen):
 
     def _is_held(self, first_ms: int, last_ms: int) -> bool:
         """고른 기간이 캐시의 [first_ms, last_ms) 안에 있는가. 끝 날짜는 그날을 넣지 않는다."""
-        start, end = (_start_ms(self._text(name)) for name in ("start", "end"))
+        start, end = (day_ms(self._text(name)) for name in ("start", "end"))
         return (start is None or first_ms - first_ms % _DAY_MS <= start < last_ms) and (
             end is None or first_ms < end < last_ms + _DAY_MS
         )
@@ -300,7 +298,7 @@ class SymbolScreen(StepScreen):
 
     def keep(self) -> str:
         """심볼, 기간, 파일을 적는다(실행할 심볼은 다음으로 갈 때 정해진다)."""
-        problem = _period_problem(self._text("start"), self._text("end"))
+        problem = period_problem(self._text("start"), self._text("end"))
         if not problem:
             self.draft.start, self.draft.end = self._text("start"), self._text("end")
         path = _file(self._text("file"))
@@ -308,12 +306,21 @@ class SymbolScreen(StepScreen):
         self.draft.picked = str(self.symbol or self.draft.picked)
         return problem
 
+    def _wrong_field(self) -> str:
+        """틀린 칸."""
+        start, end = self._text("start"), self._text("end")
+        if not period_problem(start, end):
+            return "file"
+        return "start" if period_problem(start, "") else "end"
+
     def accept(self) -> None:
         """닿지 않고 캐시도 없으면 합성 데모로 간다(화면이 이미 그렇게 알렸다)."""
         state, line, path = self._state()
         symbol = self.symbol
         if symbol is None or state in ("invalid", "unknown", "short"):
             self.wizard.toast(line, severity="warning")
+            if state == "invalid":
+                self.query_one(f"#{self._wrong_field()}").focus()
             return
         if state == "probing":
             self._waiting = True
@@ -347,46 +354,7 @@ def _file(text: str) -> Path | None:
     return path.absolute() if os.path.isfile(path) else bridge.home() / path
 
 
-def _start_ms(text: str) -> int | None:
-    """그날의 0시, UTC ms. 비었으면 None."""
-    return int(datetime.fromisoformat(f"{text}T00:00+00:00").timestamp() * 1000) if text else None
-
-
 def _market(symbol: str) -> str:
     if symbol.startswith("DEMO:"):
         return symbols.SYNTHETIC
     return symbols.PERPETUAL if symbol.endswith(".P") else symbols.SPOT
-
-
-def _period(start_ms: int, end_ms: int) -> str:
-    """`2024-01-01 ~ 2024-12-31`, 둘 다 봉이 있는 날."""
-    first = datetime.fromtimestamp(start_ms / 1000, UTC)
-    last = datetime.fromtimestamp((end_ms - 1) / 1000, UTC)
-    return f"{first:%Y-%m-%d} ~ {last:%Y-%m-%d}"
-
-
-def shown_period(start: str, end: str, whole: str = "") -> str:
-    """고른 기간을 둘 다 봉이 있는 날로. 적은 끝 날짜는 넣지 않는다. 비운 쪽은 whole(`첫날 ~ 끝날`)의 것."""
-    first, _, last = whole.partition(" ~ ")
-    if end:
-        day = (_date(end) - timedelta(days=1)).isoformat()
-        last = min(last, day) if last else day
-    return f"{start or first} ~ {last}".strip()
-
-
-def _period_problem(start: str, end: str) -> str:
-    """기간이 틀린 까닭, 바르면 빈 글."""
-    try:
-        first, last = (_date(text) if text else None for text in (start, end))
-    except ValueError:
-        return ko.BAD_DATE
-    if first and first >= datetime.now(UTC).date():
-        return ko.FUTURE_START
-    return ko.BAD_PERIOD if first and last and last <= first else ""
-
-
-def _date(text: str) -> date:
-    """`2024-01-31`. 다른 꼴(`20240131`, `2024-W05-3`)은 ValueError."""
-    if not _DATE.fullmatch(text):
-        raise ValueError(text)
-    return date.fromisoformat(text)
