@@ -16,7 +16,7 @@ from optimize.storage.budget import FREE_CONNECTIONS, seats
 from optimize.storage.check_grants import judge_grants
 from optimize.storage.check_schema import STALE_MINUTES, judge_revision, judge_running
 from optimize.storage.check_step import Outcome
-from optimize.storage.diagnosis_server import END_IDLE
+from optimize.storage.diagnosis_server import END_IDLE, WRITABLE_SESSION
 from optimize.storage.diagnosis_situation import Situation, quote_identifier
 from optimize.storage.options import StorageOptions
 from optimize.storage.probe import Probe, ProbeError
@@ -87,9 +87,10 @@ class ServerChecks:
                 "fail",
                 f"transaction_read_only = {now}",
                 "서버나 데이터베이스가 읽기 전용입니다",
-                f"풀기: ALTER DATABASE {database} RESET default_transaction_read_only;\n"
-                f"또는: ALTER ROLE {role} RESET default_transaction_read_only;\n"
-                "또는: ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf();",
+                f"관리자로 풀기:\n{WRITABLE_SESSION}\n"
+                f"ALTER DATABASE {database} RESET default_transaction_read_only;\n"
+                f"ALTER ROLE {role} RESET default_transaction_read_only;\n"
+                "ALTER SYSTEM RESET default_transaction_read_only;\nSELECT pg_reload_conf();",
             )
         return Outcome("ok", "쓸 수 있는 서버입니다")
 

@@ -27,6 +27,8 @@ END_IDLE = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE state = 'idle' AND state_change < now() - interval '10 min';"
 )
+# 읽기 전용인 데이터베이스에 접속해 푸는 관리자의 세션도 읽기 전용으로 시작한다.
+WRITABLE_SESSION = "SET default_transaction_read_only = off;"
 # 테이블을 통째로 쥔 세션을 보는 SQL.
 LOCK_HOLDERS = (
     "SELECT a.pid, a.usename, a.state, l.relation::regclass, a.query FROM pg_locks l "
@@ -189,7 +191,8 @@ def _too_many(s: Situation, error: ProbeError) -> Finding:
 def _read_only(s: Situation, error: ProbeError) -> Finding:
     return (
         "서버나 데이터베이스가 읽기 전용입니다",
-        f"풀기: ALTER DATABASE {s.database} RESET default_transaction_read_only;\n"
+        f"관리자로 풀기:\n{WRITABLE_SESSION}\n"
+        f"ALTER DATABASE {s.database} RESET default_transaction_read_only;\n"
         "대기 서버(standby)라면 쓰기 서버의 주소로 바꾸세요",
         "",
     )

@@ -7,12 +7,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import optuna
+import psycopg2
 import pytest
 from postgres import PostgresServer
 from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
@@ -257,6 +259,25 @@ def test_grants_on_the_tables_of_another_role(postgres_embedded: PostgresServer)
     finally:
         server.drop_database(url)
         server.execute(f"DROP ROLE {role}")
+
+
+def test_read_only_is_undone_by_the_pasted_sql(postgres_url: StorageUrl) -> None:
+    """읽기 전용이 된 그 데이터베이스에 관리자로 붙여 넣어도 풀린다."""
+
+    def paste(*statements: str) -> None:
+        given = {"user": postgres_url.username, "password": postgres_url.password}
+        place = {"host": postgres_url.host, "port": postgres_url.port}
+        connection = psycopg2.connect(dbname=postgres_url.database, **given, **place)
+        connection.autocommit = True
+        with closing(connection), connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    paste(f"ALTER DATABASE {postgres_url.database} SET default_transaction_read_only = on")
+    step = check(postgres_url)["read_only"]
+    assert step.status == "fail"
+    paste(*step.fix_ko.splitlines()[1:])
+    assert check(postgres_url)["read_only"].status == "ok"
 
 
 def test_bad_session_options(lab: Lab) -> None:
