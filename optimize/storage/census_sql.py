@@ -55,7 +55,7 @@ def feasible(db: Rows, alias: str, *, gather: bool) -> str:
     # 정규식은 Python을 부른다: 꼴만 보고 알 수 있는 것은 부르지 않는다. '0.0'을 지워도 0이 아닌 수는 남는다.
     text = "' ' || replace(a.value_json, '0.0', '')"
     surely = f"{text} GLOB '*[[ ][1-9INt]*' OR {text} GLOB '*[[ ]0.[1-9]*'"
-    maybe = f"{text} GLOB '*[[, ][0-9INt]*' AND a.value_json REGEXP '{_VIOLATED}'"
+    maybe = f"{text} GLOB '*[^-.0-9][0-9INt]*' AND a.value_json REGEXP '{_VIOLATED}'"
     test = f"{rows}{surely} OR {maybe})"
     if gather:
         return f" AND {alias}.trial_id NOT IN (SELECT a.trial_id {test})"

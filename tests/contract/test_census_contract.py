@@ -18,7 +18,7 @@ from store_kit import OPTIONS
 
 from optimize.storage import census_heads, tables
 from optimize.storage.census import Summary, count_studies, utc
-from optimize.storage.census_sql import is_violated, plainly_violated, violated_places
+from optimize.storage.census_sql import feasible, is_violated, plainly_violated, violated_places
 from optimize.storage.dbapi import Rows, reading_rows
 from optimize.storage.engine import make_engine
 from optimize.storage.schema import create_optuna_schema
@@ -259,3 +259,48 @@ def test_counting_is_not_compiled(storage_url: StorageUrl) -> None:
     with reading_rows(storage_url, OPTIONS) as db, db.twin() as other:
         assert other is not None
         assert [rows("SHOW jit") for rows in (db, other)] == [[("off",)], [("off",)]]
+
+
+@pytest.mark.parametrize("gather", [True, False])
+def test_feasible_means_every_limit_is_at_most_zero(
+    database: Connection, storage_url: StorageUrl, gather: bool
+) -> None:
+    """어떻게 적힌 JSON이든(여러 줄, 빈칸 없이, true, null) 값으로 읽은 것과 같다."""
+    r = random.Random(5)
+    numbers = [0, 0.0, -0.0, 1, -1, 0.5, 10.05, -10.05, 1e-05, -1e-05, 5e-324, 1e22, -1e22]
+    numbers += [math.inf, -math.inf, math.nan, True, False]
+    shapes: list[Any] = [None, [], *numbers]
+    shapes += [[r.choice(numbers) for _ in range(r.randint(1, 4))] for _ in range(300)]
+    layouts: list[dict[str, Any]] = [
+        {},
+        {"indent": 1},
+        {"indent": "\t"},
+        {"separators": (",", ":")},
+    ]
+    written = dict(enumerate(((shape, layout) for shape in shapes for layout in layouts), 1))
+    fill(database, {1: list(written)}, "꼴")
+    database.execute(sa.delete(tables.trial_system_attributes))
+    rows = [
+        {
+            "trial_id": trial_id,
+            "key": "constraints" if isinstance(shape, list) or shape is None else "constraints:a",
+            "value_json": json.dumps(shape, **layout),
+        }
+        for trial_id, (shape, layout) in written.items()
+    ]
+    insert(database, tables.trial_system_attributes, rows)
+    database.commit()
+    with reading_rows(storage_url, OPTIONS) as db:
+        found = {
+            row[0]
+            for row in db(
+                f"SELECT t.trial_id FROM trials t WHERE 1 = 1{feasible(db, 't', gather=gather)}"
+            )
+        }
+    limits = {
+        key: shape if isinstance(shape, list) else [] if shape is None else [shape]
+        for key, (shape, _) in written.items()
+    }
+    assert found == {key for key, values in limits.items() if all(value <= 0 for value in values)}
+    texts = {row["trial_id"]: row["value_json"] for row in rows}
+    assert found == {key for key, text in texts.items() if not is_violated([text])}
