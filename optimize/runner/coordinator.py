@@ -16,8 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from optimize.errors import RunError
-from optimize.masking import mask_secrets
-from optimize.protocol import DataProgressEvent, Event, StoredEvent, WarningEvent
+from optimize.protocol import DataProgressEvent, Event, StoredEvent
+from optimize.runner import notices
 from optimize.runner.cell import CellRun
 from optimize.runner.events import EventWriter
 from optimize.runner.executors import WorkforceNotice
@@ -183,7 +183,8 @@ class Coordinator:
         if keys:
             self._keeper.claim(cell.index, keys)
         elif cell.exhausted:
-            self._say_exhausted(cell)
+            reached = cell.done + cell.in_flight + cell.ahead
+            self._events.emit(notices.exhausted(cell.study, cell.target, reached))
         return len(hungry) > 1 or self._appetite(cell) > 0
 
     def _appetite(self, cell: CellRun) -> int:
@@ -225,26 +226,18 @@ class Coordinator:
         elif isinstance(message, Rewound):
             self._on_rewound(message)
         elif isinstance(message, StoreOutage):
-            self._on_outage(message)
+            self._events.emit(notices.outage(message))
         elif isinstance(message, StoreFailed):
             self._store_error = message.error
         elif isinstance(message, WorkforceNotice):
-            self._warn(message.title, message.cause, message.fix)
+            self._events.emit(notices.notice(message.title, message.cause, message.fix))
 
     def _on_chunk(self, message: ChunkDone) -> None:
         collected = self._pool.collect(message.chunk)
         if collected.lost:
-            self._warn(
-                "작업자 프로세스가 죽어 새로 띄웁니다",
-                f"계산 중이던 시행 {collected.lost}개를 다시 계산합니다",
-                "되풀이되면 남은 메모리(free -h)와 전략 코드를 보세요",
-            )
+            self._events.emit(notices.lost_workers(collected.lost))
         if collected.cut:
-            self._warn(
-                "dask scheduler와 끊겼습니다",
-                f"나가 있던 시행 {collected.cut}개를 쥐고 있습니다",
-                "scheduler가 같은 주소에서 다시 뜨면 이어 갑니다: dask scheduler --port 8786",
-            )
+            self._events.emit(notices.cut_off(collected.cut))
         if not collected.done:
             return
         by_cell: dict[int, list[FinishedTrial]] = {}
@@ -298,47 +291,26 @@ class Coordinator:
 
     def _on_rewound(self, message: Rewound) -> None:
         self.cells[message.cell].stored = message.finished
-        self._warn(
-            f"{self.cells[message.cell].study}: 저장소가 시행 {message.lost}개를 잃어 {message.restored}개를 다시 넣었습니다",
-            "뒤처진 대기 서버로 바뀌었거나 예전 사본으로 되돌려졌습니다",
-            "나머지는 다른 실행의 것이라, 그 실행이 다시 넣거나 다시 실행하면 모자란 만큼 계산합니다"
-            if message.restored < message.lost
-            else "모두 이 실행의 기록에서 되찾았습니다. 그대로 이어 갑니다",
-        )
-
-    def _on_outage(self, message: StoreOutage) -> None:
-        if message.recovered:
-            self._warn(
-                "저장소가 되살아났습니다",
-                f"{message.seconds:.0f}초 동안 멈춰 있었습니다",
-                "밀린 시행을 저장하고 이어 갑니다",
-            )
-        else:
-            self._warn(
-                "저장소가 응답하지 않아 기다립니다",
-                message.cause,
-                "끝난 시행은 사건 기록에 있으며 저장소가 살아나면 저장됩니다. "
-                "원인 보기: python -m optimize.storage check",
-            )
-
-    def _say_exhausted(self, cell: CellRun) -> None:
-        self._warn(
-            f"{cell.study}: 탐색 공간의 모든 조합을 평가했습니다",
-            f"목표 {cell.target}개보다 적은 {cell.done + cell.in_flight + cell.ahead}개에서 끝납니다",
-            "strategy.space 의 범위를 넓히거나 --n-trials 를 줄이세요",
-        )
+        self._events.emit(notices.rewound(self.cells[message.cell].study, message))
 
     def _tick(self) -> None:
         now = time.monotonic()
         late = self._deadline is not None and now >= self._deadline
         if (late or self.interrupted) and not self._stopping:
             self._stop()
+            if not self.interrupted:
+                self._say_late()
         for cell in self._active():
             if cell.waiting and not self._stopping and now - cell.asked_at >= _POLL_SECONDS:
                 cell.asked_at = now
                 self._keeper.claim(cell.index, [])
         self._say_warming(now)
         self._events.emit(*self._meter.due())
+
+    def _say_late(self) -> None:
+        missing = sum(cell.missing for cell in self.cells if not cell.exhausted)
+        if missing and self._limits.timeout is not None:
+            self._events.emit(notices.timed_out(self._limits.timeout, missing))
 
     def _say_warming(self, now: float) -> None:
         """커널의 컴파일이 길어지면(처음 한 번) 멈춘 것이 아님을 알린다."""
@@ -389,11 +361,4 @@ class Coordinator:
             self._receive(block=False)
             left = sum(cell.unsaved for cell in self.cells)
             if left:
-                self._warn(
-                    f"시행 {left}개를 아직 저장하지 못했습니다",
-                    "저장소를 기다리지 않고 끝냅니다",
-                    "사건 기록에 남아 있으며 같은 명령을 다시 실행하면 저장됩니다",
-                )
-
-    def _warn(self, title: str, cause: str, fix: str) -> None:
-        self._events.emit(WarningEvent(title, mask_secrets(cause), fix))
+                self._events.emit(notices.unsaved(left))

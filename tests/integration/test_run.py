@@ -209,6 +209,11 @@ def test_timeout_ends_cleanly_with_what_is_done(case: RunCase) -> None:
     trials = load(case.sqlite_url).get_trials()
     assert 0 < len(trials) < 200
     assert_exact(load(case.sqlite_url), len(trials))
+    # 목표에 못 미친 까닭을 말한다.
+    (late,) = (event for event in case.events() if "시간 제한" in event.get("title", ""))
+    assert late["type"] == "warning"
+    assert f"{5000 - len(trials):,}개쯤" in late["cause"]
+    assert "시간 제한 2초" in done.stderr
 
 
 def test_모두_실패한_실행은_까닭을_말하고_exit_code_5다(case: RunCase) -> None:
