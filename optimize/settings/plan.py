@@ -185,13 +185,9 @@ def _plan_cells(
     slugs = tuple(f"{head}_{cell.slug}" for cell in cells)
     names = study_names(params.search.study_name, slugs, cells)
     dotenv = read_dotenv()
-    pointers = [read_pointer(pointer_path(slug)) for slug in slugs]
-    # 아직 실행한 적이 없는 칸은 같은 격자의 다른 칸을 따른다.
-    known = [(slug, item) for slug, item in zip(slugs, pointers, strict=True) if item is not None]
-    planned = []
-    for slug, name, cell, own in zip(slugs, names, cells, pointers, strict=True):
-        owner, pointer = (slug, own) if own is not None else known[0] if known else (slug, None)
-        resolved = resolve(
+
+    def choose(pointer: Pointer | None) -> ResolvedStorage:
+        return resolve(
             arguments.storage_url,
             arguments.storage_url_env,
             params.search.storage_url_env,
@@ -200,6 +196,16 @@ def _plan_cells(
             environ,
             dotenv,
         )
+
+    # 앞의 규칙이 정하면 기록은 읽지 않는다: 쓰이지 않을 깨진 기록이 막지 않게.
+    wanted = choose(None).rule == "default"
+    pointers = [read_pointer(pointer_path(slug)) if wanted else None for slug in slugs]
+    # 아직 실행한 적이 없는 칸은 같은 격자의 다른 칸을 따른다.
+    known = [(slug, item) for slug, item in zip(slugs, pointers, strict=True) if item is not None]
+    planned = []
+    for slug, name, cell, own in zip(slugs, names, cells, pointers, strict=True):
+        owner, pointer = (slug, own) if own is not None else known[0] if known else (slug, None)
+        resolved = choose(pointer)
         url = resolved.url
         if resolved.rule == "pointer" and _is_default_sqlite(owner, pointer):
             url = None

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from optimize.errors import os_reason
 from optimize.storage.check_schema import STALE_MINUTES, judge_revision, judge_running
 from optimize.storage.check_step import (
     SQLITE_QUICK_STEPS,
@@ -28,6 +29,8 @@ BUSY_TIMEOUT_S = 5.0
 _LOW_BYTES = 20 * 1024**2
 _WARN_BYTES = 500 * 1024**2
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph"})
+_BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DENIED = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM})
 _BLOCKING = ("path", "writable", "wal")
 
 
@@ -71,8 +74,15 @@ class _SqliteCheck:
         def guarded() -> Outcome:
             try:
                 return step()
-            except sqlite3.DatabaseError as error:
-                return self._corrupt(error)
+            except sqlite3.Error as error:
+                return self._corrupt(error) if _is_broken(error) else self._failed(error)
+            except OSError as error:
+                return Outcome(
+                    "fail",
+                    f"{error.filename or self._path}: {os_reason(error)}",
+                    "폴더나 디스크를 쓸 수 없습니다",
+                    f"디스크와 권한을 보세요: df -h {self._folder}; ls -ld {self._folder}",
+                )
 
         return guarded
 
@@ -137,12 +147,24 @@ class _SqliteCheck:
                     "다른 프로세스가 오래 쓰고 있습니다(database is locked)",
                     f"무엇인지 보세요: fuser -v {self._quoted}",
                 )
-            if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-                raise
-            return self._not_writable(self._path)
+            if error.sqlite_errorcode & 0xFF in _DENIED:
+                return self._not_writable(self._path)
+            raise
         return Outcome("ok", "쓸 수 있습니다")
 
-    def _corrupt(self, error: sqlite3.DatabaseError) -> Outcome:
+    @property
+    def _folder(self) -> str:
+        return shlex.quote(str(_existing_parent(self._path)))
+
+    def _failed(self, error: sqlite3.Error) -> Outcome:
+        """깨진 것이 아닌 SQLite의 실패: 찬 디스크, 읽기·쓰기 오류, 잠금."""
+        from optimize.storage.failures import diagnose
+
+        found = diagnose(error)
+        fix = f"{found.fix}: df -h {self._folder}; ls -l {self._quoted}"
+        return Outcome("fail", f"SQLite의 말: {error}", found.cause, fix)
+
+    def _corrupt(self, error: sqlite3.Error) -> Outcome:
         return Outcome(
             "fail",
             str(error),
@@ -211,7 +233,7 @@ class _SqliteCheck:
             "fail" if free < _LOW_BYTES else "warn",
             shown,
             "디스크의 빈 곳이 적습니다",
-            f"비우거나 다른 디스크를 쓰세요: df -h {shlex.quote(str(_existing_parent(self._path)))}",
+            f"비우거나 다른 디스크를 쓰세요: df -h {self._folder}",
         )
 
     def _check_running(self) -> Outcome:
@@ -232,6 +254,10 @@ class _SqliteCheck:
     def _open(self) -> sqlite3.Connection:
         location = self._path.absolute().as_uri() + "?mode=rw"
         return sqlite3.connect(location, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _is_broken(error: sqlite3.Error) -> bool:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _BROKEN
 
 
 def filesystem_of(folder: Path) -> str:

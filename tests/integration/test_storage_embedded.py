@@ -218,7 +218,7 @@ def test_full_disk_is_named_and_freed_space_is_enough(tmp_path: Path) -> None:
         assert time.monotonic() - began < 30
     finally:
         server.stop("immediate")
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 된다")

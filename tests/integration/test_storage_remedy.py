@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -120,6 +121,33 @@ def test_upgrading_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path / "없는.db")
     assert "올릴 스키마가 없습니다" in apply_remedy("upgrade_schema", url, StorageOptions())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="작은 디스크를 붙인다")
+def test_full_disk_is_not_called_a_broken_file(tmp_path: Path) -> None:
+    """찬 디스크의 멀쩡한 파일을 깨졌다고 하지 않는다."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
+        pytest.skip("붙일 수 없는 컨테이너다")
+    try:
+        url = sqlite_url(disk / "a.db")
+        with closing(sqlite3.connect(disk / "a.db")) as connection:
+            connection.execute("CREATE TABLE mine (value int)")
+        fill = ["dd", "if=/dev/zero", f"of={disk}/filler", "bs=1k"]
+        subprocess.run(fill, capture_output=True, check=False)
+        failed = [step for step in check(url).values() if step.status == "fail"]
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+    assert failed
+    assert all("디스크" in step.cause_ko for step in failed), failed
+
+
+def test_a_folder_that_cannot_hold_files_is_a_verdict() -> None:
+    """쓸 수 있다고 답하지만 만들어지지 않는 폴더에서도 traceback이 아니라 판정이다."""
+    step = check(sqlite_url(Path("/proc/없는.db")))["wal"]
+    assert (step.status, step.cause_ko) == ("fail", "폴더나 디스크를 쓸 수 없습니다")
 
 
 def test_unknown_remedy_names_the_known_ones(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from optimize import paths
-from optimize.errors import SettingsError
+from optimize.errors import SettingsError, StorageError
 from optimize.settings.arguments import parse_run_arguments
 from optimize.settings.plan import Plan, make_plan
 from optimize.storage.options import StorageOptions
@@ -70,6 +70,16 @@ def test_지난_실행의_기록을_이어받는다() -> None:
     made = plan()
     assert {cell.storage_url.host for cell in made.cells} == {"h3"}
     assert {cell.resolved.rule for cell in made.cells} == {"pointer"}
+
+
+def test_쓰이지_않을_깨진_기록은_막지_않는다() -> None:
+    path = pointer_path("binance_btcusdt_1m_15m")
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    with pytest.raises(StorageError):
+        plan()
+    assert plan("--storage-url", "postgresql://a@h/d").cells[0].resolved.rule == "cli_url"
+    assert plan(OPTUNA_STORAGE="").cells[0].resolved.rule == "yaml_env"
 
 
 def test_기본_자리의_sqlite_기록은_칸마다_제_파일을_가리킨다() -> None:
