@@ -69,9 +69,14 @@ class Sources:
 
     def stream(self) -> Iterator[tuple[StorageUrl, list[StudyInfo] | StorageError]]:
         """`listing`과 같은 것을 읽는 대로. 오래 셀 저장소는 counting인 줄들이 먼저 온다."""
-        # 여러 곳을 훑을 때는 죽은 서버 하나가 목록을 오래 잡지 않게 한다.
-        limit = self.options.connect_timeout if self.chosen else _LIST_TIMEOUT_S
-        options = replace(self.options, connect_timeout=min(limit, self.options.connect_timeout))
+        options = self.options
+        if not self.chosen:
+            # 여러 곳을 훑을 때는 죽은 서버나 남이 잠근 파일 하나가 목록을 오래 잡지 않게 한다.
+            options = replace(
+                options,
+                connect_timeout=min(_LIST_TIMEOUT_S, options.connect_timeout),
+                sqlite_timeout=min(_LIST_TIMEOUT_S, options.sqlite_timeout),
+            )
         for url, found in stream_all(self.urls, options, ListingCache.default()):
             if self.chosen and isinstance(found, StorageError):
                 raise found

@@ -450,3 +450,20 @@ def test_text_that_is_not_utf8_is_shown_and_exported(home: Path, run: Run) -> No
     assert escaped in (home / "out.csv").read_text()
     assert pq.read_table(home / "out.parquet").column("param.파일").to_pylist() == [escaped]
     assert json.loads((home / "out.json").read_text())[0]["params"]["파일"] == broken
+
+
+def test_a_locked_file_does_not_hold_the_list(home: Path, run: Run) -> None:
+    """남이 오래 잠근 파일은 3초만 기다리고 알린다(쓸 때의 60초가 아니라). 나머지는 보인다."""
+    fill(sqlite_url(home / "studies" / "a" / "a.db"), "보임")
+    fill(sqlite_url(home / "studies" / "b" / "b.db"), "잠김")
+    with closing(sqlite3.connect(home / "studies" / "b" / "b.db", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        listed = run("list")
+        took = time.monotonic() - began
+    assert listed.returncode == 0
+    assert "보임" in listed.stdout
+    assert "b.db" in listed.stderr
+    assert "잠그고 있습니다" in listed.stderr
+    assert took < 20
