@@ -52,7 +52,7 @@ from optimize.runner.opening import (
 )
 from optimize.runner.pool import WorkerPool
 from optimize.runner.results import cell_goals, show_results, write_results, write_verdicts
-from optimize.runner.signals import interruptible
+from optimize.runner.signals import interruptible, undisturbed
 from optimize.runner.terminal import listening
 from optimize.runner.worker import Job, Market, Rehearsal
 
@@ -208,9 +208,10 @@ def _execute_pinned(plan: Plan, run_id: str, events: EventWriter) -> _Ended:
         events.emit(DoneEvent(_results(cells), exit_code))
         return _Ended(exit_code, () if coordinator.killed else cells, verdicts)
     finally:
-        pool.shutdown()
-        for item in opened:
-            item.store.close()
+        with undisturbed():
+            pool.shutdown()
+            for item in opened:
+                item.store.close()
 
 
 def _prepare_search(plan: Plan) -> _Search:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from optimize.interrupt import Stopped
+from optimize.interrupt import EXIT_INTERRUPTED, Stopped
 
 # 작업자가 받지 않아야 할 신호: 터미널은 앞쪽 process group 전체에 보낸다.
 TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGHUP)
@@ -38,19 +38,41 @@ def stop_signals(on_stop: Callable[[int], None]) -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """안에서는 멈추라는 신호가 `Stopped`가 된다(탐색 앞뒤의, 버려도 되는 일들)."""
+    """안에서는 멈추라는 신호가 `Stopped`가 된다(탐색 앞뒤의, 버려도 되는 일들).
+
+    두 번째는 치우는 일을 끊지 않게 듣지 않고, 그래도 끝나지 않아 세 번째가 오면 곧바로 끝낸다.
+    """
+    count = 0
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise Stopped
+        nonlocal count
+        count += 1
+        if count == 1:
+            raise Stopped
+        if count > 2:
+            os._exit(EXIT_INTERRUPTED)
 
     with _handled_by(interrupt):
         yield
 
 
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
+    """안에서는 멈추라는 신호를 듣지 않는다: 이미 끝내며 치우는, 곧 끝나는 일.
+
+    치우다 말면 뜨다 만 작업자들이 사라진 것을 찾으며 traceback을 쓴다.
+    """
+    with _handled_by(signal.SIG_IGN):
+        yield
+
+
+_Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+
+
+@contextmanager
+def _handled_by(handler: _Handler) -> Iterator[None]:
     """안에서는 멈추라는 신호를 handler가 받는다."""
-    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers] = {
+    handlers: dict[signal.Signals, _Handler] = {
         signal.SIGINT: handler,
         signal.SIGTERM: handler,
         signal.SIGHUP: signal.SIG_IGN if _detached() else handler,

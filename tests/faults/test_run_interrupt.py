@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,7 +96,9 @@ def test_hangup_is_ignored_by_a_run_in_its_own_session(case: RunCase) -> None:
     assert_nothing_lost(case, case.sqlite_url, 30)
 
 
-def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase) -> None:
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase, times: int) -> None:
+    """두 번째 신호는 막 뜨는 작업자들을 치우는 일을 끊지 않는다(끊기면 그것들이 traceback을 쓴다)."""
     process = case.start("--storage-url", case.sqlite_url, "--set", "data.demo_days=3000", n=5)
 
     def preparing() -> bool:
@@ -102,11 +106,43 @@ def test_interrupt_while_preparing_leaves_a_done_event(case: RunCase) -> None:
         return any(log.exists() and '"type":"plan"' in log.read_text("utf-8") for log in logs)
 
     wait_until(preparing, 30, "준비를 시작하지 않는다")
-    interrupt(process)
+    for _ in range(times):
+        interrupt(process)
+        time.sleep(0.02)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert case.events()[-1]["exit_code"] == 130
+
+
+_STUBBORN = """
+import os, signal, sys
+from optimize.interrupt import Stopped
+from optimize.runner.signals import interruptible, undisturbed
+
+def poke():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+with interruptible():
+    with undisturbed():
+        poke()
+    try:
+        poke()
+    except Stopped:
+        print("첫째", flush=True)
+    poke()
+    print("둘째", flush=True)
+    poke()
+    print("셋째", flush=True)
+"""
+
+
+def test_the_second_signal_waits_for_the_cleaning_and_the_third_does_not() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STUBBORN], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stdout.split() == ["첫째", "둘째"]
 
 
 @pytest.mark.parametrize("module", ["argparse", "pydantic", "optuna"])
