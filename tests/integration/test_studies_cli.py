@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 import pty
 import shlex
@@ -20,11 +19,9 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from copy_kit import FILES
 from in_process import Done, call
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
@@ -365,105 +362,3 @@ def test_listing_imports_neither_optuna_nor_numpy(home: Path) -> None:
     )
     assert done.stderr.strip() == "[]"
     assert time.monotonic() - began < 10
-
-
-def test_foreign_studies_are_shown_safely_and_as_strict_json(home: Path, run: Run) -> None:
-    """다른 도구의 이름·선택지가 터미널을 다스리지 못하고, 무한대와 NaN이 든 것도 JSON으로 읽힌다."""
-    name, param, choice = "붉은\x1b[31m", "종\x1b]0;제목\x07류", "\x1b[2J가"
-    url = sqlite_url(home / "studies" / "a" / "a.db")
-    space = {param: CategoricalDistribution([choice, math.inf]), "x": FloatDistribution(0, 9)}
-    moment = datetime(2024, 5, 1, tzinfo=UTC)
-    store = TrialStore.open(url, StorageOptions(), name, ["maximize"], space, {})
-    store.set_user_attrs({"한계": {"위": math.inf, "아래": [-math.inf, math.nan]}})
-    store.append(
-        [
-            FinishedTrial(
-                uid=str(k),
-                state="COMPLETE",
-                params={param: choice if k else math.inf, "x": float(k)},
-                values=(float(k),),
-                started_at=moment,
-                finished_at=moment,
-            )
-            for k in range(9)
-        ]
-    )
-    store.close()
-    for arguments in (["list"], ["show", name], ["importance", name], ["verdict", name], ["clean"]):
-        done = run(*arguments)
-        assert done.returncode == 0, done.stderr
-        assert "\x1b" not in done.stdout + done.stderr, arguments
-    assert "붉은\\x1b[31m" in run("show", name).stdout
-
-    def strict(*arguments: str) -> Any:
-        return json.loads(run(*arguments).stdout, parse_constant=pytest.fail)
-
-    (listed,) = strict("list", "--json")
-    assert listed["attrs"]["한계"] == {"위": "inf", "아래": ["-inf", "nan"]}
-    assert strict("list", "--lines")["attrs"] == listed["attrs"]
-    assert strict("show", name, "--json")["top"][-1]["params"][param] == "inf"
-    assert strict("export", name, "--format", "json")[0]["params"][param] == "inf"
-    removed = run("delete", "--yes", name)
-    assert (removed.returncode, "\x1b" in removed.stderr) == (0, False)
-
-
-@pytest.mark.parametrize("version", ["2.10.1", "3.1.1", "4.2.1"])
-def test_files_of_older_optuna(home: Path, run: Run, version: str) -> None:
-    """Optuna 3과 4의 파일은 올리지 않고도 보고, 2의 것은 길을 말한다. 파일은 바뀌지 않는다."""
-    path = home / "old.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((FILES / f"optuna-{version}-kst.sql").read_text())
-    before = path.read_bytes()
-    where = ("--storage-url", f"sqlite:///{path}")
-    for command in ("list", "show", "export", "importance", "verdict"):
-        names = () if command == "list" else ("옛 스터디",)
-        done = run(command, *names, *where)
-        if version == "2.10.1":
-            assert done.returncode == 3
-            assert "copy --from" in done.stderr
-            assert "upgrade_schema" in done.stderr
-        else:
-            assert done.returncode == 0, done.stderr
-    assert path.read_bytes() == before
-
-
-def test_text_that_is_not_utf8_is_shown_and_exported(home: Path, run: Run) -> None:
-    """깨진 파일 이름(짝 없는 surrogate)을 attribute나 선택지로 적은 스터디가 있어도 목록과 내보내기가 된다."""
-    import optuna
-
-    broken = os.fsdecode(b"\xc6\xc4\xc0\xcf.csv")
-    path = home / "studies" / "a" / "a.db"
-    path.parent.mkdir(parents=True)
-    study = optuna.create_study(storage=f"sqlite:///{path}", study_name="깨진 글")
-    study.set_user_attr("파일", broken)
-    trial = study.ask()
-    trial.suggest_categorical("파일", [broken])
-    study.tell(trial, 1.0)
-    for _ in range(2):  # 둘째는 기억에서 읽는다
-        (listed,) = json.loads(run("list", "--json").stdout)
-        assert listed["attrs"] == {"파일": broken}
-    escaped = broken.encode(errors="backslashreplace").decode()
-    assert "\\xdcc6" in run("show", "깨진 글").stdout
-    for kind in ("csv", "parquet", "json"):
-        target = home / f"out.{kind}"
-        assert run("export", "깨진 글", "-o", str(target)).returncode == 0, kind
-    assert escaped in (home / "out.csv").read_text()
-    assert pq.read_table(home / "out.parquet").column("param.파일").to_pylist() == [escaped]
-    assert json.loads((home / "out.json").read_text())[0]["params"]["파일"] == broken
-
-
-def test_a_locked_file_does_not_hold_the_list(home: Path, run: Run) -> None:
-    """남이 오래 잠근 파일은 3초만 기다리고 알린다(쓸 때의 60초가 아니라). 나머지는 보인다."""
-    fill(sqlite_url(home / "studies" / "a" / "a.db"), "보임")
-    fill(sqlite_url(home / "studies" / "b" / "b.db"), "잠김")
-    with closing(sqlite3.connect(home / "studies" / "b" / "b.db", isolation_level=None)) as other:
-        other.execute("PRAGMA journal_mode = DELETE")
-        other.execute("BEGIN EXCLUSIVE")
-        began = time.monotonic()
-        listed = run("list")
-        took = time.monotonic() - began
-    assert listed.returncode == 0
-    assert "보임" in listed.stdout
-    assert "b.db" in listed.stderr
-    assert "잠그고 있습니다" in listed.stderr
-    assert took < 20
