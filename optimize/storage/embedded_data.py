@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from optimize.errors import StorageError
+from optimize.masking import MASK
 from optimize.storage.embedded_process import Runner
 from optimize.storage.embedded_trouble import start_failure
 
@@ -77,6 +78,8 @@ def renew_password(directory: Path, runner: Runner) -> None:
     try:
         # 홀로 도는 서버는 문장이 틀려도 exit code가 0이다.
         done.returncode = done.returncode or int("ERROR:" in done.stdout)
+        # 틀린 문장은 서버의 말에 되풀이된다.
+        done.stdout = done.stdout.replace(password, MASK)
         _require(done, "내장 PostgreSQL의 비밀번호를 새로 정하지 못했습니다", directory)
     except StorageError:
         (directory / "password").unlink()

@@ -194,6 +194,22 @@ def test_lost_password_is_renewed_without_touching_the_data(server: EmbeddedServ
     assert query(server, "SELECT value FROM kept") == [(7,)]
 
 
+def test_a_password_that_cannot_be_renewed_is_not_shown(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """새 비밀번호를 정하지 못해도 서버가 되풀이한 문장의 비밀번호를 보이지 않는다."""
+    server.start()
+    server.stop()
+    (server.directory / "password").unlink()
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: "canary-4f1")
+    monkeypatch.setattr("optimize.storage.embedded_data.USER", "no_such_role")
+    with pytest.raises(StorageError, match="새로 정하지 못했습니다") as caught:
+        server.start()
+    assert "canary-4f1" not in f"{caught.value.cause}{caught.value.fix}"
+    assert "no_such_role" in caught.value.cause
+    assert not (server.directory / "password").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="작은 디스크를 붙인다")
 def test_full_disk_is_named_and_freed_space_is_enough(tmp_path: Path) -> None:
     """찬 디스크에서는 바로 까닭을 말하고, 비우면 곧바로 켜진다(복구에 매달린 서버를 남기지 않는다)."""
