@@ -53,8 +53,9 @@ class OptunaApiWriter:
     def _stored(self) -> dict[str, tuple[int, int]]:
         found: dict[str, tuple[int, int]] = {}
         for trial in self._study.get_trials(deepcopy=False):
-            uid = trial.user_attrs.get(ATTRIBUTE, {}).get("uid")
-            if uid:
+            ours = trial.user_attrs.get(ATTRIBUTE)
+            # 다른 도구가 같은 이름의 attribute를 적었을 수 있다.
+            if isinstance(ours, dict) and (uid := ours.get("uid")):
                 found.setdefault(uid, (trial._trial_id, trial.number))
         return found
 
