@@ -60,4 +60,5 @@ class ProgressMeter:
         while now - samples[0][0] > WINDOW_SECONDS:
             samples.popleft()
         (began, before), (_, after) = samples[0], samples[-1]
-        return (after - before) / (now - began) if now > began else 0.0
+        # 저장소가 시행을 잃으면 끝난 수가 준다.
+        return max(after - before, 0) / (now - began) if now > began else 0.0

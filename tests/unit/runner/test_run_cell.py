@@ -170,10 +170,16 @@ def test_the_best_is_feasible_and_flagged_in_the_event() -> None:
 
 def test_failures_carry_their_reason_and_are_counted() -> None:
     cell, _ = make_cell(10)
-    grant(cell, cell.ask(1))
-    (task,) = cell.take(1)
-    trial, event = cell.finish(task, Outcome(None, "망가짐", 1.7e9, 0.0, {}, False))
+    grant(cell, cell.ask(3))
+    task, second, third = cell.take(3)
+    broken = Outcome(None, "망가짐", 1.7e9, 0.0, {}, False)
+    trial, event = cell.finish(task, broken)
     assert (trial.state, trial.error, event.score) == ("FAIL", "망가짐", None)
+    assert cell.failed_in_a_row == 1
+    # 잇달은 것만 센다.
+    cell.finish(second, outcome())
+    assert cell.failed_in_a_row == 0
+    cell.finish(third, broken)
     assert cell.failed_in_a_row == 1
 
 

@@ -1,0 +1,36 @@
+"""진행의 셈: 최근의 속도와 남은 초, 달라진 칸만."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from optimize.runner import progress
+from optimize.runner.progress import ProgressMeter
+
+
+def test_the_rate_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """앞의 30초는 초마다 10개, 그 뒤 15초는 초마다 2개: 지금의 속도는 2다. 시행을 잃어도 0보다 작지 않다."""
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    cell: Any = SimpleNamespace(index=0, study="s", done=0, target=1000)
+    idle: Any = SimpleNamespace(index=1, study="쉼", done=5, target=5)
+    pool: Any = SimpleNamespace(workers=2, hosts={})
+    meter = ProgressMeter([cell, idle], pool)
+    last = [event.study for event in meter.due()]
+    assert last == ["s", "쉼"]
+    assert meter.due() == []
+    for second in range(1, 46):
+        now = 100.0 + second
+        cell.done += 10 if second <= 30 else 2
+        (event,) = meter.due()
+        assert event.study == "s"
+    assert event.rate == pytest.approx(2.0)
+    assert event.eta_s == pytest.approx((1000 - 330) / 2.0)
+    now += 1.0
+    cell.done -= 200
+    (event,) = meter.due()
+    assert (event.rate, event.eta_s) == (0.0, None)
+    assert [event.eta_s for event in meter.due(force=True)] == [None, 0.0]
