@@ -12,7 +12,7 @@ from optimize.runner.progress import ProgressMeter
 
 
 def test_the_rate_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """앞의 30초는 초마다 10개, 그 뒤 15초는 초마다 2개: 지금의 속도는 2다. 시행을 잃어도 0보다 작지 않다."""
+    """앞의 30초는 초마다 10개, 그 뒤 15초는 한 초 걸러 4개(모두 32개): 15초의 것만 본다. 시행을 잃어도 0보다 작지 않다."""
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     cell: Any = SimpleNamespace(index=0, study="s", done=0, target=1000)
@@ -24,11 +24,11 @@ def test_the_rate_is_that_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -
     assert meter.due() == []
     for second in range(1, 46):
         now = 100.0 + second
-        cell.done += 10 if second <= 30 else 2
+        cell.done += 10 if second <= 30 else 4 * (second % 2)
         (event,) = meter.due()
         assert event.study == "s"
-    assert event.rate == pytest.approx(2.0)
-    assert event.eta_s == pytest.approx((1000 - 330) / 2.0)
+    assert event.rate == pytest.approx(32 / 15)
+    assert event.eta_s == pytest.approx((1000 - 332) / (32 / 15))
     now += 1.0
     cell.done -= 200
     (event,) = meter.due()
