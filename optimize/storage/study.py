@@ -188,7 +188,8 @@ def _merge_space(
     )
 
     recorded = study_attributes(connection, study_id).get(SPACE_ATTRIBUTE)
-    known: dict[str, str] = _stored_space(connection, study_id) if recorded is None else recorded
+    # 다른 도구가 같은 이름의 attribute를 적었을 수 있다.
+    known = recorded if isinstance(recorded, dict) else _stored_space(connection, study_id)
     for parameter, distribution in distributions.items():
         if parameter not in known:
             continue

@@ -11,7 +11,7 @@ import optuna
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from store_kit import OPTIONS
+from store_kit import OPTIONS, SPACE, OpenStore, make_trial
 
 from optimize.storage import tables
 from optimize.storage.engine import reading
@@ -114,3 +114,17 @@ def test_a_broken_attribute_hides_only_its_own_storage(
     ((url, error),) = found.failures
     assert url == storage_url
     assert "'메모'" in error.cause
+
+
+def test_attributes_of_our_names_by_others_are_not_ours(
+    storage: optuna.storages.RDBStorage, open_store: OpenStore
+) -> None:
+    """우리의 이름으로 엉뚱한 것을 적은 스터디에도 시행을 이어 넣는다."""
+    study = optuna.create_study(study_name="남의 것", storage=storage, direction="maximize")
+    for name in ("wizard", "wizard_space"):
+        study.set_user_attr(name, "x")
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs={"wizard": "x"}))
+    store = open_store("남의 것")
+    store.append([make_trial(1)])
+    assert len(study.get_trials()) == 2
+    assert sorted(study.user_attrs["wizard_space"]) == sorted(SPACE)
