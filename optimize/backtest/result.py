@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,24 +69,3 @@ class BacktestResult:
         returns = np.zeros(len(before))
         np.divide(self.daily_equity, before, out=returns, where=before > 0)
         return np.where(before > 0, returns - 1.0, 0.0)
-
-
-def downsample(curve: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """그래프에 그릴 만큼 줄인 곡선. 길이 n이 points보다 길면 구간마다 최저와 최고를 차례대로 남긴다.
-
-    돌려주는 것은 float64[?, 2] (봉 번호, 값)이며 길이는 points 이하이고 첫 봉과 끝 봉을 담는다.
-    points는 4 이상. 아니면 ValueError.
-    """
-    if points < 4:
-        raise ValueError("points는 4 이상이어야 합니다")
-    n = len(curve)
-    if n <= points:
-        keep = np.arange(n)
-    else:
-        edges = np.linspace(0, n, (points - 2) // 2 + 1).astype(np.int64)
-        picks = [0, n - 1]
-        for lo, hi in pairwise(edges):
-            part = curve[lo:hi]
-            picks += [int(lo + part.argmin()), int(lo + part.argmax())]
-        keep = np.unique(picks)
-    return np.column_stack((keep.astype(np.float64), curve[keep]))

@@ -34,7 +34,6 @@ from typing import Literal
 
 from optimize.backtest.metrics import METRICS
 from optimize.errors import RunError, SettingsError
-from optimize.trial import FinishedTrial
 
 NON_FINITE_VIOLATION = 1e6
 _WAYS = {1.0: "maximize", -1.0: "minimize"}
@@ -222,19 +221,3 @@ def _unknown_metric(key: str, name: str) -> list[str]:
     close = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
     hint = f" — 혹시 '{close[0]}'인가요?" if close else ""
     return [f"{key} = {name!r}: 모르는 지표입니다{hint}"]
-
-
-def is_better(candidate: FinishedTrial, incumbent: FinishedTrial | None) -> bool:
-    """candidate가 새 최선인가. 제약을 어긴 시행은 최선이 아니며, 같은 점수면 먼저 난 것이 남는다."""
-    if not candidate.feasible:
-        return False
-    return incumbent is None or candidate.values[0] > incumbent.values[0]
-
-
-def best_trial(trials: Iterable[FinishedTrial]) -> FinishedTrial | None:
-    """제약을 만족하는 최선. 없으면 None. trials는 번호의 차례."""
-    best: FinishedTrial | None = None
-    for trial in trials:
-        if is_better(trial, best):
-            best = trial
-    return best

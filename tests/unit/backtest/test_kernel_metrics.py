@@ -12,7 +12,7 @@ from reference.compare import run_fixed
 
 from optimize.backtest.costs import CostModel
 from optimize.backtest.metrics import METRICS, RATIO_CAP
-from optimize.backtest.result import EXIT_REASONS, downsample
+from optimize.backtest.result import EXIT_REASONS
 from optimize.strategy.protocol import Signals
 
 FREE = CostModel(initial_cash=1000.0, fee_rate=0, slippage_rate=0, maintenance_margin_rate=0)
@@ -101,17 +101,3 @@ def test_이름표는_한국어와_방향을_갖고_청산의_까닭이_모두_�
         assert info.goal in ("max", "min")
         assert info.description
     assert sorted(EXIT_REASONS) == list(range(1, 8))
-
-
-@pytest.mark.parametrize("n", [1, 5, 100, 5000])
-def test_줄인_곡선은_처음과_끝과_최저와_최고를_남긴다(n: int) -> None:
-    curve = np.random.default_rng(n).normal(size=n).cumsum()
-    points = downsample(curve, 100)
-    assert len(points) <= 100
-    assert points[0].tolist() == [0.0, curve[0]]
-    assert points[-1].tolist() == [n - 1, curve[-1]]
-    assert points[:, 1].min() == curve.min()
-    assert points[:, 1].max() == curve.max()
-    assert np.all(np.diff(points[:, 0]) > 0)
-    with pytest.raises(ValueError, match="4 이상"):
-        downsample(curve, 3)

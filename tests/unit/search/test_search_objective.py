@@ -13,8 +13,8 @@ from optimize.search.objective import (
     Objective,
     ObjectiveGoal,
     ObjectiveLimit,
-    best_trial,
 )
+from optimize.search.pareto import leaders_of
 from optimize.trial import FinishedTrial
 
 METRICS = {"sharpe": 2.0, "max_drawdown_pct": 30.0, "trades": 45.0, "win_rate_pct": 55.0}
@@ -124,8 +124,8 @@ def trial(value: float, *constraints: float, state: str = "COMPLETE") -> Finishe
 def test_best_is_the_best_feasible_complete_trial() -> None:
     first = trial(3.0, 0.0)
     trials = [trial(9.0, 0.1), trial(1.0), first, trial(3.0), trial(8.0, state="PRUNED")]
-    assert best_trial(trials) is first
-    assert best_trial([trial(9.0, 0.1)]) is None
+    assert leaders_of(trials, ["maximize"]).best is first
+    assert leaders_of([trial(9.0, 0.1)], ["maximize"]).best is None
 
 
 PARETO = Objective(
