@@ -191,8 +191,8 @@ def _write_cell(plan: Plan, cell: CellRun, store: TrialStore, gathered: StudyTri
     write_data(folder / DATA_FILE, [market.ref for market in job.markets])
     names = [parameter.name for parameter in space.dimensions]
     write_trials_csv(folder / TRIALS_FILE, read(), list(METRICS), names, len(leaders.directions))
-    # 저장소의 것으로 다시 고른다: 번호가 정해져 있고 다른 실행의 시행도 든다.
-    cell.leaders = leaders
+    # 저장소의 것으로 다시 고르고 센다: 번호가 정해져 있고 다른 실행의 시행도 든다.
+    cell.leaders, cell.states = leaders, gathered.states
     if job.folds:
         cell.validation = _validate(cell, winners, folder)
     if cell.best is None:
