@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import optuna
 import psycopg2
 import pytest
+from check_kit import OPTIONS, check
 from postgres import PostgresServer
-from postgres_lab import LANGUAGES, PASSWORD, Lab, make_lab
+from postgres_lab import LANGUAGES, Lab, make_lab
 
 from optimize.errors import StorageError
-from optimize.storage.check import run_check
 from optimize.storage.check_cli import check_command
 from optimize.storage.check_step import POSTGRES_STEPS, CheckStep
-from optimize.storage.options import StorageOptions
 from optimize.storage.remedy import apply_remedy
 from optimize.storage.store import TrialStore
 from optimize.storage.url import StorageUrl
-
-OPTIONS = StorageOptions(connect_timeout=5)
 
 
 @pytest.fixture(scope="module", params=list(LANGUAGES))
@@ -36,19 +29,6 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     lab = make_lab(request.param)
     yield lab
     lab.close()
-
-
-def check(
-    url: StorageUrl, options: StorageOptions = OPTIONS, **kwargs: Any
-) -> dict[str, CheckStep]:
-    steps = list(run_check(url, options, 5, **kwargs))
-    for step in steps:
-        for text in (step.detail_ko, step.cause_ko, step.fix_ko):
-            assert PASSWORD not in text
-        if step.status in {"fail", "warn"}:
-            assert step.cause_ko, step
-            assert step.fix_ko, step
-    return {step.name: step for step in steps}
 
 
 @dataclass(frozen=True)
@@ -349,116 +329,3 @@ def test_server_not_accepting_connections(lab: Lab, moment: str) -> None:
     assert "SQLSTATE 57P03" in step.detail_ko
     assert "켜지는 중이거나 꺼지는 중" in step.cause_ko
     assert "docker logs" in step.fix_ko
-
-
-def test_server_without_ssl(postgres_url: StorageUrl) -> None:
-    """SSL이 없는 서버에 SSL을 요구했다."""
-    step = check(replace(postgres_url, query=(("sslmode", "require"),)))["tls"]
-    assert step.status == "fail"
-    assert "SSL을 지원하지 않는데" in step.cause_ko
-    assert "sslmode=prefer" in step.fix_ko
-
-
-@pytest.mark.parametrize(
-    "words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b""]
-)
-def test_foreign_program_on_the_port(words: bytes) -> None:
-    """PostgreSQL이 아닌 프로그램은, 그 말이 SSL을 쓰자는 답(`S`)처럼 시작해도 그렇다고 말한다."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def answer() -> None:
-            with contextlib.suppress(OSError):
-                peer, _ = server.accept()
-                with peer:
-                    peer.sendall(words)
-                    peer.recv(64)
-
-        thread = Thread(target=answer)
-        thread.start()
-        port = server.getsockname()[1]
-        step = check(StorageUrl("postgresql", "psycopg2", "u", "p", "127.0.0.1", port, "d"))["tls"]
-        thread.join()
-    assert step.status == "fail"
-    assert "PostgreSQL이 아닌 다른 프로그램" in step.cause_ko
-    assert "ss -ltnp" in step.fix_ko
-
-
-def test_server_dies_during_the_check(make_postgres: Callable[..., PostgresServer]) -> None:
-    """점검 도중 서버가 죽으면 그 단계가 실패하고 뒤는 건너뛴다."""
-    server = make_postgres()
-    url = server.create_database()
-    steps = []
-    for step in run_check(url, OPTIONS, 5):
-        steps.append(step)
-        if step.name == "write":
-            server.stop("immediate")
-    by_name = {step.name: step for step in steps}
-    assert by_name["read_only"].status == "fail"
-    assert "연결을 끊었습니다" in by_name["read_only"].cause_ko
-    assert {by_name[name].status for name in ("encoding", "latency", "dead_trials")} == {"skip"}
-
-
-def test_what_only_the_driver_reads_is_named(
-    postgres_url: StorageUrl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """libpq의 환경 변수: 없는 PGSERVICE는 드라이버의 단계에서, PGOPTIONS의 search_path는 쓰기에서 막힌다."""
-    monkeypatch.setenv("PGSERVICE", "없는것")
-    step = check(postgres_url)["session"]
-    assert (step.status, "env | grep ^PG" in step.fix_ko) == ("fail", True)
-    monkeypatch.delenv("PGSERVICE")
-    monkeypatch.setenv("PGOPTIONS", "-c search_path=nowhere")
-    step = check(postgres_url)["write"]
-    assert (step.status, step.detail_ko) == ("fail", "search_path = nowhere")
-    with pytest.raises(StorageError):  # 점검과 실행이 같은 것을 본다
-        TrialStore.open(postgres_url, OPTIONS, "s", ["maximize"], {}, {})
-
-
-def test_recovering_standby(make_postgres: Callable[..., PostgresServer]) -> None:
-    """대기 서버(standby)는 읽기 전용으로 판정된다."""
-    server = make_postgres()
-    url = server.create_database()
-    server.stop()
-    data = server.server.data
-    (data / "standby.signal").touch()
-    server.start()
-    step = check(url)["read_only"]
-    assert "대기 서버" in step.cause_ko
-    assert "pg_promote" in step.fix_ko
-
-
-def test_capacity_against_the_plan(postgres_url: StorageUrl) -> None:
-    """max_connections가 계획보다 적으면 주의하고 맞는 값을 권한다."""
-    steps = {step.name: step for step in run_check(postgres_url, OPTIONS, 10_000)}
-    assert steps["capacity"].status == "warn"
-    assert "storage_pool_size" in steps["capacity"].fix_ko
-    assert "10000개까지" in steps["capacity"].cause_ko
-
-
-def test_both_versions_are_green(any_postgres_url: StorageUrl) -> None:
-    """갓 만든 데이터베이스에서 15와 18 모두 모든 단계가 정상이다."""
-    assert {step.status for step in check(any_postgres_url).values()} == {"ok"}
-
-
-def test_psycopg2_is_not_loaded_by_the_quick_check(postgres_url: StorageUrl) -> None:
-    """빠른 점검은 SQLAlchemy도 드라이버도 읽지 않고 0.3초 안에 끝난다(파이썬을 켜는 시간까지)."""
-    import os
-    import subprocess
-    import sys
-    import time
-
-    began = time.perf_counter()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-X", "importtime", "-m", "optimize.storage", "check"),
-            *("--quick", "--json", "--storage-url-env", "CHECK_URL"),
-        ],
-        env={**os.environ, "CHECK_URL": postgres_url.secret},
-        capture_output=True,
-        text=True,
-    )
-    elapsed = time.perf_counter() - began
-    assert done.returncode == 0, done.stderr
-    assert '"name": "identity"' in done.stdout
-    for module in ("sqlalchemy", "psycopg2", "pydantic", "optuna"):
-        assert f" {module}\n" not in done.stderr
-    assert elapsed < 1.0  # 홀로 돌면 0.1초: 바쁜 컴퓨터의 여유
