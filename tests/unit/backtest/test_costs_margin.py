@@ -209,6 +209,16 @@ def test_구간은_목록이나_파일로_준다(tmp_path: Path) -> None:
             ],
             "2번째 구간은 앞보다",
         ),
+        *(
+            (
+                [
+                    {"notional_cap": 1e3, "max_leverage": 20, "maintenance_margin_rate": 0.01},
+                    {"notional_cap": 2e3, "max_leverage": most, "maintenance_margin_rate": rate},
+                ],
+                "2번째 구간은 앞보다",
+            )
+            for most, rate in ((25, 0.01), (20, 0.005))
+        ),
         (
             [
                 {"notional_cap": 1e3, "max_leverage": 20, "maintenance_margin_rate": 0.01},
