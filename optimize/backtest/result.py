@@ -25,7 +25,7 @@ TRADE_DTYPE = np.dtype(
     align=True,
 )
 """거래 한 줄. entry_bar·exit_bar: 체결된 LTF 봉. 가격: slippage를 더한 체결 가격. quantity: 기초 자산의 양.
-fees·funding: 낸 것이 양수, 호가 통화. pnl: 수수료와 펀딩을 뺀 순손익. return_pct: pnl / 진입 때 평가금.
+fees·funding: 낸 것이 양수, 호가 통화. pnl: 수수료와 펀딩을 뺀 순손익. return_pct: pnl / 진입 때 평가금, %.
 bars: 보유한 봉. side: +1 long, -1 short. reason: EXIT_REASONS의 번호."""
 
 EXIT_REASONS: dict[int, str] = {
