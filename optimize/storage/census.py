@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from optimize.storage.cancellable import begin
 from optimize.storage.census_best import find_bests
 from optimize.storage.census_heads import Head, find_spans, read_heads
 from optimize.storage.census_sql import ints, where
@@ -200,10 +200,9 @@ def _count_together(
         with twin as other:
             return None if other is None else _count(other, second, sorted(second), heads)
 
-    with ThreadPoolExecutor(1) as pool:
-        half = pool.submit(count_second)
-        mine = _count(db, first, sorted(first), heads)
-        rest = half.result()
+    half = begin(count_second)
+    mine = _count(db, first, sorted(first), heads)
+    rest = half.result()
     return mine | (_count(db, second, sorted(second), heads) if rest is None else rest)
 
 

@@ -13,10 +13,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any, Literal
 
 from optimize import paths
@@ -38,6 +38,8 @@ STATE_LABELS: dict[StudyState, str] = {
     "empty": "비어 있음",
     "counting": "세는 중",
 }
+# 함께 읽는 저장소의 수.
+_MOST_TOGETHER = 9
 # 처음 세는 시행이 이보다 많으면 먼저 이름과 수만 보이고, 다 센 뒤에 다시 보인다.
 _WORTH_WAITING = 100_000
 # 실행이 스터디에 적는 지문의 이름(`reader.ATTRIBUTE`).
@@ -141,30 +143,43 @@ def stream_all(
     servers = [url for url in urls if url.backend == "postgresql"]
     files = [url for url in urls if url.backend == "sqlite"]
     # 서버는 함께 기다리고, 파일은 한 thread가 차례로 읽는다(파일 읽기는 계산이라 나눌 것이 없다).
-    works = [[url] for url in servers] + ([files] if files else [])
-    ready: SimpleQueue[tuple[StorageUrl, Any] | None] = SimpleQueue()
+    waiting: SimpleQueue[Sequence[StorageUrl]] = SimpleQueue()
+    for chosen in [[url] for url in servers] + ([files] if files else []):
+        waiting.put(chosen)
+    ready: SimpleQueue[tuple[StorageUrl, Any] | BaseException | None] = SimpleQueue()
 
-    def work(chosen: Sequence[StorageUrl]) -> None:
+    def work() -> None:
         try:
-            for url in chosen:
+            for url in _taken(waiting):
                 for found in _attempt(url, options, cache):
                     ready.put((url, found))
-        finally:
             ready.put(None)
+        except BaseException as error:  # noqa: BLE001 — 기다리는 쪽에서 다시 낸다
+            ready.put(error)
 
-    with ThreadPoolExecutor(max(1, min(9, len(works)))) as pool:
-        waiting = [pool.submit(work, chosen) for chosen in works]
-        left = len(waiting)
-        while left:
-            item = ready.get()
-            if item is None:
-                left -= 1
-            else:
-                yield item
-        for future in waiting:
-            future.result()
+    left = min(_MOST_TOGETHER, waiting.qsize())
+    for _ in range(left):
+        # 답하지 않는 서버를 기다리는 thread는 Ctrl-C에 프로세스와 함께 끝난다.
+        Thread(target=work, name="listing", daemon=True).start()
+    while left:
+        item = ready.get()
+        if item is None:
+            left -= 1
+        elif isinstance(item, BaseException):
+            raise item
+        else:
+            yield item
     if cache is not None:
         cache.save()
+
+
+def _taken(waiting: SimpleQueue[Sequence[StorageUrl]]) -> Iterator[StorageUrl]:
+    while True:
+        try:
+            chosen = waiting.get_nowait()
+        except Empty:
+            return
+        yield from chosen
 
 
 def list_studies(url: StorageUrl, options: StorageOptions) -> list[StudyInfo]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -125,3 +129,26 @@ def test_a_locked_file_does_not_hold_the_list(home: Path) -> None:
     assert "b.db" in listed.stderr
     assert "잠그고 있습니다" in listed.stderr
     assert took < 20
+
+
+def test_ctrl_c_while_a_server_is_silent_ends_at_once(tmp_path: Path) -> None:
+    """답하지 않는 서버를 기다리는 목록도 Ctrl-C에 바로 끝난다."""
+    (tmp_path / "params.yaml").write_text("search: {storage_connect_timeout: 500}\n")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d"
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "optimize.studies", "list"),
+                *("--config", str(tmp_path / "params.yaml"), "--storage-url", url),
+            ],
+            env={**os.environ, "BACKTEST_WIZARD_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        peer, _ = silent.accept()
+        with peer:
+            assert peer.recv(8)  # 연결해서 답을 기다린다
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said) == (130, "", "멈췄습니다.\n")
