@@ -129,4 +129,8 @@ def warm_up(parameter: Parameter) -> None:
         model.add(place, (0, 1.0, 0.0))
         model.add(place, (0, -1e3, 0.0))
         model.fit()
+    for _ in range(10):
+        # 못한 시행이 열 늘면 l이 하나 커져, 배운 시행 하나가 g에서 l로 옮겨 간다.
+        model.add(place, (0, 1e6, 0.0))
+        model.fit()
     model.draw(rng).value(parameter.name)

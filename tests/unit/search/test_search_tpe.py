@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import random
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from search_problem import MIXED
 
-from optimize.search import tpe_draw_nb, tpe_fit_nb
+from optimize.search import tpe_draw_nb, tpe_fit_nb, tpe_group, tpe_model
 from optimize.search.space import SearchSpace
 from optimize.search.tpe_dimensions import Codec, Dimension
 from optimize.search.tpe_group import TpeGroup
@@ -251,3 +254,22 @@ def test_weights_equal_optunas_ramp(n: int) -> None:
     weight = tpe_fit_nb.weights_nb(n + len(below), below)
     assert np.all(weight[below] == 0)
     assert np.delete(weight, below) == pytest.approx(expected, rel=1e-6)
+
+
+def test_warm_up_passes_through_every_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """미리 컴파일하는 길이 빠뜨린 커널은 실행의 도중에 컴파일되어 탐색이 멈춘 것처럼 보인다."""
+    source = inspect.getsource(tpe_group)
+    names = {match[0]: match[1] for match in re.findall(r"\b((tpe_\w+_nb)\.\w+_nb)\(", source)}
+    assert len(names) >= 5
+    passed: set[str] = set()
+    for name, module in names.items():
+        place = getattr(tpe_group, module)
+        kernel = getattr(place, name.rpartition(".")[2])
+
+        def spied(*given: Any, name: str = name, kernel: Any = kernel) -> Any:
+            passed.add(name)
+            return kernel(*given)
+
+        monkeypatch.setattr(place, name.rpartition(".")[2], spied)
+    tpe_model.warm_up(FloatParameter("x", 0.5, low=0.0, high=1.0))
+    assert passed == set(names)
