@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import time
 from contextlib import suppress
 from multiprocessing import forkserver
 
@@ -23,18 +24,26 @@ import optimize.runner.worker  # noqa: E402, F401
 from optimize.runner.patience import TrialTimeout, interrupted  # noqa: E402
 from optimize.runner.rehearsal import TEMPLATE_ENV, rehearse_compiled  # noqa: E402
 
+_ORPHANED_TRIES = 50
 
-def _sweep(template: int) -> None:
+
+def _sweep(template: int, coordinator: int) -> None:
     """원형이 끝날 때: coordinator가 kill -9로 죽었으면 소켓과 그 폴더(`/tmp/pymp-…`)를 치울 이가 없다."""
     address = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
-    if address and os.getpid() == template:
-        # 성하게 끝난 coordinator는 이미 치웠다.
-        with suppress(OSError):
-            os.unlink(address)
-            os.rmdir(os.path.dirname(address))
+    if not address or os.getpid() != template:
+        return
+    # 죽은 것을 손잡이로 먼저 알고, 부모가 바뀌는 것은 조금 뒤다. 살아 있으면 그가 쓰고 그가 치운다.
+    for _ in range(_ORPHANED_TRIES):
+        if os.getppid() != coordinator:
+            # 성하게 끝난 coordinator는 이미 치웠다.
+            with suppress(OSError):
+                os.unlink(address)
+                os.rmdir(os.path.dirname(address))
+            return
+        time.sleep(0.01)
 
 
-atexit.register(_sweep, os.getpid())
+atexit.register(_sweep, os.getpid(), os.getppid())
 
 # 표시가 옛 것이면(numba를 갈았거나 CPU가 다르다) 컴파일하게 된다: 그만두고 작업자들에게 맡긴다.
 _LOADING_SECONDS = 5.0
