@@ -11,6 +11,7 @@ import pytest
 from test_run_screen import done, hello, open_screen, study, trial
 from tui_kit import shown, until, until_text, write_run
 
+from optimize.runner.coordinator import WARMING_LABEL
 from tui.app import WizardApp
 from tui.screens import run as run_module
 
@@ -47,6 +48,33 @@ async def test_a_quiet_run_does_not_show_an_old_speed(
                     json.dumps({"v": 1, "ts": "2026-01-02T03:04:05+00:00", **PROGRESS}) + "\n"
                 )
             await until(pilot, lambda: "41.5/초" in shown(app))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40)])
+async def test_a_run_that_compiles_says_so(
+    tui_home: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """처음 한 번의 컴파일은 1분이 넘기도 한다: 소식이 없다고 하지 않고 하는 일을 말한다."""
+    monkeypatch.setattr(run_module, "_QUIET_SECONDS", 0.5)
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(120)", "optimize.run"]
+    )
+    compiling = {"type": "data_progress", "label": WARMING_LABEL, "done": 0, "total": 1}
+    try:
+        folder = write_run(tui_home, "r", [hello(process.pid), study(), compiling])
+        app = WizardApp()
+        async with app.run_test(size=size) as pilot:
+            screen = await open_screen(pilot, folder)
+            await until(pilot, lambda: screen.model.quiet_s > 0)
+            assert "컴파일하기" in shown(app)
+            assert "새 시행 없음" not in shown(app)
+            with (folder / "events.ndjson").open("a", encoding="utf-8") as file:
+                line = {"v": 1, "ts": "2026-01-02T03:04:05+00:00", **compiling, "done": 1}
+                file.write(json.dumps(line) + "\n")
+            await until(pilot, lambda: "컴파일" not in shown(app))
     finally:
         process.kill()
         process.wait()

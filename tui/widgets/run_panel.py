@@ -78,6 +78,16 @@ class RunPanel(Widget):
         template = ko.DATA_PROGRESS if event.total else ko.DATA_PROGRESS_OPEN
         return plain(template.format(label=event.label, done=event.done, total=event.total))
 
+    def _warming(self, room: int) -> str:
+        """시행에 앞서 커널을 컴파일하고 있으면 그 말, 아니면 빈 글. 좁으면 괄호의 것을, 더 좁으면 앞말을 뺀다."""
+        event = self.model.preparing
+        if event is None or event.done >= (event.total or 1) or self.model.is_over:
+            return ""
+        label = plain(event.label)
+        short = label.partition(" (")[0]
+        wordings = (label, short, short.rpartition(" ")[2])
+        return next((words for words in wordings if cell_len(words) <= room), "")
+
     def _line(self, study: StudyState) -> Text:
         style = self.get_component_rich_style
         share = min(1.0, study.done / study.target) if study.target else 0.0
@@ -98,7 +108,10 @@ class RunPanel(Widget):
         best = fit(best, _BEST) if whole >= _TIGHT else best
         line.append(f"  {best}", style("run-panel--best"))
         notes = []
-        if study.done < study.target and self.model.quiet_s and not self.model.is_over:
+        room = max(0, whole - line.cell_len)
+        if study.done < study.target and (warming := self._warming(room - 2)):
+            notes = [warming]
+        elif study.done < study.target and self.model.quiet_s and not self.model.is_over:
             # 저장소를 기다리거나 멈춰 있다: 앞서 알린 속도와 남은 시간은 이제 맞지 않는다.
             notes = [ko.QUIET.format(time=duration_text(self.model.quiet_s))]
         elif study.done < study.target and not self.model.is_over:
@@ -108,7 +121,6 @@ class RunPanel(Widget):
                 notes.append(words.format(eta=duration_text(study.eta_s)))
         elif not self.model.is_over and all(one.done >= one.target for one in self.model.studies):
             notes = [ko.FINISHING]
-        room = max(0, whole - line.cell_len)
         # 다 들어가지 않으면 앞의 것(속도)부터 뺀다.
         while notes and cell_len("  " + "  ".join(notes)) > room:
             notes.pop(0)
