@@ -42,13 +42,10 @@ if TYPE_CHECKING:
     from optimize.validation.splits import Rules, Scheme
 
 _TRIALS_PER_SPLIT = 50
-_START_SERVER = "서버 켜기: docker start optuna-postgres"
 _OTHER_WAYS = (
     "내장 PostgreSQL: python -m optimize.storage embedded start  또는  --set search.storage_fallback=embedded\n"
     "SQLite: --storage-url sqlite:///studies/이름.db  또는  --set search.storage_fallback=sqlite"
 )
-# 여기서 막히면 서버는 켜져 있고, 대답도 했다.
-_ANSWERED = ("auth", "database", "identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +95,14 @@ def _unreachable(url: StorageUrl, plan: Plan, error: StorageError) -> StorageErr
     from optimize.storage.check import first_failure
     from optimize.storage.failures import CHECK
 
-    cause, fixes = error.cause, [error.fix, _START_SERVER]
-    # 시간 초과는 드라이버가 제 글로 알린다: 다시 물어 두 배로 기다리지 않는다.
+    cause, fixes = error.cause, [error.fix]
     again = _check_again(url, plan)
-    found = first_failure(url, plan.storage_options, again) if error.fix == CHECK else None
-    if found is not None and found.name in _ANSWERED:
-        cause, fixes = f"{url.masked} — {found.cause_ko}", [found.fix_ko]
-    elif error.fix == CHECK:
-        fixes = [_START_SERVER]
+    # 시간 초과는 드라이버가 제 글로 알린다: 다시 물어 두 배로 기다리지 않는다.
+    if error.fix == CHECK:
+        found = first_failure(url, plan.storage_options, again)
+        fixes = []
+        if found is not None:
+            cause, fixes = f"{url.masked} — {found.cause_ko}", [found.fix_ko]
     return StorageError(
         "PostgreSQL에 연결하지 못했습니다",
         f"{cause}\n저장소를 정한 규칙: {plan.storage_rule}",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from optimize.storage.check_step import CHECK, CheckStep
+from optimize.storage.check_step import CheckStep
+from optimize.storage.failures import CHECK
 from optimize.storage.options import StorageOptions
 from optimize.storage.url import StorageUrl
 

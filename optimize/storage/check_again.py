@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from optimize.errors import SettingsError
-from optimize.storage.check_step import CHECK
+from optimize.storage.failures import CHECK
 from optimize.storage.local_server import EMBEDDED_URL, is_embedded
 from optimize.storage.url import StorageUrl, parse_storage_url
 

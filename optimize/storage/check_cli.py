@@ -15,7 +15,7 @@ from optimize.storage.cancellable import cancellable
 from optimize.storage.check import first_failure, run_check
 from optimize.storage.check_again import same_check
 from optimize.storage.check_report import write_json, write_table
-from optimize.storage.check_step import CHECK
+from optimize.storage.failures import CHECK
 from optimize.storage.options import StorageOptions
 from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url

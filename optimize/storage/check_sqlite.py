@@ -23,6 +23,7 @@ from optimize.storage.check_step import (
     skipped,
 )
 from optimize.storage.dbapi import SQLITE_MAGIC
+from optimize.storage.local_server import EMBEDDED_START
 from optimize.storage.probe import ProbeError
 
 BUSY_TIMEOUT_S = 5.0
@@ -189,8 +190,7 @@ class _SqliteCheck:
                 "fail",
                 f"{folder}: {kind}",
                 "네트워크 디스크에서는 SQLite의 잠금과 WAL을 믿을 수 없습니다",
-                "이 컴퓨터의 디스크를 쓰거나 PostgreSQL을 쓰세요: "
-                "python -m optimize.storage embedded start",
+                f"이 컴퓨터의 디스크를 쓰거나 PostgreSQL을 쓰세요: {EMBEDDED_START}",
             )
         with tempfile.TemporaryDirectory(dir=folder, prefix=".wizard-check-") as scratch:
             trial = Path(scratch) / "wal.db"

@@ -11,7 +11,6 @@ from optimize.masking import mask_secrets
 from optimize.storage.probe import ProbeError
 
 Status = Literal["ok", "warn", "fail", "skip"]
-CHECK = "python -m optimize.storage check"
 Remedy = Literal["", "create_database", "upgrade_schema", "clear_dead_trials", "start_embedded"]
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from optimize.storage.check_step import Outcome
 from optimize.storage.diagnosis_server import diagnose_server
-from optimize.storage.diagnosis_situation import CONTAINER, EMBEDDED_START, Situation, hba_line
+from optimize.storage.diagnosis_situation import CONTAINER, Situation, hba_line
+from optimize.storage.local_server import EMBEDDED_START
 from optimize.storage.probe import ProbeError
 
 

@@ -10,15 +10,14 @@ import shlex
 from dataclasses import dataclass, replace
 
 from optimize.masking import MASK
-from optimize.storage.check_step import CHECK
-from optimize.storage.local_server import EMBEDDED_URL
+from optimize.storage.failures import CHECK
+from optimize.storage.local_server import EMBEDDED, EMBEDDED_START, EMBEDDED_URL
 from optimize.storage.pgpass import pgpass_line
 from optimize.storage.probe_target import Target
 from optimize.storage.url import StorageUrl
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 — 비교만 한다
 CONTAINER = "optuna-postgres"
-EMBEDDED_START = "python -m optimize.storage embedded start"
 USE_EMBEDDED = f'export OPTUNA_STORAGE="$({EMBEDDED_URL})"'
 # pg_hba.conf에서 뜻이 따로 있는 이름들.
 _HBA_WORDS = frozenset({"all", "sameuser", "samerole", "samegroup", "replication"})
@@ -112,7 +111,7 @@ class Situation:
     def server_restart(self) -> str:
         """서버를 다시 켜는 길."""
         if self.embedded:
-            return f"python -m optimize.storage embedded stop && {EMBEDDED_START}"
+            return f"{EMBEDDED} stop && {EMBEDDED_START}"
         if self.local:
             return f"docker restart {CONTAINER}"
         return f"{self.target.host}에서: sudo systemctl restart postgresql"

@@ -40,7 +40,8 @@ from optimize.storage.embedded_process import (
     server_account,
     wheel_binaries,
 )
-from optimize.storage.embedded_trouble import EMBEDDED, folder_errors, gave_up, start_failure
+from optimize.storage.embedded_trouble import folder_errors, gave_up, start_failure
+from optimize.storage.local_server import EMBEDDED, EMBEDDED_START
 from optimize.storage.url import StorageUrl
 
 START_TIMEOUT = 120.0
@@ -119,7 +120,7 @@ class EmbeddedServer:
             raise StorageError(
                 "내장 PostgreSQL이 꺼져 있습니다",
                 f"{self.directory}의 서버가 돌고 있지 않습니다",
-                f"{EMBEDDED} start",
+                EMBEDDED_START,
             )
         with folder_errors(self.directory):
             password = read_password(self.directory)
@@ -127,7 +128,7 @@ class EmbeddedServer:
             raise StorageError(
                 "내장 PostgreSQL의 비밀번호 파일이 없거나 비었습니다",
                 str(self.directory / "password"),
-                f"끄고 켜면 새로 만듭니다(데이터는 그대로): {EMBEDDED} stop && {EMBEDDED} start",
+                f"끄고 켜면 새로 만듭니다(데이터는 그대로): {EMBEDDED} stop && {EMBEDDED_START}",
             )
         return StorageUrl("postgresql", "psycopg2", USER, password, HOST, status.port, database)
 

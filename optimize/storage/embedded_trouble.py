@@ -11,7 +11,6 @@ from pathlib import Path
 
 from optimize.errors import StorageError, os_reason
 
-EMBEDDED = "python -m optimize.storage embedded"
 _SHOWN_LINES = 5
 _FULL = "No space left on device"
 # 서버가 켜지며 남기는 말. lc_messages가 C라 늘 영어다.

@@ -8,8 +8,10 @@ from __future__ import annotations
 from optimize import paths
 from optimize.storage.url import StorageUrl
 
+EMBEDDED = "python -m optimize.storage embedded"
+EMBEDDED_START = f"{EMBEDDED} start"
 # 켜져 있는 내장 서버의 URL(비밀번호 포함)을 내는 명령.
-EMBEDDED_URL = "python -m optimize.storage embedded url"
+EMBEDDED_URL = f"{EMBEDDED} url"
 _USER, _HOST, _DATABASE = "postgres", "127.0.0.1", "optuna"
 
 

@@ -44,3 +44,14 @@ def test_a_missing_database_is_told_with_the_command_that_makes_it(
     # 붙여 넣으면 기본 저장소가 아니라 이 저장소에 한다.
     fix = next(line for line in error.fix.splitlines() if "--fix create_database" in line)
     assert f"--storage-url 'postgresql://{postgres_url.username}:***@{place}'" in fix
+
+
+def test_another_computer_is_not_started_with_our_docker(tmp_path: Path) -> None:
+    """없는 이름의 서버에 이 컴퓨터의 container를 켜라고 하지 않는다."""
+    error = refused("postgresql://u:canary-7c3@no-such-host.invalid/d", tmp_path)
+    assert "no-such-host.invalid" in error.cause
+    assert "getent hosts no-such-host.invalid" in error.fix
+    assert "docker" not in error.fix
+    assert "canary-7c3" not in f"{error.cause}{error.fix}"
+    here = refused("postgresql://u:p@127.0.0.1:1/d", tmp_path)
+    assert "docker start optuna-postgres" in here.fix
