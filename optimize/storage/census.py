@@ -201,8 +201,10 @@ def _count_together(
             return None if other is None else _count(other, second, sorted(second), heads)
 
     half = begin(count_second)
-    mine = _count(db, first, sorted(first), heads)
-    rest = half.result()
+    try:
+        mine = _count(db, first, sorted(first), heads)
+    finally:
+        rest = half.result()  # 부른 쪽이 연결을 닫기 전에 끝나 있게 한다
     return mine | (_count(db, second, sorted(second), heads) if rest is None else rest)
 
 

@@ -34,7 +34,7 @@ def find_bests(
     }
     gathered = [counted[key] for key in maximize if _is_gathered(counted[key])]
     ways = ways_to_list(db, list(counted.values()))
-    constrained = ways[-1].bounded
+    constrained = ways[-1].bounded  # 제약을 쓰면 마지막 길은 늘 이것이다
     found, unsure = likely_bests(db, gathered, maximize, ways)
     unsure |= maximize.keys() - {head.study_id for head in gathered}
     if unsure:

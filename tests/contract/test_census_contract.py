@@ -216,6 +216,30 @@ def test_best_when_only_one_constraint_is_ever_violated(
         assert (summary.best_value, summary.best_number) == (sign * 100 / 150, 100)
 
 
+@pytest.mark.parametrize("limit", [None, -1.0])
+def test_the_first_of_many_equal_bests(
+    database: Connection, storage_url: StorageUrl, limit: float | None
+) -> None:
+    """같은 최선이 추리는 수보다 많아도 번호가 가장 앞선 것이다. 번호는 trial_id의 차례가 아닐 수 있다."""
+    studies = {1: list(range(1, 31)), 2: list(range(101, 131))}
+    fill(database, studies, "ties")
+    database.execute(sa.delete(tables.trial_values))
+    database.execute(sa.delete(tables.trial_system_attributes))
+    trials = tables.trials
+    database.execute(sa.update(trials).values(state="COMPLETE", number=29 - trials.c.number))
+    ids = [trial_id for mine in studies.values() for trial_id in mine]
+    same = {"objective": 0, "value": 0.5, "value_type": "FINITE"}
+    insert(database, tables.trial_values, [{"trial_id": trial_id, **same} for trial_id in ids])
+    if limit is not None:
+        written = {"key": "constraints", "value_json": json.dumps([limit])}
+        rows = [{"trial_id": trial_id, **written} for trial_id in ids]
+        insert(database, tables.trial_system_attributes, rows)
+    database.commit()
+    with reading_rows(storage_url, OPTIONS) as db:
+        found = count_studies(db, [1, 2])
+    assert [(one.best_value, one.best_number) for one in found.values()] == [(0.5, 0), (0.5, 0)]
+
+
 @pytest.mark.parametrize("storage_url", ["sqlite"], indirect=True)
 def test_trials_without_a_study_are_nobodys(database: Connection, storage_url: StorageUrl) -> None:
     """지워진 스터디의 시행이나 주인 없는 시행이 남의 구간 안에 있어도 남의 것으로 세지 않는다."""
