@@ -34,6 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.append(str(Path(__file__).resolve().parent))
 from connection_watch import Watcher
 from postgres import PostgresServer, embedded_binaries
+from small_disk import full, small_disk
 
 from optimize.storage.url import StorageUrl
 
@@ -228,7 +229,7 @@ def ordeal(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
     made = PostgresServer(embedded_binaries(), {"max_connections": "20"})
     owner = made.server.data.stat().st_uid
     try:
-        with lab.small_disk(made.directory / "disk", 96, owner) as disk:
+        with small_disk(made.directory / "disk", 96 * 1024, owner=owner) as disk:
             space = disk / "space"
             space.mkdir()
             os.chown(space, owner, -1)
@@ -241,7 +242,7 @@ def ordeal(folder: Path, target: int, workers: int, down: float = 60.0) -> None:
             for fault in (lab.terminated, lab.locked, lab.sluggish, lab.read_only, lab.exhausted):
                 suffering.suffer(fault(made, url), fault.__name__)
                 print(f"  {fault.__name__}: 시행 {bench.written()}개째", flush=True)
-            suffering.suffer(lab.full(disk), "full")
+            suffering.suffer(full(disk), "full")
             print(f"  full: 시행 {bench.written()}개째", flush=True)
             with lab.stopped(made, url):
                 time.sleep(down)

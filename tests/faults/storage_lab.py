@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -174,41 +173,3 @@ def connected(
     with contextlib.closing(_connect(url)) as connection:
         connection.autocommit = autocommit
         yield connection
-
-
-# ── 디스크
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int, owner: int | None = None) -> Iterator[Path]:
-    """작은 tmpfs. 만들 수 없으면 까닭을 말하고 건너뛴다."""
-    if os.geteuid() != 0:
-        pytest.skip("작은 tmpfs를 mount하려면 root여야 한다")
-    folder.mkdir(parents=True)
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0711", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"tmpfs를 mount할 수 없다: {done.stderr.strip()}")
-    try:
-        if owner is not None:
-            os.chown(folder, owner, -1)
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-@contextmanager
-def full(disk: Path) -> Iterator[None]:
-    """디스크를 마지막 바이트까지 채운다."""
-    ballast = disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    try:
-        yield
-    finally:
-        ballast.unlink()

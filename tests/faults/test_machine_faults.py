@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from run_cases import (
     read_events,
     wait_until,
 )
+from small_disk import small_disk
 
 # 표시 파일이 있으면 시계가 한 시간 전을 가리킨다.
 CLOCK = r"""
@@ -67,30 +66,13 @@ def case(tmp_path: Path, wizard_home: Path) -> Iterator[RunCase]:
     made.close()
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int, *options: str) -> Iterator[None]:
-    """folder에 작은 tmpfs를 얹는다. 얹을 수 없으면 시험을 건너뛴다."""
-    mount = shutil.which("mount")
-    if mount is None or os.geteuid() != 0:
-        pytest.skip("tmpfs를 얹으려면 root여야 한다")
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = ",".join((f"size={kilobytes}k", *options))
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", settings, "tmpfs", str(folder)], check=False)
-    if done.returncode != 0:
-        pytest.skip("이 컴퓨터는 tmpfs를 얹게 하지 않는다")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
 def test_a_clock_that_steps_back_an_hour_changes_nothing(
     case: RunCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """실행 도중에 한 시간 뒤로 가도, 죽고 다시 이어도 목표를 꼭 채우고 기다리지 않는다."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("C 컴파일러가 없다")
+        pytest.skip("시계를 속일 library를 만들 C 컴파일러가 없습니다")
     source, library, step = (case.folder / name for name in ("clock.c", "clock.so", "step"))
     source.write_text(CLOCK, encoding="utf-8")
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)

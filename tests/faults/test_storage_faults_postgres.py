@@ -14,14 +14,13 @@ import optuna
 import pytest
 from faults import Bench, exact_values, leftover
 from postgres import PostgresServer
+from small_disk import full, small_disk
 from storage_lab import (
     Ordeal,
     exhausted,
-    full,
     locked,
     read_only,
     sluggish,
-    small_disk,
     stopped,
     terminated,
 )
@@ -50,7 +49,7 @@ def test_every_fault_of_the_server_is_waited_out(
     server = make_postgres({"max_connections": "20"})
     bench = Bench(tmp_path / "run", TARGET, 2, TARGET)
     owner = server.server.data.stat().st_uid
-    with small_disk(server.directory / "disk", 48, owner) as disk:
+    with small_disk(server.directory / "disk", 48 * 1024, owner=owner) as disk:
         space = disk / "space"
         space.mkdir()
         os.chown(space, owner, -1)

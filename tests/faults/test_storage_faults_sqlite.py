@@ -18,7 +18,8 @@ import optuna
 import pytest
 from faults import Bench, exact_values
 from optuna.distributions import FloatDistribution
-from storage_lab import Ordeal, full, small_disk
+from small_disk import full, small_disk
+from storage_lab import Ordeal
 
 from optimize.errors import StorageError
 from optimize.storage.options import StorageOptions
@@ -38,7 +39,7 @@ def _quiet() -> None:
 def test_a_foreign_lock_and_a_full_disk_are_waited_out(tmp_path: Path, undisturbed: Values) -> None:
     """한 실행이 남의 잠금을, 이어서 꽉 찬 디스크를 겪는다: 잃는 것도 다른 값도 없다."""
     bench = Bench(tmp_path / "run", TARGET, 2, TARGET)
-    with small_disk(tmp_path / "disk", 8) as disk:
+    with small_disk(tmp_path / "disk", 8 * 1024) as disk:
         path = disk / "study.db"
         url = f"sqlite:///{path}"
         process = bench.start(url, 0.25)

@@ -50,13 +50,14 @@ def books() -> dict[str, list[Path]]:
 @pytest.mark.parametrize("paths", books().values(), ids=books().keys())
 def test_every_command_of_the_document_works(paths: list[Path], sandbox: Sandbox) -> None:
     """문서의 명령을 위에서부터 차례로, 진짜 PostgreSQL과 함께."""
+    programs = {name for path in paths for item in commands(path) for name in item.programs()}
+    if "psql" in programs and shutil.which("psql") is None:
+        pytest.skip("문서가 쓰는 psql이 없습니다(Debian의 postgresql-client)")
     sandbox.import_candles("BINANCE:BTCUSDT")
     readme = commands(REPO / "README.md")
     installs = {command.text for command in readme if "pip" in command.programs()}
     for path in paths:
         for command in commands(path):
-            if "psql" in command.programs() and shutil.which("psql") is None:
-                pytest.skip("psql이 없습니다")
             if path.name != "README.md" and command.text in installs:
                 continue  # README에서 설치해 본 그대로다
             print(f"$ {command.text}\n{sandbox.run(command)}")

@@ -61,19 +61,25 @@ def test_a_run_refused_at_the_door_gives_the_cursor_back(case: RunCase, tmp_path
     assert screen.count(_HIDE) == screen.count(_SHOW) == 1
 
 
-def test_a_reader_that_left_does_not_change_what_the_run_did(case: RunCase) -> None:
-    """`… | head`: 결과의 표를 받던 쪽이 닫혀도 실행은 끝난 것이다."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(
-        case.command("--storage-url", case.sqlite_url, n=12),
+def with_stdout(case: RunCase, stdout: int | IO[str]) -> subprocess.CompletedProcess[str]:
+    """stdout이 stdout인 실행."""
+    command = case.command("--storage-url", case.sqlite_url, n=12)
+    return subprocess.run(
+        command,
         env=case.environ(),
-        stdout=writer,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_a_reader_that_left_does_not_change_what_the_run_did(case: RunCase) -> None:
+    """`… | head`: 결과의 표를 받던 쪽이 닫혀도 실행은 끝난 것이다."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = with_stdout(case, writer)
     os.close(writer)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -106,15 +112,7 @@ def test_events_nobody_reads_end_the_run_with_their_reason(case: RunCase) -> Non
 
 def test_a_full_stdout_is_said_in_korean(case: RunCase) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            case.command("--storage-url", case.sqlite_url, n=12),
-            env=case.environ(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = with_stdout(case, full)
     assert done.returncode == 5
     assert "결과의 표를 쓰지 못했습니다" in done.stderr
     assert "디스크가 가득 찼습니다" in done.stderr

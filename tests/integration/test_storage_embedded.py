@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from postgres import embedded_binaries
+from small_disk import full, small_disk
 
 from optimize.errors import StorageError
 from optimize.storage.embedded import EmbeddedServer
@@ -208,34 +209,25 @@ def test_a_password_that_cannot_be_renewed_is_not_shown(
     assert not (server.directory / "password").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="작은 디스크를 붙인다")
 def test_full_disk_is_named_and_freed_space_is_enough(tmp_path: Path) -> None:
     """찬 디스크에서는 바로 까닭을 말하고, 비우면 곧바로 켜진다(복구에 매달린 서버를 남기지 않는다)."""
     embedded_binaries()
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", str(disk)]
-    if subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
-        pytest.skip("붙일 수 없는 컨테이너다")
-    server = EmbeddedServer(disk / "studies" / ".postgres")
-    filler = disk / "filler"
-    try:
-        server.start()
-        fill = ["dd", "if=/dev/zero", f"of={filler}", "bs=64k"]
-        assert subprocess.run(fill, capture_output=True, check=False).returncode != 0
-        server.stop()  # checkpoint를 적지 못하고 죽는다: 다음은 복구부터다
-        began = time.monotonic()
-        with pytest.raises(StorageError, match="디스크가 가득 찼습니다"):
+    with small_disk(tmp_path / "disk", 80 * 1024) as disk:
+        server = EmbeddedServer(disk / "studies" / ".postgres")
+        try:
             server.start()
-        filler.unlink()
-        assert server.start().state == "running"
-        assert time.monotonic() - began < 30
-    finally:
-        server.stop("immediate")
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+            with full(disk):
+                server.stop()  # checkpoint를 적지 못하고 죽는다: 다음은 복구부터다
+                began = time.monotonic()
+                with pytest.raises(StorageError, match="디스크가 가득 찼습니다"):
+                    server.start()
+            assert server.start().state == "running"
+            assert time.monotonic() - began < 30
+        finally:
+            server.stop("immediate")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 된다")
+@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 되어 보려면 root여야 합니다")
 def test_folder_of_another_account_is_explained(server: EmbeddedServer) -> None:
     """root가 켠 서버를 다른 계정이 보면 traceback이 아니라 주인을 바꾸는 법을 말한다."""
     server.start()
@@ -309,7 +301,7 @@ def test_broken_configuration_shows_the_log(server: EmbeddedServer) -> None:
         server.start()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root에서만 계정을 낮춘다")
+@pytest.mark.skipif(os.geteuid() != 0, reason="root일 때만 계정을 낮춥니다")
 def test_unreadable_binaries_are_copied_and_folders_are_left_alone(tmp_path: Path) -> None:
     """root만 읽는 폴더의 실행 파일은 사본으로 돌고, 원본의 권한은 그대로다."""
     import shutil

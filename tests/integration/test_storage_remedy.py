@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 import stat
-import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +17,7 @@ import optuna
 import psycopg2
 import pytest
 from postgres import PostgresServer
+from small_disk import full, small_disk
 
 from optimize.errors import SettingsError
 from optimize.storage.__main__ import main
@@ -123,23 +123,14 @@ def test_upgrading_what_is_not_there_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="작은 디스크를 붙인다")
 def test_full_disk_is_not_called_a_broken_file(tmp_path: Path) -> None:
     """찬 디스크의 멀쩡한 파일을 깨졌다고 하지 않는다."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)]
-    if subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
-        pytest.skip("붙일 수 없는 컨테이너다")
-    try:
-        url = sqlite_url(disk / "a.db")
+    with small_disk(tmp_path / "disk", 3 * 1024) as disk:
         with closing(sqlite3.connect(disk / "a.db")) as connection:
             connection.execute("CREATE TABLE mine (value int)")
-        fill = ["dd", "if=/dev/zero", f"of={disk}/filler", "bs=1k"]
-        subprocess.run(fill, capture_output=True, check=False)
-        failed = [step for step in check(url).values() if step.status == "fail"]
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+        with full(disk):
+            steps = check(sqlite_url(disk / "a.db"))
+    failed = [step for step in steps.values() if step.status == "fail"]
     assert failed
     assert all("디스크" in step.cause_ko for step in failed), failed
 
@@ -251,7 +242,7 @@ def test_locked_sqlite_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "fuser" in step.fix_ko
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root가 다른 계정이 되어 본다")
+@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 되어 보려면 root여야 합니다")
 def test_sqlite_without_permission() -> None:
     """쓸 수 없는 폴더와 읽기 전용 파일(다른 계정으로)."""
     with tempfile.TemporaryDirectory() as folder:
