@@ -198,16 +198,3 @@ async def test_progress_line_is_whole(tui_home: Path, size: tuple[int, int]) -> 
         assert all("4분 10초" in line for line in lines)
         # 칸이 여럿이면 좁아도 어느 칸의 시행인지 보인다.
         assert "칸" in next(line for line in shown(app).splitlines() if "번호" in line)
-
-
-def test_main_of_the_rehearsal_compiles_the_search_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """화면이 뒤에서 띄우는 예행이 탐색의 모형까지 컴파일한다: 첫 실행이 열 번째 시행쯤에서 멈추지 않는다."""
-    from optimize.runner import rehearsal
-    from optimize.search import tpe_model
-
-    done: list[str] = []
-    monkeypatch.setattr(rehearsal, "rehearse", lambda *_: done.append("전략"))
-    monkeypatch.setattr(rehearsal.os, "nice", lambda _: None)
-    monkeypatch.setattr(tpe_model, "warm_up", lambda _: done.append("모형"))
-    rehearsal.main()
-    assert done == ["전략", "모형"]

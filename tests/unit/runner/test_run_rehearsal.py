@@ -70,3 +70,16 @@ def test_a_users_strategy_is_read_but_not_called(tmp_path: Path) -> None:
 def test_a_broken_strategy_does_not_break_the_worker(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise RuntimeError('x')", encoding="utf-8")
     rehearse(f"{tmp_path / 'bad.py'}:Bad", CostModel(), "DEMO:BTCUSDT", "1m")
+
+
+def test_main_of_the_rehearsal_compiles_the_search_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """화면이 뒤에서 띄우는 예행이 탐색의 모형까지 컴파일한다: 첫 실행이 열 번째 시행쯤에서 멈추지 않는다."""
+    from optimize.runner import rehearsal
+    from optimize.search import tpe_model
+
+    done: list[str] = []
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *_: done.append("전략"))
+    monkeypatch.setattr(rehearsal.os, "nice", lambda _: None)
+    monkeypatch.setattr(tpe_model, "warm_up", lambda _: done.append("모형"))
+    rehearsal.main()
+    assert done == ["전략", "모형"]

@@ -237,7 +237,7 @@ def test_pointer_skips_unknown_fields(tmp_path: Path) -> None:
     assert read_pointer(path) == POINTER
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 된다")
+@pytest.mark.skipif(os.geteuid() != 0, reason="다른 계정이 되어 보려면 root여야 합니다")
 def test_an_unreadable_dotenv_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """남의 `.env`(0600)를 없는 것으로 보고 기본 저장소로 넘어가지 않는다."""
     with tempfile.TemporaryDirectory() as home:
