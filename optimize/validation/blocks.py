@@ -28,6 +28,8 @@ _VERSION = "1"
 _HEAD = struct.Struct("<Iff")
 # 분산이 제곱 평균의 이 비율보다 작으면 float32로 줄일 때의 찌꺼기다.
 _ROUNDING = 1e-6
+# 분산이 이보다 작으면 움직이지 않은 것이다(그 제곱까지 float64에 든다).
+_TINY = 1e-150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +135,8 @@ def _shape(returns: NDArray[np.float64]) -> tuple[float, float]:
     away = returns - returns.sum() / days
     power = away * away
     spread = float(away @ away) / days
-    if not spread > _ROUNDING * float(returns @ returns) / days:
+    # 너무 작으면 아래의 거듭제곱이 0이 된다.
+    if not spread > max(_ROUNDING * float(returns @ returns) / days, _TINY):
         return 0.0, 3.0
     skew = float(power @ away) / days / spread**1.5
     return skew, float(power @ power) / days / spread**2
