@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
@@ -123,8 +123,9 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
     try:
         paths.private_dir(path.parent)
         paths.refuse_links(path)
+        _refuse_foreign(path, options)
         with sqlite_lock(path, options):
-            _create_or_require_sqlite(path)
+            _create_or_require_file(path)
             connection = sqlite3.connect(path, timeout=options.sqlite_timeout)
             try:
                 _require_wal(connection.cursor(), path)
@@ -149,8 +150,25 @@ def prepare_sqlite_file(path: Path, options: StorageOptions) -> None:
         ) from error
 
 
-def _create_or_require_sqlite(path: Path) -> None:
-    """없으면 빈 파일을 만든다. 한 쪽이 못 되는 남의 글이면 StorageError: SQLite는 그것을 빈 파일로 보고 덮어쓴다.
+def _refuse_foreign(path: Path, options: StorageOptions) -> None:
+    """SQLite가 아닌 남의 파일이면, 곁에 잠금 파일을 만들기 전에 거절한다.
+
+    한 쪽이 못 되는 글은 SQLite가 빈 파일로 보고 덮어쓰므로 크기로 안다. 나머지는 SQLite가 연다(sqlite3.Error).
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    if 0 < size < _SMALLEST_SQLITE:
+        raise StorageError(
+            "SQLite 파일을 열지 못했습니다",
+            f"{path}: SQLite 파일이 아닙니다",
+            "다른 파일을 고릅니다. 이 파일은 건드리지 않았습니다",
+        )
+    if size:
+        with closing(open_readonly(path, options.sqlite_timeout)) as connection:
+            connection.execute("PRAGMA schema_version")
+
+
+def _create_or_require_file(path: Path) -> None:
+    """없으면 빈 파일을 만들고, 있으면 읽고 쓸 수 있는지 본다. 아니면 OSError.
 
     있는 파일은 열지 않는다. POSIX의 잠금은 손잡이 하나만 닫아도 그 프로세스의 것이 모두 풀려, 이 파일을 쓰고 있는
     다른 스터디의 연결을 다른 실행이 보지 못하고 WAL을 지운다(https://www.sqlite.org/howtocorrupt.html, 2.2).
@@ -162,12 +180,6 @@ def _create_or_require_sqlite(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not os.access(path, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    if 0 < found.st_size < _SMALLEST_SQLITE:
-        raise StorageError(
-            "SQLite 파일을 열지 못했습니다",
-            f"{path}: SQLite 파일이 아닙니다",
-            "다른 파일을 고릅니다. 이 파일은 건드리지 않았습니다",
-        )
 
 
 def sqlite_lock(path: Path, options: StorageOptions) -> FileLock:

@@ -59,3 +59,13 @@ def test_같은_파일을_또_열어도_이_프로세스의_잠금이_풀리지_
         other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM t'); c.close()"
         subprocess.run([sys.executable, "-c", other, str(path)], check=True, timeout=60)
         assert path.with_name("s.db-wal").exists(), "마지막 연결인 줄 알고 WAL을 지웠다"
+
+
+@pytest.mark.parametrize("size", [20, 5000])
+def test_남의_파일을_거절하며_곁에_아무것도_남기지_않는다(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("#" * size)
+    with pytest.raises(StorageError, match="SQLite 파일이 아닙니다"):
+        prepare_sqlite_file(path, StorageOptions())
+    assert [item.name for item in tmp_path.iterdir()] == ["README.md"]
+    assert path.read_text() == "#" * size
