@@ -93,12 +93,12 @@ def reach_storage(plan: Plan, events: EventWriter) -> Plan:
 def _unreachable(url: StorageUrl, plan: Plan, error: StorageError) -> StorageError:
     """닿지 못한 까닭과 길들. 드라이버의 글로는 까닭을 모르면 점검에게 묻는다."""
     from optimize.storage.check import first_failure
-    from optimize.storage.failures import CHECK
+    from optimize.storage.failures import CHECK, diagnose
 
     cause, fixes = error.cause, [error.fix]
     again = _check_again(url, plan)
     # 시간 초과는 드라이버가 제 글로 알린다: 다시 물어 두 배로 기다리지 않는다.
-    if error.fix == CHECK:
+    if diagnose(error).fix == CHECK:
         found = first_failure(url, plan.storage_options, again)
         fixes = []
         if found is not None:

@@ -15,7 +15,7 @@ from optimize.storage.cancellable import cancellable
 from optimize.storage.check import first_failure, run_check
 from optimize.storage.check_again import same_check
 from optimize.storage.check_report import write_json, write_table
-from optimize.storage.failures import CHECK
+from optimize.storage.failures import CHECK, diagnose
 from optimize.storage.options import StorageOptions
 from optimize.storage.resolve import require_variable_name
 from optimize.storage.url import StorageUrl, parse_storage_url
@@ -80,10 +80,11 @@ def _remedied(name: str, url: StorageUrl, options: StorageOptions, command: str)
         return cancellable(lambda: apply_remedy(name, url, options))
     except StorageError as error:
         # 드라이버의 연결 오류에는 SQLSTATE가 없다: 서버의 언어에 기대지 않는 점검에게 묻는다.
-        found = first_failure(url, options, command) if error.fix == CHECK else None
-        if found is not None:
-            raise StorageError(error.title, found.cause_ko, found.fix_ko) from error
-        raise StorageError(error.title, error.cause, error.fix.replace(CHECK, command)) from error
+        unknown = diagnose(error).fix == CHECK
+        found = first_failure(url, options, command) if unknown else None
+        if found is None:
+            raise
+        raise StorageError(error.title, found.cause_ko, found.fix_ko) from error
 
 
 def _same_check(args: argparse.Namespace, chosen: StorageUrl) -> str:

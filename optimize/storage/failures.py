@@ -169,11 +169,16 @@ def storage_errors(url: StorageUrl, doing: str) -> Iterator[None]:
 
 
 def _failure(url: StorageUrl, doing: str, error: Exception) -> StorageOperationError:
+    from optimize.storage.check_again import same_check
+    from optimize.storage.local_server import EMBEDDED_START, is_embedded
+
     found = diagnose(error)
     cause = mask_secrets(f"{url.masked} — {found.cause}", url.secrets)
-    return StorageOperationError(
-        f"{doing}하지 못했습니다", cause, found.fix, retryable=found.retryable
-    )
+    # 붙여 넣으면 기본 저장소가 아니라 이 저장소를 점검한다.
+    fix = found.fix.replace(CHECK, same_check(url))
+    if found.fix == CHECK and is_embedded(url):
+        fix = f"꺼져 있으면 켭니다: {EMBEDDED_START}\n켜져 있으면: {fix}"
+    return StorageOperationError(f"{doing}하지 못했습니다", cause, fix, retryable=found.retryable)
 
 
 def _diagnose_sqlite(error: sqlite3.Error) -> Diagnosis:
