@@ -22,12 +22,12 @@ from optimize.masking import mask_secrets
 class WizardError(Exception):
     """제목(무엇이), 원인(왜), 해결(어떻게 고치나)을 가진 오류.
 
-    title: 한 줄. cause: 빈 글일 수 있다. fix: 붙여 넣을 명령이나 설정 줄을 담는다.
+    title: 한 줄. cause, fix: 빈 글이면 안 된다. fix는 붙여 넣을 명령이나 설정 줄을 담는다.
     """
 
     exit_code: ClassVar[int] = 5
 
-    def __init__(self, title: str, cause: str = "", fix: str = "") -> None:
+    def __init__(self, title: str, cause: str, fix: str) -> None:
         self.title = mask_secrets(title)
         self.cause = mask_secrets(cause)
         self.fix = mask_secrets(fix)

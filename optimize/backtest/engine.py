@@ -278,11 +278,17 @@ def _orders(dataset: Dataset, signals: Signals) -> Orders:
     }
     needs_atr = any(value is not None for value in distances.values())
     if needs_atr and signals.atr is None:
-        raise RunError("전략의 신호가 틀렸습니다", "ATR 청산을 쓰는데 Signals.atr가 없습니다.", "")
+        raise RunError(
+            "전략의 신호가 틀렸습니다",
+            "ATR 청산을 쓰는데 Signals.atr가 없습니다.",
+            "signals()가 돌려주는 Signals에 atr를 채우십시오.",
+        )
     for name, value in distances.items():
         if value is not None and not 0 < value < np.inf:
             raise RunError(
-                "전략의 신호가 틀렸습니다", f"{name} = {value!r}은(는) 양수가 아닙니다.", ""
+                "전략의 신호가 틀렸습니다",
+                f"{name} = {value!r}은(는) 양수가 아닙니다.",
+                f"signals()가 {name}에 0보다 큰 수를 주거나 None으로 두게 하십시오.",
             )
     if signals.max_bars is not None and signals.max_bars < 1:
         raise RunError("전략의 신호가 틀렸습니다", f"max_bars = {signals.max_bars}", "1 이상으로")

@@ -190,7 +190,9 @@ def _import(args: argparse.Namespace) -> int:
         )
     if args.file is None and args.funding is None:
         raise SettingsError(
-            "들일 파일이 없습니다", "", "예: import 캔들.csv.gz --symbol BINANCE:BTCUSDT"
+            "들일 파일이 없습니다",
+            "캔들 파일도 --funding 도 주지 않았습니다",
+            "예: python -m optimize.data import 캔들.csv.gz --symbol BINANCE:BTCUSDT",
         )
     if args.funding is not None and not symbol.is_perpetual:
         raise SettingsError(

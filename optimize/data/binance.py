@@ -71,7 +71,11 @@ class BinanceMarket:
         table = _zip_table(body, url)
         names = table.column_names
         if "calc_time" not in names or "last_funding_rate" not in names:
-            raise DataError(f"펀딩 파일의 열이 다릅니다: {url}", f"열: {', '.join(names)}")
+            raise DataError(
+                f"펀딩 파일의 열이 다릅니다: {url}",
+                f"calc_time과 last_funding_rate가 있어야 하는데, 있는 열: {', '.join(names)}",
+                "펀딩 기록 파일을 따로 받아 --funding 파일 로 주세요",
+            )
         times, _unit = time_to_ms(table["calc_time"], "calc_time")
         return tidy_funding(times, number_column(table["last_funding_rate"], "last_funding_rate"))
 
@@ -177,7 +181,9 @@ class BinanceMarket:
         except (AttributeError, TypeError, ValueError, LookupError):
             raise self._unreadable(body) from None
         raise DataError(
-            f"{self.label}에 {self.symbol.ticker}이(가) 없습니다", "", "심볼의 철자를 확인하세요"
+            f"{self.label}에 {self.symbol.ticker}이(가) 없습니다",
+            "거래소의 종목 목록에 그 이름이 없습니다(상장 폐지되었거나 철자가 다릅니다)",
+            "심볼의 철자를 확인하세요",
         )
 
     def rest_funding(self, start_ms: int, end_ms: int) -> tuple[FundingSchedule, int]:

@@ -88,7 +88,11 @@ def match_columns(
     known = _NAMES if known is None else known
     for field, name in chosen.items():
         if field not in known:
-            raise DataError(f"모르는 열의 뜻: '{field}'", "", f"쓸 수 있는 뜻: {', '.join(known)}")
+            raise DataError(
+                "모르는 열의 뜻입니다",
+                f"'{field}={name}'의 '{field}'",
+                f"쓸 수 있는 뜻: {', '.join(known)}",
+            )
         if list(names).count(name) != 1:
             reason = "열이 둘 이상입니다" if name in names else "열이 없습니다"
             raise DataError(

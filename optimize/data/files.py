@@ -208,7 +208,11 @@ def _read_table(path: Path) -> pa.Table:
     except (OSError, EOFError, zlib.error, pa.ArrowException, zipfile.BadZipFile) as error:
         raise unreadable(path, error) from error
     raise DataError(
-        f"알 수 없는 형식의 파일입니다: {path.name}", "", f"쓸 수 있는 형식: {', '.join(SUFFIXES)}"
+        f"알 수 없는 형식의 파일입니다: {path.name}",
+        f"확장자 '{path.suffix}'은(는) 캔들 파일의 것이 아닙니다"
+        if path.suffix
+        else "이름에 확장자가 없습니다",
+        f"쓸 수 있는 형식: {', '.join(SUFFIXES)}",
     )
 
 

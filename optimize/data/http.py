@@ -115,10 +115,12 @@ class HttpSource:
     ) -> tuple[bytes, httpx.Headers]:
         """내용과 응답 머리. 잠깐의 실패는 다시 묻는다. 404는 NotThere, 나머지 실패는 DataError."""
         last: Exception | None = None
+        busy = ""
         for attempt in range(self.options.attempts):
             if attempt:
                 self._wait(self.options.backoff_s * 2 ** (attempt - 1))
             self._rest()
+            busy = ""
             try:
                 status, body, headers = self._once(url, params)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
@@ -137,16 +139,16 @@ class HttpSource:
                 return body, headers
             if status in _SLOW_DOWN:
                 self._slow_down(status, headers)
-                last = DataError(f"{self.exchange}가 요청을 줄이라고 합니다 (HTTP {status})")
+                busy = f"{self.exchange}가 요청을 줄이라고 합니다 (HTTP {status})"
                 continue
             if status in _RETRY_STATUS:
-                last = DataError(f"{self.exchange}의 서버가 고장을 알립니다 (HTTP {status})")
+                busy = f"{self.exchange}의 서버가 고장을 알립니다 (HTTP {status})"
                 continue
             raise self._refused(status, url, body)
         host = httpx.URL(url).host
-        if isinstance(last, DataError):
+        if busy:
             raise UnreachableError(
-                last.title,
+                busy,
                 f"{host}: {self.options.attempts}번 물었습니다",
                 f"잠시 뒤에 다시 하세요.\n{self.fix}",
             )

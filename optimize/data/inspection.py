@@ -113,7 +113,7 @@ def inspect_cache(cache_dir: Path, symbol: Symbol, *, repair: bool) -> Inspectio
     if not store.manifest().months:
         raise DataError(
             f"{symbol}이(가) 캐시에 없습니다",
-            "",
+            "받거나 들인 캔들이 없습니다",
             "python -m optimize.data list 로 든 심볼을 보세요",
         )
     broken = store.broken_months()

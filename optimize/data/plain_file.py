@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 from pathlib import Path
 
@@ -48,7 +49,13 @@ def require_plain(path: Path) -> None:
 def unreadable(path: Path, error: Exception) -> DataError:
     """읽지 못한 까닭을 말하는 오류."""
     if isinstance(error, FileNotFoundError):
-        return DataError(f"파일이 없습니다: {path}", "", "경로를 확인하세요")
+        return DataError(
+            f"파일이 없습니다: {path}",
+            f"폴더에 그 이름의 파일이 없습니다: {path.parent}"
+            if path.parent.is_dir()
+            else f"그 폴더부터 없습니다: {path.parent}",
+            f"경로를 확인하세요: ls {shlex.quote(str(path.parent))}",
+        )
     return DataError(
         f"파일을 읽을 수 없습니다: {path}",
         file_reason(error),

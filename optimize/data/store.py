@@ -170,7 +170,11 @@ class SymbolStore:
         path = self._month_file(key, month.sha256)
         candles = arrow_io.open_candles(path, rows=month.rows)
         if content_digest(candles) != month.sha256:
-            raise DataError(f"{path}의 내용이 지문과 다릅니다")
+            raise DataError(
+                f"{path}의 내용이 지문과 다릅니다",
+                "파일이 바뀌었거나 디스크가 상했습니다",
+                self._repair,
+            )
         return candles
 
     def read(self, start_ms: int, end_ms: int) -> Candles:
@@ -184,14 +188,25 @@ class SymbolStore:
         except DataError as error:
             raise self._broken(error) from error
         if not parts:
-            raise DataError(f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다")
+            raise DataError(
+                f"{self.symbol}의 캐시에 그 기간의 봉이 없습니다",
+                "캐시의 달들이 그 기간에 걸치지 않습니다",
+                f"내려받기: python -m optimize.data fetch --symbol {self.symbol}",
+            )
         return between(concatenate(parts), start_ms, end_ms)
 
     def _broken(self, error: DataError) -> DataError:
         return DataError(
             f"{self.symbol}의 캔들 캐시가 깨졌습니다",
             error.title,
-            f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 다시 내려받거나 들여오세요",
+            self._repair,
+        )
+
+    @property
+    def _repair(self) -> str:
+        return (
+            f"python -m optimize.data check --symbol {self.symbol} --repair 로 깨진 달을 비운 뒤 "
+            "다시 내려받거나 들여오세요"
         )
 
     def _open_months(self, start_ms: int, end_ms: int) -> list[Candles]:

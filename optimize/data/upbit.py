@@ -81,7 +81,7 @@ class UpbitMarket:
         except NotThere as error:
             raise DataError(
                 f"Upbit에 {self.market} 마켓이 없습니다",
-                "",
+                "거래소의 마켓 목록에 그 이름이 없습니다",
                 "심볼의 철자를 확인하세요. 예: UPBIT:BTCKRW",
             ) from error
         remaining = re.search(r"sec=(\d+)", headers.get("Remaining-Req", ""))

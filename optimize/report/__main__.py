@@ -28,7 +28,9 @@ def main(argv: list[str]) -> int:
             "--params 가 JSON이 아닙니다", str(error), "--params '{\"kc_len\": 30}'"
         ) from error
     if not isinstance(trial, dict):
-        raise SettingsError("--params 는 JSON 객체여야 합니다", arguments.params, "")
+        raise SettingsError(
+            "--params 는 JSON 객체여야 합니다", arguments.params, "--params '{\"kc_len\": 30}'"
+        )
     result = compute_equity(read_settings(arguments.plan), arguments.cell, trial)
     print(json.dumps({"type": "equity", **result}, ensure_ascii=False))
     return 0

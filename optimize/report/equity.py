@@ -82,5 +82,9 @@ def read_settings(path: Path) -> Mapping[str, Any]:
             "실행의 계획을 읽지 못했습니다", f"{path}: {error}", "실행 폴더의 plan.json을 주세요"
         ) from error
     if not isinstance(found, dict):
-        raise SettingsError("실행의 계획을 읽지 못했습니다", f"{path}: params가 없습니다", "")
+        raise SettingsError(
+            "실행의 계획을 읽지 못했습니다",
+            f"{path}: params가 없습니다",
+            "실행 폴더의 plan.json을 주세요",
+        )
     return found

@@ -326,7 +326,11 @@ class WorkerPool:
 
 def _failure(future: Future[list[Outcome]]) -> BaseException | None:
     if future.cancelled():
-        return RunError("보낸 시행이 취소되었습니다")
+        return RunError(
+            "보낸 시행이 취소되었습니다",
+            "작업자의 무리(dask)가 그 시행을 버렸습니다",
+            "scheduler와 작업자의 기록을 보세요",
+        )
     return future.exception()
 
 

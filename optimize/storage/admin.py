@@ -44,7 +44,9 @@ class StudyAdmin:
             study_id = self._lock_idle(connection, name)
             if find_study(connection, new_name) is not None:
                 raise SettingsError(
-                    f"'{new_name}' 스터디가 이미 있습니다", "", "다른 이름을 고릅니다"
+                    f"'{new_name}' 스터디가 이미 있습니다",
+                    f"{self._url.masked} — 한 저장소에 같은 이름은 하나입니다",
+                    "다른 이름을 고릅니다",
                 )
             connection.execute(
                 sa.update(t.studies)
@@ -123,7 +125,9 @@ def _existing(connection: Connection, name: str) -> int:
     found = find_study(connection, name)
     if found is None:
         raise SettingsError(
-            f"'{name}' 스터디가 없습니다", "", "python -m optimize.studies list 로 이름을 봅니다"
+            f"'{name}' 스터디가 없습니다",
+            "그 사이에 다른 프로그램이 지우거나 이름을 바꾸었습니다",
+            "python -m optimize.studies list 로 이름을 봅니다",
         )
     return found.study_id
 

@@ -76,7 +76,11 @@ def _parse(argv: list[str]) -> Namespace:
     add("--json", action="store_true", help="진행과 결과를 JSON 한 줄씩 쓴다")
     args = parser.parse_args(argv)
     if args.new_name and args.all:
-        raise SettingsError("--as는 --study와 함께 씁니다", "", "--study 이름 --as 새이름")
+        raise SettingsError(
+            "--as는 --study와 함께 씁니다",
+            "--all은 여러 스터디라 새 이름 하나를 줄 수 없습니다",
+            "--study 이름 --as 새이름",
+        )
     return args
 
 

@@ -180,7 +180,11 @@ def _load_file(path: Path, spec: str) -> ModuleType:
     prepare_imports(path)
     module_spec = importlib.util.spec_from_file_location(name, resolved)
     if module_spec is None or module_spec.loader is None:
-        raise SettingsError(f"전략 파일 '{path}'은(는) Python 파일이 아닙니다", "", "이름을 .py로")
+        raise SettingsError(
+            f"전략 파일 '{path}'은(는) Python 파일이 아닙니다",
+            f"확장자가 '{path.suffix}'입니다",
+            "이름을 .py로 바꾸십시오",
+        )
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
     try:

@@ -36,7 +36,9 @@ def export_trials(
     if target is None:
         if kind == "parquet":
             raise SettingsError(
-                "parquet은 파일로만 내보냅니다", "", "--output 이름.parquet 을 붙입니다"
+                "parquet은 파일로만 내보냅니다",
+                "글이 아니라서 stdout에 쓰지 않습니다",
+                "--output 이름.parquet 을 붙입니다",
             )
         _write_text(sys.stdout, kind, trials, n_objectives, front)
         return len(trials)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 PACKAGES = ("optimize", "tui", "launcher")
+ERRORS = {"WizardError", "SettingsError", "StorageError", "DataError", "RunError"}
 LONGEST_MODULE = 400
 LONGEST_INIT = 10
 # 이 파일도 걸리지 않게 나누어 적는다.
@@ -112,6 +114,26 @@ def test_rules_can_fail() -> None:
     ):
         assert SWALLOWED.search(bad)
     assert not SWALLOWED.search("except FileNotFoundError:\n    pass")
+
+
+def unexplained(text: str) -> list[str]:
+    """원인이나 해결을 빈 글로 적은 오류들. 빠뜨린 것은 mypy가 잡는다."""
+    calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    return [
+        ast.unparse(call)
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id in ERRORS
+        and any(isinstance(item, ast.Constant) and item.value == "" for item in call.args)
+    ]
+
+
+def test_every_error_has_a_cause_and_a_fix() -> None:
+    paths = sources("optimize", "tui")
+    assert {str(path): found for path in paths if (found := unexplained(text_of(path)))} == {}
+    assert unexplained('raise DataError("없다", "", "고친다")') == [
+        "DataError('없다', '', '고친다')"
+    ]
 
 
 def test_requirements_install_the_project() -> None:

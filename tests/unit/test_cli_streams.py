@@ -16,7 +16,7 @@ def main(argv):
     print("자료")
     sys.stderr.write("알림")
     if argv:
-        raise DataError("캔들이 없습니다")
+        raise DataError("캔들이 없습니다", "까닭", "해결")
     return 0
 
 sys.exit(command(main)(sys.argv[1:]))

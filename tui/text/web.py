@@ -26,7 +26,8 @@ BAD_HOST_FIX = (
     "--host는 127.0.0.1, localhost, ::1 가운데 하나입니다. 다른 컴퓨터에서는 SSH로 이으세요:\n"
     "ssh -L {port}:127.0.0.1:{port} 사용자@이컴퓨터"
 )
-BAD_PORT = "--port {port}: 0 이상 65535 이하의 정수여야 합니다"
+BAD_PORT = "--port {port}은(는) 포트가 아닙니다"
+BAD_PORT_CAUSE = "포트는 0 이상 65535 이하의 정수입니다"
 BAD_PORT_FIX = "예: ./시작 웹 --port 8001"
 BUSY_PORT = "{host}:{port}에서 들을 수 없습니다"
 BUSY_PORT_FIX = "다른 포트를 쓰거나 빈 포트를 고르게 하세요: ./시작 웹 --port 0"

@@ -32,7 +32,7 @@ def listen(host: str, port: int) -> socket.socket:
         fix = ko.BAD_HOST_FIX.format(port=port or DEFAULT_PORT)
         raise SettingsError(ko.BAD_HOST.format(host=host), ko.BAD_HOST_CAUSE, fix)
     if not 0 <= port <= 65535:
-        raise SettingsError(ko.BAD_PORT.format(port=port), "", ko.BAD_PORT_FIX)
+        raise SettingsError(ko.BAD_PORT.format(port=port), ko.BAD_PORT_CAUSE, ko.BAD_PORT_FIX)
     # localhost가 무엇인지는 컴퓨터마다 다를 수 있으니 이름을 풀지 않는다.
     address = "127.0.0.1" if host == "localhost" else host
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -206,7 +206,7 @@ class Severed(Bench):
     def connect(self) -> Executor:
         if self.made and self.refusals:
             self.refusals -= 1
-            raise RunError("연결하지 못했습니다")
+            raise RunError("연결하지 못했습니다", "까닭", "해결")
         return super().connect()
 
     def sever(self) -> None:
